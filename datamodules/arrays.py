@@ -1,0 +1,129 @@
+"""Arrays: the user's own images, in one NumPy archive.
+
+    FILE.npz: train_images (N, H, W) or (N, H, W, C) uint8, train_labels (N,), test_images, test_labels, [classes (K,)]
+           -> images (N, C, H, W) uint8, labels (N,) int64
+
+    np.savez("own.npz", train_images=…, train_labels=…, test_images=…, test_labels=…)
+"""
+
+import zipfile
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from datamodules.base import ImageDataModule, Images
+
+KEYS = ("train_images", "train_labels", "test_images", "test_labels")
+
+
+class Arrays(ImageDataModule):
+    """The user's own data: any number of classes, 1 or 3 channels, any one size.
+
+    Args:
+        path: the archive. Labels are the whole numbers 0 to K - 1; `classes` names them if it is there, otherwise K
+            is the largest training label plus one.
+        options: the arguments of ImageDataModule.
+    """
+
+    def __init__(self, path: str, **options: Any) -> None:
+        super().__init__(**options)
+        self.path = path
+
+    @cached_property
+    def _archive(self) -> Mapping[str, np.ndarray]:
+        return read(Path(self.path))
+
+    @property
+    def classes(self) -> Sequence[str]:  # type: ignore[override]
+        if "classes" in self._archive:
+            return tuple(str(name) for name in self._archive["classes"])
+        return tuple(str(k) for k in range(int(self._archive["train_labels"].max()) + 1))
+
+    @property
+    def num_classes(self) -> int:  # type: ignore[override]
+        return len(self.classes)
+
+    @property
+    def in_shape(self) -> tuple[int, int, int]:  # type: ignore[override]
+        height, width, channels = self._archive["train_images"].shape[1:]
+        return channels, height, width
+
+    @cached_property
+    def statistics(self) -> tuple[Sequence[float], Sequence[float]]:  # type: ignore[override]
+        images = self._archive["train_images"]
+        # counts of the 256 values say it exactly, without a float copy of the images
+        counts = np.stack([np.bincount(images[..., c].ravel(), minlength=256) for c in range(images.shape[3])])
+        values = np.arange(256) / 255
+        share = counts / counts.sum(axis=1, keepdims=True)
+        mean = share @ values
+        std = np.sqrt(share @ values**2 - mean**2)
+        return mean.tolist(), np.maximum(std, 1 / 255).tolist()  # a channel of one single value has no scale of its own
+
+    def load(self) -> dict[str, Images]:
+        path, archive = Path(self.path), self._archive
+        if archive["test_images"].shape[1:] != archive["train_images"].shape[1:]:
+            raise ValueError(
+                f"image shape (H, W, C) of test_images in {path}: expected {archive['train_images'].shape[1:]}"
+                f" as in train_images, found {archive['test_images'].shape[1:]}"
+            )
+        for split in ("train", "test"):
+            check_labels(path, f"{split}_labels", archive[f"{split}_labels"], self.num_classes)
+        return {split: self._part(split) for split in ("train", "test")}
+
+    def _part(self, split: str) -> Images:
+        images = np.ascontiguousarray(self._archive[f"{split}_images"].transpose(0, 3, 1, 2))
+        return Images(torch.from_numpy(images), torch.from_numpy(self._archive[f"{split}_labels"].astype(np.int64)))
+
+
+def read(path: Path) -> Mapping[str, np.ndarray]:
+    """Reads and checks an archive: images come out as (N, H, W, C) uint8.
+
+    Raises:
+        FileNotFoundError, ValueError: with one message that names the file, what was expected and what was found.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"archive in --data.path: expected an .npz file, found nothing at {path}. Try: --data.path FILE.npz")
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            found = {key: archive[key] for key in archive.files if key in (*KEYS, "classes")}
+            names = archive.files
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile, AttributeError, TypeError, NotImplementedError, zipfile.zlib.error) as error:
+        raise ValueError(
+            f"archive in {path}: expected plain arrays saved by numpy.savez, found something else ({error})"
+        ) from error
+    missing = [key for key in KEYS if key not in found]
+    if missing:
+        raise ValueError(f"arrays in {path}: expected {', '.join(KEYS)}, found {', '.join(names) or 'none'}: {', '.join(missing)} missing")
+    for split in ("train", "test"):
+        found[f"{split}_images"] = check_images(path, f"{split}_images", found[f"{split}_images"])
+        images, labels = found[f"{split}_images"], found[f"{split}_labels"]
+        if labels.shape != (len(images),):
+            raise ValueError(f"shape of {split}_labels in {path}: expected {(len(images),)}, one per image, found {labels.shape}")
+        if labels.dtype.kind not in "iu":
+            raise ValueError(f"type of {split}_labels in {path}: expected whole numbers (an integer type), found {labels.dtype}")
+    if "classes" in found and found["classes"].ndim != 1:
+        raise ValueError(f"shape of classes in {path}: expected one name per class, found {found['classes'].shape}")
+    return found
+
+
+def check_images(path: Path, key: str, images: np.ndarray) -> np.ndarray:
+    """Returns the images as (N, H, W, C) uint8 or raises ValueError."""
+    if images.dtype != np.uint8:
+        nan = " with NaN" if images.dtype.kind == "f" and np.isnan(images).any() else ""
+        raise ValueError(f"type of {key} in {path}: expected uint8 (0 to 255), found {images.dtype}{nan}")
+    if images.ndim == 3:
+        images = images[..., None]
+    if images.ndim != 4 or images.shape[3] not in (1, 3) or 0 in images.shape:
+        raise ValueError(f"shape of {key} in {path}: expected (N, H, W), (N, H, W, 1) or (N, H, W, 3), none of them 0, found {images.shape}")
+    return images
+
+
+def check_labels(path: Path, key: str, labels: np.ndarray, num_classes: int) -> None:
+    """Raises ValueError unless every label is one of 0 … num_classes - 1."""
+    low, high = int(labels.min()), int(labels.max())
+    if low < 0 or high >= num_classes:
+        raise ValueError(f"labels of {key} in {path}: expected 0 to {num_classes - 1}, found {low} to {high}")

@@ -1,0 +1,197 @@
+"""ImageDataModule: what every data set has in common. A data set adds only where its arrays come from.
+
+    load() -> {"train": (images, labels), "test": (images, labels)}
+           -> splits: train and validation by one fixed stratified order, the official test set untouched
+           -> Batches: x (B, C, H, W) float32, y (B,) int64, index (B,) int64
+
+It shares two words with the models, `in_shape` and `num_classes`; `cli.py` joins them.
+"""
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import Any, Literal, NamedTuple
+
+import torch
+from lightning import LightningDataModule
+from torch import Tensor
+
+from datamodules.augmentations import Augmentation, AugmentationName, Pipeline
+from datamodules.batches import Batches
+from datamodules.randomness import generator
+from datamodules.splits import stratified_order
+
+EVAL_BATCH_SIZE = 1000  # images per evaluation step: large enough to be fast, small enough for any device's memory
+
+
+class Images(NamedTuple):
+    """One part of a data set: images (N, C, H, W) uint8 and labels (N,) int64, -1 where a label is not known."""
+
+    images: Tensor
+    labels: Tensor
+
+
+class ImageDataModule(LightningDataModule):
+    """Images in memory, in fixed splits.
+
+    Args:
+        root: folder where data sets lie or are downloaded to, in torchvision's layout. Sets that need none ignore it.
+        batch_size: images per optimisation step, over all devices together.
+        val_size: validation images, a fixed stratified choice from the training set; None takes a tenth of it, 0
+            trains on everything.
+        train_size: train on the first so many images of a fixed stratified order; None takes all.
+        normalize: `none` 0 to 255, `unit` 0 to 1, `symmetric` -1 to 1, `standard` zero mean and unit variance per
+            channel by the statistics of the official training images. The same for all splits.
+        augment: random changes of training images, in this order: names, or class paths with arguments.
+        shuffle_pixels: seed of one fixed permutation of the pixel positions, for all splits; None leaves them.
+        seed: names the draws of order and augmentation.
+    """
+
+    in_shape: tuple[int, int, int]  # C, H, W
+    num_classes: int
+    classes: Sequence[str]
+
+    def __init__(
+        self,
+        root: str = "data",
+        batch_size: int = 128,
+        val_size: int | None = None,
+        train_size: int | None = None,
+        normalize: Literal["none", "unit", "symmetric", "standard"] = "standard",
+        augment: list[AugmentationName | Augmentation] | None = None,
+        shuffle_pixels: int | None = None,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        for name, value, least in (("batch_size", batch_size, 1), ("val_size", val_size, 0), ("train_size", train_size, 1)):
+            if value is not None and value < least:
+                raise ValueError(f"number of images in --data.{name}: expected at least {least}, found {value}")
+        self.root = root
+        self.batch_size = batch_size
+        self.val_size = val_size
+        self.train_size = train_size
+        self.normalize = normalize
+        self.augmentation = Pipeline(augment or [])
+        self.shuffle_pixels = shuffle_pixels
+        self.seed = seed
+        self.splits: dict[str, Tensor] = {}  # indices of train and val in the training arrays, of test in the test ones
+        self._arrays: dict[str, Images] = {}
+        self._on_device: dict[tuple[str, torch.device], Images] = {}
+
+    @abstractmethod
+    def load(self) -> dict[str, Images]:
+        """Reads `train` and `test` from disk and checks them; raises ValueError or OSError with one clear message."""
+
+    @property
+    @abstractmethod
+    def statistics(self) -> tuple[Sequence[float], Sequence[float]]:
+        """Mean and standard deviation of the official training images per channel, pixels taken from 0 to 1."""
+
+    def setup(self, stage: str | None = None) -> None:
+        if not self._arrays:
+            self._arrays = {name: self._permuted(part) for name, part in self.load().items()}
+            self._split()
+        if stage == "fit":
+            self._check_batch_size()
+
+    def _permuted(self, part: Images) -> Images:
+        """The same images with their pixel positions permuted, if that is asked for."""
+        if self.shuffle_pixels is None:
+            return part
+        channels, height, width = part.images.shape[1:]
+        permutation = torch.randperm(height * width, generator=generator(self.shuffle_pixels, "pixels"))
+        return Images(part.images.flatten(2)[:, :, permutation].reshape(-1, channels, height, width), part.labels)
+
+    def _split(self) -> None:
+        """Cuts the training images into train (front of the fixed order) and validation (its end)."""
+        train, test = self._arrays["train"], self._arrays["test"]
+        total = len(train.labels)
+        val_size = total // 10 if self.val_size is None else self.val_size
+        if val_size > 0 and val_size >= total:
+            raise ValueError(f"number of images in --data.val_size: expected less than the {total} training images, found {val_size}")
+        rest = total - val_size
+        if self.train_size is not None and self.train_size > rest:
+            raise ValueError(
+                f"number of images in --data.train_size: expected at most {rest}"
+                f" ({total} training images less {val_size} for validation), found {self.train_size}"
+            )
+        order = stratified_order(train.labels)
+        self.splits = {"train": order[:rest][: self.train_size], "val": order[rest:].sort().values, "test": torch.arange(len(test.labels))}
+
+    def _check_batch_size(self) -> None:
+        images, world = len(self.splits["train"]), self._world_size
+        if self.batch_size > images:
+            raise ValueError(f"batch size in --data.batch_size: expected at most the {images} training images, found {self.batch_size}")
+        if self.batch_size % world:
+            nearest = max(world, round(self.batch_size / world) * world)
+            raise ValueError(
+                f"global batch size in --data.batch_size: expected a multiple of the {world} devices,"
+                f" found {self.batch_size}. Try: --data.batch_size {nearest}"
+            )
+
+    def prepare_images(self, x: Tensor) -> Tensor:
+        """Raw images (B, C, H, W) uint8 -> what the network sees, float32: the one place where pixels are normalised."""
+        if self.normalize == "none":
+            return x.float()
+        shift, scale = self._normalisation
+        return (x - shift.to(x.device)).mul_(scale.to(x.device))  # uint8 - float32 gives float32
+
+    @property
+    def _normalisation(self) -> tuple[Tensor, Tensor]:
+        """What to subtract from a pixel in 0 … 255 and what to multiply it by, each (C, 1, 1)."""
+        mean: Sequence[float] = [0.0]
+        std: Sequence[float] = [1.0]
+        if self.normalize == "symmetric":
+            mean, std = [0.5], [0.5]
+        elif self.normalize == "standard":
+            mean, std = self.statistics
+        return 255 * torch.tensor(mean)[:, None, None], 1 / (255 * torch.tensor(std)[:, None, None])
+
+    def part(self, split: str) -> Images:
+        """The arrays that the indices `splits[split]` point into: those of the official training or test set."""
+        return self._arrays["test" if split == "test" else "train"]
+
+    def batches(self, split: str) -> Batches:
+        """The batches of `train`, `val` or `test` for this device."""
+        trainer = self.trainer
+        device = trainer.strategy.root_device if trainer else torch.device("cpu")
+        images, labels = self._resident("test" if split == "test" else "train", device)
+        train = split == "train"
+        return Batches(
+            images,
+            labels,
+            self.splits[split].to(device),
+            self.batch_size if train else EVAL_BATCH_SIZE,
+            self.prepare_images,
+            train=train,
+            shuffle=not (trainer and trainer.overfit_batches),
+            augmentation=self.augmentation,
+            seed=self.seed,
+            rank=trainer.global_rank if trainer else 0,
+            world_size=self._world_size,
+        )
+
+    def _resident(self, name: str, device: torch.device) -> Images:
+        """The arrays on the device that computes: they are copied there once, not batch by batch."""
+        if (name, device) not in self._on_device:
+            images, labels = self._arrays[name]
+            self._on_device[name, device] = Images(images.to(device), labels.to(device))
+        return self._on_device[name, device]
+
+    @property
+    def _world_size(self) -> int:
+        return self.trainer.world_size if self.trainer else 1
+
+    def train_dataloader(self) -> Any:
+        return self.batches("train")
+
+    def val_dataloader(self) -> Any:
+        return self.batches("val") if len(self.splits["val"]) else []
+
+    def test_dataloader(self) -> Any:
+        return self.batches("test")
+
+    def predict_dataloader(self) -> Any:
+        return self.batches("test")
+
+    def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
+        return batch  # the arrays lie there already

@@ -1,0 +1,116 @@
+"""Batches of one split, cut from arrays in memory.
+
+    images (N, C, H, W) uint8, labels (N,)  ->  [x (B, C, H, W) float32, y (B,) int64, index (B,) int64] per step
+
+A batch is one gather from an array: nothing is loaded, decoded or collated per image, so there is no work for loader
+processes (`num_workers`). The split is a list of indices into the full arrays; a copy of it never exists.
+
+What a batch holds is a function of (seed, epoch, step): the order is one permutation per epoch, the augmentation of
+an image one row of a table drawn per epoch. Several devices share the same global batches, each taking every
+`world_size`-th image, so that neither order nor augmentation depends on how many there are.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any, Self
+
+import torch
+from torch import Tensor
+
+from datamodules.augmentations import Augmentation
+from datamodules.randomness import generator
+
+Batch = tuple[Tensor, Tensor, Tensor]
+
+
+class Batches:
+    """Iterates over one split; a new pass sees the order of the epoch last set by `set_epoch`.
+
+    Args:
+        images: (N, C, H, W) uint8, the whole array the indices point into.
+        labels: (N,) int64.
+        indices: images of this split, (M,) int64.
+        batch_size: images per step, over all devices together.
+        prepare: maps raw images (B, C, H, W) uint8 to what the network sees, float32.
+        train: shuffle, augment and leave out the last incomplete batch; else every image once, in order.
+        augmentation: applied to training batches before `prepare`.
+        seed: names the random draws.
+        rank: which of the `world_size` devices this is.
+        world_size: number of devices that share the batches.
+    """
+
+    batch_sampler = None  # Lightning looks for it wherever it finds a `sampler`
+
+    def __init__(
+        self,
+        images: Tensor,
+        labels: Tensor,
+        indices: Tensor,
+        batch_size: int,
+        prepare: Callable[[Tensor], Tensor],
+        *,
+        train: bool = False,
+        shuffle: bool = True,
+        augmentation: Augmentation | None = None,
+        seed: int = 0,
+        rank: int = 0,
+        world_size: int = 1,
+    ) -> None:
+        self.images, self.labels, self.indices = images, labels, indices
+        self.batch_size, self.prepare, self.train = batch_size, prepare, train
+        self.shuffle, self.augmentation, self.seed = train and shuffle, augmentation if train else None, seed
+        self.rank, self.world_size = rank, world_size
+        self.epoch = 0
+        self.position = 0  # steps of the running pass already handed out
+        self._start = 0  # where the next pass begins: not 0 only after a resume
+
+    def __len__(self) -> int:
+        """Steps of a pass, the same on every device."""
+        full, rest = divmod(len(self.indices), self.batch_size)
+        return full if self.train else full + (rest > 0)
+
+    @property
+    def sampler(self) -> Self:
+        """Lightning tells the epoch to `loader.sampler`."""
+        return self
+
+    def set_epoch(self, epoch: int) -> None:
+        """Chooses the order and the augmentation of the passes that follow."""
+        self.epoch = epoch
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where the running pass stands; Lightning keeps it in a checkpoint taken in mid-epoch."""
+        return {"position": self.position}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Lets the next pass begin where the saved one stood."""
+        self._start = state["position"] % max(1, len(self))
+
+    def __iter__(self) -> Iterator[Batch]:
+        start, self._start = self._start, 0
+        return self._pass(start)
+
+    def _pass(self, start: int) -> Iterator[Batch]:
+        # a generator runs from its first `next` on, that is after Lightning has set the epoch
+        order, draws = self.order(), self.draws()
+        for step in range(start, len(self)):
+            index = order[step * self.batch_size : (step + 1) * self.batch_size][self.rank :: self.world_size]
+            x = self.images[index]
+            if draws is not None and self.augmentation is not None:
+                x = self.augmentation(x, draws[index])
+            self.position = step + 1
+            yield self.prepare(x), self.labels[index], index
+        self.position = 0
+
+    def order(self) -> Tensor:
+        """Indices of the images in the order of this epoch, (M,) int64, the same on every device."""
+        if not self.shuffle:
+            return self.indices
+        permutation = torch.randperm(len(self.indices), generator=generator(self.seed, "order", self.epoch))
+        return self.indices[permutation.to(self.indices.device)]
+
+    def draws(self) -> Tensor | None:
+        """Uniform numbers for the augmentation of this epoch, one row for each of the N images."""
+        if self.augmentation is None or self.augmentation.num_draws == 0:
+            return None
+        shape = (len(self.images), self.augmentation.num_draws)
+        return torch.rand(shape, generator=generator(self.seed, "augment", self.epoch)).to(self.images.device)

@@ -1,0 +1,9 @@
+"""The shelf: one file per model, from softmax regression upwards."""
+
+from zoo.classifier import Classifier
+from zoo.convnet import ConvNet
+from zoo.lenet import LeNet
+from zoo.mlp import MLP
+from zoo.softmax import SoftmaxRegression
+
+__all__ = ["MLP", "Classifier", "ConvNet", "LeNet", "SoftmaxRegression"]

@@ -1,0 +1,139 @@
+"""Classifier: any network, together with everything about training it.
+
+    x (B, C, H, W) -> net -> logits (B, K) -> cross-entropy with y (B,)
+
+A model of the zoo is a subclass with a constructor and nothing else: it builds a plain `nn.Module` and hands it over.
+So architecture never knows of training, and `model.net` is pure torch, for weights, export and hooks.
+"""
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from lightning import LightningModule
+from lightning.pytorch.cli import OptimizerCallable
+from torch import Tensor, nn
+from torch.optim.lr_scheduler import LambdaLR
+
+from zoo.initialisers import InitialiserName, initialise
+from zoo.schedules import Schedule
+from zoo.tally import Result, Tally
+
+Batch = tuple[Tensor, ...]  # images, labels, and whatever else the data has to say
+
+
+class Classifier(LightningModule):
+    """A network that maps images to class scores, and the way it is trained.
+
+    Args:
+        net: maps images (B, C, H, W) to logits (B, K). A checkpoint of a bare `Classifier` does not hold the recipe of
+            its net and is not rebuilt by `load_from_checkpoint`; checkpoints of the zoo's models are.
+        init: how the weights start; `pytorch` leaves them as they are.
+        optimizer: makes the optimiser from the parameters.
+        schedule: multiplies the learning rate as training goes on; None keeps it constant.
+        label_smoothing: probability mass spread evenly over all classes, in training only (Szegedy et al. 2016,
+            arXiv 1512.00567, §7), 0 to below 1.
+    """
+
+    def __init__(
+        self,
+        net: nn.Module,
+        init: InitialiserName = "he_normal",
+        optimizer: OptimizerCallable = lambda params: torch.optim.Adam(params, lr=1e-3),
+        schedule: Schedule | None = None,
+        label_smoothing: float = 0.0,
+    ) -> None:
+        super().__init__()
+        if not 0 <= label_smoothing < 1:
+            raise ValueError(f"share in --model.label_smoothing: expected 0 to below 1, found {label_smoothing}")
+        self.save_hyperparameters(ignore=["net"], logger=False)
+        initialise(net, init)
+        # a memory format, not a change of result: convolutions are faster with the channels last; vectors don't notice
+        self.net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.optimizer = optimizer
+        self.schedule = schedule
+        self.label_smoothing = label_smoothing
+        self.results: dict[str, Result] = {}  # of the last complete pass over each split
+        self._tally: dict[str, Tally] = {}
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.net(x)
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        x, y = batch[:2]
+        logits = self(x)
+        loss = F.cross_entropy(logits, y, label_smoothing=self.label_smoothing)
+        self._count("train", logits.detach(), y, loss.detach() * len(y))
+        return loss
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        self._evaluate("val", batch)
+
+    def test_step(self, batch: Batch, batch_idx: int) -> None:
+        self._evaluate("test", batch)
+
+    def predict_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Images -> probability of each class, (B, K) float32."""
+        return self(batch[0]).float().softmax(1)
+
+    def _evaluate(self, split: str, batch: Batch) -> None:
+        x, y = batch[:2]
+        logits = self(x)
+        self._count(split, logits, y, F.cross_entropy(logits.float(), y, reduction="sum"))
+
+    def _count(self, split: str, logits: Tensor, y: Tensor, loss: Tensor) -> None:
+        if split not in self._tally:
+            self._tally[split] = Tally(logits.shape[1], logits.device)
+        self._tally[split].add(logits, y, loss)
+
+    def _report(self, split: str) -> None:
+        """Closes a pass: sums over devices, remembers the result, and logs one row."""
+        tally = self._tally.pop(split, None)
+        if tally is None:  # a pass of no batches
+            return
+        result = self.results[split] = tally.result(self.trainer.strategy)
+        # summed over devices already: every device logs the same value
+        self.log_dict({f"{split}/loss": result.loss, f"{split}/accuracy": result.accuracy}, rank_zero_only=False)
+
+    def on_train_epoch_start(self) -> None:
+        self._tally.pop("train", None)
+
+    def on_train_epoch_end(self) -> None:
+        self._report("train")
+        optimizer = self.optimizers()
+        assert not isinstance(optimizer, list)
+        self.log("lr", optimizer.param_groups[0]["lr"])
+
+    def on_validation_epoch_end(self) -> None:
+        self._report("val")
+
+    def on_test_epoch_end(self) -> None:
+        self._report("test")
+
+    def configure_optimizers(self) -> Any:
+        optimizer = self.optimizer(self.parameters())
+        if self.schedule is None:
+            return optimizer
+        schedule, total = self.schedule, self.trainer.estimated_stepping_batches
+        if total == float("inf"):
+            raise ValueError(
+                "end of training in --trainer.max_epochs: expected a number for the schedule to reach its end,"
+                " found none. Try: --trainer.max_epochs 10"
+            )
+        scheduler = LambdaLR(optimizer, lambda step: schedule(step / total))
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        # built in Python rather than by the CLI, a model may have been given objects: those do not go into a file
+        # that must load with weights_only=True
+        held = checkpoint.get(self.CHECKPOINT_HYPER_PARAMS_KEY, {})
+        checkpoint[self.CHECKPOINT_HYPER_PARAMS_KEY] = {name: value for name, value in held.items() if is_plain(value)}
+
+
+def is_plain(value: Any) -> bool:
+    """Whether a value is made of numbers, strings, lists and dicts only."""
+    if isinstance(value, dict):
+        return all(isinstance(key, str) and is_plain(item) for key, item in value.items())
+    if isinstance(value, list | tuple):
+        return all(is_plain(item) for item in value)
+    return value is None or type(value) in (bool, int, float, str)

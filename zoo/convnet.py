@@ -1,0 +1,75 @@
+"""ConvNet: stages of 3 × 3 convolutions; from stage to stage the map halves and the channels grow.
+
+    x (B, C, 28, 28)
+      -> [conv -> norm -> activation] × depth (B, 32, 28, 28) -> pool (B, 32, 14, 14)
+      -> [conv -> norm -> activation] × depth (B, 64, 14, 14) -> pool (B, 64, 7, 7)
+      -> [conv -> norm -> activation] × depth (B, 128, 7, 7)  -> pool (B, 128, 3, 3)
+      -> flatten (B, 1152) -> dropout -> Linear (B, K)
+
+Simonyan and Zisserman 2015, arXiv 1409.1556 (VGG), with the batch normalisation of Ioffe and Szegedy 2015, arXiv
+1502.03167. The map is flattened once its side is below 7; where the stages leave it larger, it is averaged down to 4.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from torch import nn
+
+from zoo.classifier import Classifier
+from zoo.layers import Activation, NormName, PoolName, Shape, check_map, conv, out_side, pooling
+
+LARGEST_FLAT_SIDE = 6
+
+
+class ConvNet(Classifier):
+    """Convolutions, normalised, in stages.
+
+    Args:
+        in_shape: channels, height and width of an image.
+        num_classes: K.
+        channels: kernels of the convolutions in each stage; the map halves after each stage.
+        depth: convolutions in a stage.
+        kernel_size: side of the kernels in pixels, odd, so that padding keeps the size of the map.
+        activation: after each convolution.
+        norm: between a convolution and its activation.
+        pool: how a map halves: `max`, `avg`, or `stride` 2 in the last convolution of a stage instead of pooling.
+        dropout: share of the flattened features silenced in each training step.
+        training: how it is trained, see `Classifier`.
+    """
+
+    def __init__(
+        self,
+        in_shape: Shape,
+        num_classes: int,
+        channels: Sequence[int] = (32, 64, 128),
+        depth: int = 2,
+        kernel_size: int = 3,
+        activation: Activation = "relu",
+        norm: NormName = "batch",
+        pool: PoolName = "max",
+        dropout: float = 0.0,
+        **training: Any,
+    ) -> None:
+        if kernel_size % 2 == 0:
+            raise ValueError(f"kernel size in --model.kernel_size: expected an odd number, found {kernel_size}. Try: {kernel_size + 1}")
+        if depth < 1:
+            raise ValueError(f"convolutions per stage in --model.depth: expected at least 1, found {depth}")
+        shape, padding = in_shape, kernel_size // 2
+        layers: list[nn.Module] = []
+        for i, width in enumerate(channels):
+            for j in range(depth):
+                stride = 2 if pool == "stride" and j == depth - 1 else 1
+                layers += conv(shape[0], width, kernel_size, activation, norm, padding=padding, stride=stride)
+                shape = (width, *(out_side(side, kernel_size, stride, padding) for side in shape[1:]))
+            if pool != "stride":
+                check_map(f"pooling after stage {i + 1} of {len(channels)}", shape, 2)
+                layers += pooling(pool)
+                shape = (width, shape[1] // 2, shape[2] // 2)
+        if max(shape[1:]) > LARGEST_FLAT_SIDE:
+            layers.append(nn.AdaptiveAvgPool2d(4))
+            shape = (shape[0], 4, 4)
+        layers.append(nn.Flatten())
+        if dropout > 0:
+            layers.append(nn.Dropout(dropout))
+        layers.append(nn.Linear(shape[0] * shape[1] * shape[2], num_classes))
+        super().__init__(nn.Sequential(*layers), **training)

@@ -1,0 +1,105 @@
+"""The layers the models are made of, and the arithmetic of their shapes.
+
+    dense:  (B, D) -> Linear -> norm -> activation -> dropout -> (B, D')
+    conv:   (B, C, H, W) -> Conv2d -> norm -> activation -> (B, C', H', W')
+    pool:   (B, C, H, W) -> (B, C, H/2, W/2)
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Literal
+
+from torch import nn
+
+Shape = tuple[int, int, int]  # C, H, W
+
+ActivationName = Literal[
+    "relu", "sigmoid", "tanh", "leaky_relu", "prelu", "elu", "selu", "silu", "gelu", "identity"
+]
+Activation = ActivationName | Callable[[], nn.Module]
+NormName = Literal["none", "batch", "layer"]
+PoolName = Literal["max", "avg", "stride"]
+
+ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
+    "relu": nn.ReLU,  # Nair and Hinton 2010
+    "sigmoid": nn.Sigmoid,
+    "tanh": nn.Tanh,
+    "leaky_relu": partial(nn.LeakyReLU, 0.01),  # Maas, Hannun, Ng 2013
+    "prelu": nn.PReLU,  # one learned slope per layer, He et al. 2015, arXiv 1502.01852
+    "elu": nn.ELU,  # Clevert, Unterthiner, Hochreiter 2016, arXiv 1511.07289
+    "selu": nn.SELU,  # Klambauer et al. 2017, arXiv 1706.02515
+    "silu": nn.SiLU,  # also called Swish, Ramachandran, Zoph, Le 2017, arXiv 1710.05941
+    "gelu": nn.GELU,  # Hendrycks and Gimpel 2016, arXiv 1606.08415
+    "identity": nn.Identity,
+}
+
+
+def activate(activation: Activation) -> nn.Module:
+    """A new activation layer from its short name or its class."""
+    return ACTIVATIONS[activation]() if isinstance(activation, str) else activation()
+
+
+class ChannelNorm(nn.GroupNorm):
+    """Layer normalisation of a map (B, C, H, W) over C, H and W of each image (Ba, Kiros, Hinton 2016).
+
+    One group over all channels is the same thing, and unlike `nn.LayerNorm` it learns one scale per channel and does
+    not fix H and W.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(1, channels)
+
+
+def dense(fan_in: int, fan_out: int, activation: Activation, norm: NormName, dropout: float) -> list[nn.Module]:
+    """One hidden layer of an MLP: (B, fan_in) -> (B, fan_out)."""
+    norms: dict[str, Callable[[int], nn.Module]] = {"batch": nn.BatchNorm1d, "layer": nn.LayerNorm}
+    layers: list[nn.Module] = [nn.Linear(fan_in, fan_out)]
+    if norm != "none":
+        layers.append(norms[norm](fan_out))
+    layers.append(activate(activation))
+    if dropout > 0:
+        layers.append(nn.Dropout(dropout))
+    return layers
+
+
+def conv(
+    channels_in: int,
+    channels_out: int,
+    kernel_size: int,
+    activation: Activation,
+    norm: NormName,
+    *,
+    padding: int,
+    stride: int = 1,
+) -> list[nn.Module]:
+    """One convolution with what follows it: (B, channels_in, H, W) -> (B, channels_out, H', W')."""
+    norms: dict[str, Callable[[int], nn.Module]] = {"batch": nn.BatchNorm2d, "layer": ChannelNorm}
+    # the norm has a shift of its own, a bias before it would be subtracted again
+    layers: list[nn.Module] = [
+        nn.Conv2d(channels_in, channels_out, kernel_size, stride, padding, bias=norm == "none")
+    ]
+    if norm != "none":
+        layers.append(norms[norm](channels_out))
+    return [*layers, activate(activation)]
+
+
+def pooling(pool: PoolName) -> list[nn.Module]:
+    """What halves a map after its convolutions; nothing for `stride`, where the last convolution does it."""
+    return {"max": [nn.MaxPool2d(2)], "avg": [nn.AvgPool2d(2)], "stride": []}[pool]
+
+
+def out_side(side: int, kernel_size: int, stride: int = 1, padding: int = 0) -> int:
+    """Side of the map a convolution or pooling makes: (side + 2 padding - kernel) / stride + 1, rounded down."""
+    return (side + 2 * padding - kernel_size) // stride + 1
+
+
+def check_map(layer: str, shape: Shape, kernel_size: int, padding: int = 0) -> None:
+    """Raises ValueError if a kernel is larger than the map it should slide over."""
+    _, height, width = shape
+    if min(height, width) + 2 * padding < kernel_size:
+        raise ValueError(
+            f"geometry of {layer}: expected a map of at least {kernel_size} × {kernel_size} for its {kernel_size} ×"
+            f" {kernel_size} kernel, found {height} × {width} with padding {padding}."
+            " Try: fewer layers, a smaller kernel, or larger images"
+        )
+

@@ -1,0 +1,49 @@
+"""Multi-layer perceptron.
+
+    x (B, C, H, W) -> flatten (B, D) -> [Linear -> norm -> activation -> dropout] per hidden width -> Linear (B, K)
+
+With `hidden=[]` this is softmax regression, and with `activation=identity` it is one linear map however deep
+(Rumelhart, Hinton, Williams 1986).
+"""
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+from torch import nn
+
+from zoo.classifier import Classifier
+from zoo.layers import Activation, NormName, Shape, dense
+
+
+class MLP(Classifier):
+    """Fully connected layers.
+
+    Args:
+        in_shape: channels, height and width of an image.
+        num_classes: K.
+        hidden: width of each hidden layer, input side first. `[256]` is the lectures' 784-256-10 on MNIST, `[300, 100]`
+            the 784-300-100-10 of LeCun et al. 1998, §III.C.
+        activation: after each hidden layer.
+        norm: between a hidden layer and its activation.
+        dropout: share of the hidden units silenced in each training step, 0 to below 1 (Srivastava et al. 2014).
+        training: how it is trained, see `Classifier`.
+    """
+
+    def __init__(
+        self,
+        in_shape: Shape,
+        num_classes: int,
+        hidden: Sequence[int] = (256,),
+        activation: Activation = "relu",
+        norm: NormName = "none",
+        dropout: float = 0.0,
+        **training: Any,
+    ) -> None:
+        widths = (math.prod(in_shape), *hidden)
+        layers: list[nn.Module] = [nn.Flatten()]
+        for fan_in, fan_out in pairwise(widths):
+            layers += dense(fan_in, fan_out, activation, norm, dropout)
+        layers.append(nn.Linear(widths[-1], num_classes))
+        super().__init__(nn.Sequential(*layers), **training)

@@ -1,0 +1,61 @@
+"""Counting results: sums over images that come out the same on any number of devices.
+
+    logits (B, K), y (B,)  ->  confusion (K, K) int64, loss () float64   per split and pass
+
+Whole counts are added over batches and devices and divided once at the end, so no image is counted twice and no
+average of averages arises. Nothing is read back to the host before the end of a pass.
+"""
+
+from typing import NamedTuple
+
+import torch
+from lightning.pytorch.strategies import Strategy
+from torch import Tensor
+
+
+class Result(NamedTuple):
+    """What a pass over a split came to.
+
+    Attributes:
+        accuracy: share of images classified correctly, in [0, 1].
+        loss: mean cross-entropy per image, in nats.
+        n: images counted.
+        confusion: (K, K) int64, row = label, column = prediction.
+    """
+
+    accuracy: float
+    loss: float
+    n: int
+    confusion: Tensor
+
+
+class Tally:
+    """Running sums of one pass.
+
+    Args:
+        num_classes: K.
+        device: where the logits will be.
+    """
+
+    def __init__(self, num_classes: int, device: torch.device) -> None:
+        self.num_classes = num_classes
+        self.confusion = torch.zeros(num_classes * num_classes, dtype=torch.int64, device=device)
+        # on MPS there is no float64
+        self.loss = torch.zeros((), dtype=torch.float32 if device.type == "mps" else torch.float64, device=device)
+
+    def add(self, logits: Tensor, y: Tensor, loss: Tensor) -> None:
+        """Counts a batch: logits (B, K), y (B,), and the sum of its images' losses ()."""
+        cell = y * self.num_classes + logits.argmax(1)
+        self.confusion.index_add_(0, cell, torch.ones_like(cell))
+        self.loss += loss
+
+    def result(self, strategy: Strategy) -> Result:
+        """Sums over all devices and divides; every device gets the same answer."""
+        confusion = strategy.reduce(self.confusion, reduce_op="sum")
+        loss = strategy.reduce(self.loss, reduce_op="sum")
+        assert isinstance(confusion, Tensor)
+        assert isinstance(loss, Tensor)
+        confusion = confusion.view(self.num_classes, self.num_classes).cpu()
+        n = int(confusion.sum())
+        correct = int(confusion.trace())
+        return Result(correct / n if n else float("nan"), loss.item() / n if n else float("nan"), n, confusion)
