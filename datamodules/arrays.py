@@ -18,6 +18,7 @@ import torch
 from datamodules.base import ImageDataModule, Images
 
 KEYS = ("train_images", "train_labels", "test_images", "test_labels")
+MOST_CLASSES = 10_000  # unless they are named; a larger label is an identifier or an error, not a class
 
 
 class Arrays(ImageDataModule):
@@ -107,6 +108,9 @@ def read(path: Path) -> Mapping[str, np.ndarray]:
             raise ValueError(f"type of {split}_labels in {path}: expected whole numbers (an integer type), found {labels.dtype}")
     if "classes" in found and found["classes"].ndim != 1:
         raise ValueError(f"shape of classes in {path}: expected one name per class, found {found['classes'].shape}")
+    largest = int(found["train_labels"].max())
+    if "classes" not in found and largest >= MOST_CLASSES:
+        raise ValueError(f"labels of train_labels in {path}: expected 0 to K - 1, found {largest}. Try: an array `classes` if it is one")
     return found
 
 
@@ -115,10 +119,11 @@ def check_images(path: Path, key: str, images: np.ndarray) -> np.ndarray:
     if images.dtype != np.uint8:
         nan = " with NaN" if images.dtype.kind == "f" and np.isnan(images).any() else ""
         raise ValueError(f"type of {key} in {path}: expected uint8 (0 to 255), found {images.dtype}{nan}")
+    shape = images.shape
     if images.ndim == 3:
         images = images[..., None]
     if images.ndim != 4 or images.shape[3] not in (1, 3) or 0 in images.shape:
-        raise ValueError(f"shape of {key} in {path}: expected (N, H, W), (N, H, W, 1) or (N, H, W, 3), none of them 0, found {images.shape}")
+        raise ValueError(f"shape of {key} in {path}: expected (N, H, W), (N, H, W, 1) or (N, H, W, 3), none of them 0, found {shape}")
     return images
 
 

@@ -73,6 +73,9 @@ class Flip(Augmentation):
 class ShiftRotate(Augmentation):
     """Turns, scales and shifts each image a little: the affine distortions of Simard et al. 2003, for digits.
 
+    The draws are turn, size, shift in x, shift in y. Half of each, 0.5, changes nothing; more than that turns the image
+    anticlockwise, makes it smaller, moves it left and moves it up. What comes in from outside is black.
+
     Args:
         degrees: largest turn to either side.
         shift: largest shift in each direction, in pixels.
@@ -90,7 +93,9 @@ class ShiftRotate(Augmentation):
         size = 1 + centred[:, 1] * self.scale
         shift = centred[:, 2:] * self.shift * 2 / torch.tensor([x.shape[3], x.shape[2]], device=x.device)
         cos, sin = size * angle.cos(), size * angle.sin()
-        rotation = torch.stack([cos, -sin, sin, cos], dim=1).unflatten(1, (2, 2))  # (B, 2, 2)
+        # the grid runs from -1 to 1 along either side: without the ratio an oblong image would be sheared, not turned
+        ratio = x.shape[2] / x.shape[3]  # H / W
+        rotation = torch.stack([cos, -sin * ratio, sin / ratio, cos], dim=1).unflatten(1, (2, 2))  # (B, 2, 2)
         theta = torch.cat([rotation, shift[:, :, None]], dim=2)  # (B, 2, 3)
         grid = F.affine_grid(theta, list(x.shape), align_corners=False)  # (B, H, W, 2)
         out = F.grid_sample(x.float(), grid, mode="bilinear", padding_mode="zeros", align_corners=False)

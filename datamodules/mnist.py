@@ -50,8 +50,16 @@ class IDXImages(ImageDataModule):
         check_size(labels_file, 8 + count)
         try:
             parsed = self.source(self.root, train=split == "train")
-        except (AssertionError, KeyError, RuntimeError, ValueError) as error:  # the header lies about type or shape
-            raise ValueError(f"IDX header in {images_file} or {labels_file}: expected {count} images, found none: {error}") from error
+        except (AssertionError, KeyError, RuntimeError, TypeError, ValueError) as error:  # the header lies about type or shape
+            raise ValueError(
+                f"IDX header in {images_file} or {labels_file}: expected {count} images of 28 × 28 bytes with as many labels,"
+                f" found {str(error) or 'no IDX header'}. Try: rm '{images_file}' '{labels_file}' and run again"
+            ) from error
+        if parsed.data.shape != (count, 28, 28):  # the sums below do not see the shape
+            raise ValueError(
+                f"IDX header in {images_file}: expected shape {(count, 28, 28)}, found {tuple(parsed.data.shape)}."
+                f" Try: rm '{images_file}' and run again"
+            )
         images, labels = parsed.data.numpy(), parsed.targets.numpy().astype(np.uint8)
         check_content(images_file, images, self.sha256[images_file.name])
         check_content(labels_file, labels, self.sha256[labels_file.name])

@@ -4,7 +4,8 @@
 
 The order depends on nothing but the labels: neither on the run's seed nor on a random generator, whose stream may
 change between library versions. Images of one class are ranked by an integer hash of their index (splitmix64, Steele,
-Lea, Flood 2014), and the classes are interleaved so that every stretch of the order holds each class in its share.
+Lea, Flood 2014), and the classes are interleaved so that the front and the end of the order, however long, hold each
+class in its share.
 """
 
 import hashlib
@@ -22,7 +23,10 @@ def splitmix64(index: np.ndarray) -> np.ndarray:
 
 
 def stratified_order(labels: Tensor) -> Tensor:
-    """A fixed order of all images in which every stretch holds the classes in their shares, within one image each.
+    """A fixed order of all images whose front and end, however long, hold each class in its share, within one image.
+
+    Exactly: of K classes, one with the share s of all images is within (1 + K s) / 2 images of its share, which is one
+    image where the classes are equally large, and in a stretch from the middle within twice that.
 
     Args:
         labels: class of each image, (N,) integers.

@@ -69,17 +69,19 @@ class Classifier(LightningModule):
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         self._evaluate("val", batch)
 
-    def test_step(self, batch: Batch, batch_idx: int) -> None:
-        self._evaluate("test", batch)
+    def test_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Images -> logits (B, K)."""
+        return self._evaluate("test", batch)
 
     def predict_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Images -> probability of each class, (B, K) float32."""
         return self(batch[0]).float().softmax(1)
 
-    def _evaluate(self, split: str, batch: Batch) -> None:
+    def _evaluate(self, split: str, batch: Batch) -> Tensor:
         x, y = batch[:2]
         logits = self(x)
         self._count(split, logits, y, F.cross_entropy(logits.float(), y, reduction="sum"))
+        return logits
 
     def _count(self, split: str, logits: Tensor, y: Tensor, loss: Tensor) -> None:
         if split not in self._tally:
@@ -128,6 +130,10 @@ class Classifier(LightningModule):
         # that must load with weights_only=True
         held = checkpoint.get(self.CHECKPOINT_HYPER_PARAMS_KEY, {})
         checkpoint[self.CHECKPOINT_HYPER_PARAMS_KEY] = {name: value for name, value in held.items() if is_plain(value)}
+        checkpoint["results"] = {
+            split: {"accuracy": result.accuracy, "loss": result.loss, "n": result.n}
+            for split, result in self.results.items()
+        }
 
 
 def is_plain(value: Any) -> bool:

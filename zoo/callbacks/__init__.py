@@ -1,0 +1,1 @@
+"""One file = one question about a training run, or one service to it."""

@@ -1,0 +1,1 @@
+"""A run's life outside the network: its command, folder, checkpoints, records, figures and errors."""

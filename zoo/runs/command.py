@@ -1,0 +1,295 @@
+"""The command: LightningCLI with a folder for each run, a test at its end, and no way to score random weights.
+
+    python cli.py fit …                 -> train, choose on validation, test once, record
+    python cli.py test --run_dir DIR …  -> DIR/config.yaml and the flags after it, weights from DIR/checkpoints
+"""
+
+import argparse
+import logging
+import os
+import sys
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from lightning import LightningDataModule, Trainer
+from lightning.pytorch.callbacks import ProgressBar, RichProgressBar
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+from lightning.pytorch.plugins import CheckpointIO
+
+from zoo.callbacks.mistakes import CollectMistakes
+from zoo.callbacks.progress import EpochLines
+from zoo.callbacks.step_randomness import StepRandomness
+from zoo.classifier import Classifier
+from zoo.runs.checkpoints import SafeCheckpointIO, check_fits, checkpoint_callbacks, read_checkpoint
+from zoo.runs.figures import draw_confusion, draw_curves, draw_mistakes, save
+from zoo.runs.folder import OpenRun, RunFolder
+from zoo.runs.messages import Parser, UsageError
+from zoo.runs.metrics import MetricsFile, read_metrics
+from zoo.runs.predictions import CollectPredictions, write_predictions
+from zoo.runs.record import make_record, show_table, write_record
+
+TRAINER_DEFAULTS = {
+    "max_epochs": 10,
+    "devices": 1,  # these networks are small: a second device is a decision, not a default
+    "logger": False,  # metrics.csv is always written; others are added by name
+    "enable_model_summary": False,
+    "num_sanity_val_steps": 0,  # the validation steps are tested; running them first would only cost
+    "log_every_n_steps": 1,  # nothing is logged by the step unless a callback that is asked for does so
+    "use_distributed_sampler": False,  # the batches are shared out by the data module
+}
+RECORDED = ("seed_everything", "trainer", "data", "model")  # keys of config.yaml; the rest belongs to one start only
+
+
+class ZooCLI(LightningCLI):
+    """LightningCLI for a base class of models and one of data sets.
+
+    Args:
+        data_class: what `--data` names subclasses of; it offers `in_shape` and `num_classes`.
+        args: the words of the command line.
+        run: whether to run the verb in them.
+    """
+
+    def __init__(self, data_class: type[LightningDataModule], args: Sequence[str], run: bool = True) -> None:
+        quieten()
+        super().__init__(
+            Classifier,
+            data_class,
+            save_config_callback=None,  # the run folder has the config
+            trainer_defaults=TRAINER_DEFAULTS,
+            seed_everything_default=0,
+            parser_kwargs={"allow_abbrev": False},
+            parser_class=Parser,
+            subclass_mode_model=True,
+            subclass_mode_data=True,
+            auto_configure_optimizers=False,
+            args=[str(word) for word in args],
+            run=run,
+        )
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        parser.add_argument("--run_dir", type=str | None, default=None, help="Folder of the run (default: runs/<data>-<model>/<time>-s<seed>).")
+        parser.add_argument(
+            "--resume",
+            type=Literal["never", "auto", "must"],
+            default="never",
+            help="Continue the run in --run_dir: never, if there is one (auto), or fail if there is none (must).",
+        )
+        for name in ("in_shape", "num_classes"):  # the data decides the geometry of the model
+            parser.link_arguments(f"data.{name}", f"model.init_args.{name}", apply_on="instantiate")
+        parser.link_arguments("seed_everything", "data.init_args.seed")
+
+    def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
+        # the words are always given as `args`, and there is nothing to warn of when sys.argv has some too
+        self.config = parser.parse_args(complete(args))
+
+    def _parse_ckpt_path(self) -> None:
+        pass  # flags beat what a checkpoint remembers; Lightning would have it the other way round, and run its classes
+
+    def before_instantiate_classes(self) -> None:
+        if not self.subcommand:
+            return
+        seed = self._get(self.config, "seed_everything")
+        given = self._get(self.config, "run_dir")
+        names = {key: self._get(self.config, key)["class_path"].rpartition(".")[2] for key in ("data", "model")}
+        self.names = {**names, "seed": seed}
+        self.folder = RunFolder(given) if given else RunFolder.default(**self.names)
+        self.has_folder = bool(given)
+        self.checkpoint = self._choose_checkpoint()
+
+    def _choose_checkpoint(self) -> Path | None:
+        """The checkpoint to start from, checked to be readable; None to start anew."""
+        asked = self._get(self.config, "ckpt_path")
+        if self.subcommand != "fit":
+            return Path(asked)  # `complete` has put it there
+        resume = self._get(self.config, "resume")
+        if resume != "never" and not self.has_folder:
+            raise UsageError(f"run folder in --run_dir: expected one to continue (--resume {resume}), found none. Try: --run_dir DIR")
+        if resume == "never":
+            self.folder.check_free()
+        if resume == "must":
+            self.folder.check_run()
+        if resume != "never" and self.folder.last.exists():
+            return self.folder.last
+        return Path(asked) if asked else None
+
+    def instantiate_trainer(self, **kwargs: Any) -> Trainer:
+        config = {**self._get(self.config_init, "trainer", default={}), **kwargs}
+        if not self.subcommand:
+            return self._instantiate_trainer(config, [])
+        config["default_root_dir"] = config["default_root_dir"] or str(self.folder.path)
+        config["plugins"] = as_list(config["plugins"])
+        if not any(isinstance(plugin, CheckpointIO) for plugin in config["plugins"]):
+            config["plugins"].append(SafeCheckpointIO())
+        callbacks = as_list(config.pop("callbacks"))
+        bar = config["enable_progress_bar"]
+        if bar is None:  # a bar in a log file is noise
+            bar = config["enable_progress_bar"] = sys.stdout.isatty()
+        if bar and not any(isinstance(callback, ProgressBar) for callback in callbacks):
+            callbacks.append(RichProgressBar(refresh_rate=5, leave=False))
+        self.lines, self.mistakes, self.predictions = EpochLines(), CollectMistakes(), CollectPredictions()
+        if self.subcommand == "fit":
+            callbacks = [OpenRun(self.folder, self._recorded()), StepRandomness(self.names["seed"]), self.lines, *callbacks]
+            if not config["fast_dev_run"]:
+                self.metrics = MetricsFile(self.folder.metrics)
+                config["logger"] = [self.metrics, *loggers(config["logger"])]
+                if config["enable_checkpointing"] is not False:
+                    callbacks += checkpoint_callbacks(self.folder, validates=self._validates(config))
+            else:
+                callbacks.pop(0)
+        else:
+            config["logger"] = False
+        callbacks += [self.mistakes, self.predictions]
+        return self._instantiate_trainer({**config, "callbacks": callbacks}, [])
+
+    def _validates(self, config: dict[str, Any]) -> bool:
+        return getattr(self.datamodule, "val_size", None) != 0 and config["limit_val_batches"] != 0
+
+    def _recorded(self) -> dict[str, Any]:
+        """The resolved configuration as plain values, without what belongs to one start of the run."""
+        whole = yaml.safe_load(self._parser(self.subcommand).dump(self.config[self.subcommand], skip_none=False))
+        return {key: whole[key] for key in RECORDED if key in whole}
+
+    def after_instantiate_classes(self) -> None:
+        if self.subcommand and self.checkpoint:
+            check_fits(self.checkpoint, read_checkpoint(self.checkpoint), self.model)
+
+    # the verbs: LightningCLI calls these instead of the trainer's methods of the same names
+
+    def fit(self, **kwargs: Any) -> None:
+        """Trains, then tests the checkpoint that validation chose."""
+        if self.checkpoint:
+            print(f"continues from {self.checkpoint}", flush=True)
+        self.trainer.fit(self.model, self.datamodule, ckpt_path=self.checkpoint, weights_only=True)
+        if self.trainer.fast_dev_run:
+            print("fast_dev_run: one batch of each split went through; nothing was written")
+            return
+        if not self.folder.chosen.exists():
+            print("no checkpoint was written, so nothing was tested")
+            return
+        self.trainer.test(self.model, self.datamodule, ckpt_path=self.folder.chosen, verbose=False, weights_only=True)
+        self._check_complete("test")
+        if self.trainer.is_global_zero:
+            self._record()
+
+    def validate(self, **kwargs: Any) -> None:
+        """Scores the validation images."""
+        self._evaluate("val", self.trainer.validate)
+
+    def test(self, **kwargs: Any) -> None:
+        """Scores the test images."""
+        self._evaluate("test", self.trainer.test)
+
+    def predict(self, **kwargs: Any) -> None:
+        """Writes the probabilities of the classes for each test image."""
+        self.trainer.predict(self.model, self.datamodule, ckpt_path=self.checkpoint, return_predictions=False, weights_only=True)
+        if self.trainer.is_global_zero:
+            path = self.folder.predictions if self.has_folder else Path("predictions.csv")
+            write_predictions(path, self.predictions, self.datamodule.classes)
+            print(f"predictions of {len(self.predictions.index):,} images: {path}")
+
+    def _evaluate(self, split: str, verb: Any) -> None:
+        verb(self.model, self.datamodule, ckpt_path=self.checkpoint, verbose=False, weights_only=True)
+        if split not in self.model.results:
+            raise UsageError(f"{split} images in --data.{split}_size: expected some, found none")
+        self._check_complete(split)
+        if self.trainer.is_global_zero:
+            result = self.model.results[split]
+            row = {"accuracy": result.accuracy, "loss": result.loss, "n": result.n}
+            show_table(f"{self.names['model']} on {self.names['data']}", {split: row}, [f"checkpoint: {self.checkpoint}"])
+
+    def _check_complete(self, split: str) -> None:
+        """Refuses a result that does not count every image of the split once, unless less was asked for."""
+        limited = self.trainer.limit_test_batches if split == "test" else self.trainer.limit_val_batches
+        expected, found = len(self.datamodule.splits[split]), self.model.results[split].n
+        if limited == 1.0 and not self.trainer.fast_dev_run and found != expected:
+            raise ValueError(f"images counted in {split}: expected {expected}, found {found}")
+
+    def _record(self) -> None:
+        record = make_record(self.trainer, self.model, self.folder, self.names, self.lines.seconds)
+        write_record(self.folder.result, record)
+        title = f"{self.names['model']} on {self.names['data']}, seed {self.names['seed']}"
+        classes, test = self.datamodule.classes, self.model.results["test"]
+        save(draw_curves(read_metrics(self.folder.metrics), title, record["best_epoch"]), self.folder.figures / "curves.png")
+        save(draw_confusion(test.confusion, classes, f"{title}: test images"), self.folder.figures / "confusion.png")
+        wrong = self.mistakes.mistakes
+        if wrong is not None:
+            images = self.datamodule.part("test").images[wrong.index]
+            figure = draw_mistakes(wrong, images, classes, f"{title}: most confident mistakes")
+            save(figure, self.folder.figures / "mistakes.png")
+        notes = [
+            f"{record['parameters']:,} parameters, {record['epochs']} epochs in {record['seconds']:.1f} s,"
+            f" weights of epoch {record['best_epoch']} (chosen on validation)",
+            f"result: {self.folder.result}   figures: {self.folder.figures}/",
+        ]
+        show_table(title, {split: record[split] for split in ("train", "val", "test")}, notes)
+
+
+def complete(args: Sequence[str]) -> list[str]:
+    """Adds the config and the checkpoint of the run that `--run_dir` or `--ckpt_path` names to the words of a command.
+
+    Raises:
+        UsageError: neither is given, or there is no run.
+    """
+    args = list(args)
+    if not args or args[0] not in ("fit", "validate", "test", "predict") or {"-h", "--help", "--print_config"} & set(args):
+        return args
+    verb, rest = args[0], args[1:]
+    look = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    for flag in ("--run_dir", "--ckpt_path", "--resume"):
+        look.add_argument(flag)
+    try:
+        given = look.parse_known_args([word for word in rest if word != "-c"])[0]
+    except argparse.ArgumentError:  # the full parser has the better words for it
+        return args
+    folder = RunFolder(given.run_dir) if given.run_dir else None
+    if verb == "fit":
+        resumes = given.resume in ("auto", "must") and folder and folder.config.exists()
+        return [verb, *(["-c", str(folder.config)] if folder and resumes else []), *rest]
+    if folder:
+        if not given.ckpt_path:
+            folder.check_run()
+            rest += ["--ckpt_path", str(folder.chosen)]
+    elif given.ckpt_path:
+        beside = RunFolder(Path(given.ckpt_path).absolute().parent.parent)
+        folder = beside if beside.config.exists() else None
+    else:
+        raise UsageError(
+            f"weights in --run_dir or --ckpt_path: expected a run or a checkpoint to {verb}, found neither"
+            f" (random weights are not scored). Try: python cli.py {verb} --run_dir DIR"
+        )
+    if folder and folder.config.exists():
+        rest = ["-c", str(folder.config), *rest]
+    return [verb, *rest]
+
+
+def as_list(value: Any) -> list[Any]:
+    """None, one thing or several, as a list."""
+    if value is None:
+        return []
+    return list(value) if isinstance(value, list | tuple) else [value]
+
+
+def loggers(value: Any) -> list[Any]:
+    """The loggers that were named in the configuration."""
+    return [] if isinstance(value, bool) else as_list(value)
+
+
+def quieten() -> None:
+    """Keeps what Lightning says of itself at every start off the terminal."""
+    os.environ.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    for message in (
+        ".*LeafSpec.* is deprecated",  # Lightning 2.6 on torch 2.15
+        ".*does not have many workers.*",  # no loader processes by design
+        ".*Checkpoint directory .* exists and is not empty",  # a resumed run
+        ".*`training_step` returned `None`.*",
+        ".*Loading `train_dataloader` to estimate.*",
+        ".*callbacks used to create the checkpoint need to be provided.*",  # those of fit have no work in test
+        ".*It is recommended to use `self.log\\(.*sync_dist=True.*",  # summed over devices by the tally already
+        ".*Total length of `.*` across ranks is zero.*",  # no validation images
+    ):
+        warnings.filterwarnings("ignore", message=message)

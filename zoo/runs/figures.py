@@ -1,0 +1,79 @@
+"""Pictures of a run, drawn once at its end into `figures/`: learning curves, confusion matrix, mistakes."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from zoo.callbacks.mistakes import Mistakes
+from zoo.runs.metrics import Row
+
+SPLITS = {"train": "C0", "val": "C1"}
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Writes a figure without a window system and without matplotlib's global state."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    FigureCanvasAgg(figure).print_figure(path, dpi=120, bbox_inches="tight")
+
+
+def draw_curves(rows: Sequence[Row], title: str, best_epoch: int) -> Figure:
+    """Loss and error of training and validation over the epochs; a line marks the epoch that was chosen."""
+    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    for axes, metric, label in zip(figure.subplots(1, 2), ("loss", "accuracy"), ("loss", "error, %"), strict=True):
+        for split, colour in SPLITS.items():
+            points = [(row["epoch"] + 1, row[f"{split}/{metric}"]) for row in rows if f"{split}/{metric}" in row]
+            if points:
+                epochs, values = np.array(points).T
+                shown = values if metric == "loss" else 100 * (1 - values)
+                axes.plot(epochs, shown, "o-", markersize=3, color=colour, label=split)
+        axes.axvline(best_epoch, color="0.6", linewidth=1, linestyle=":", label="chosen")
+        axes.set(xlabel="epoch", ylabel=label)
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.set_ylim(bottom=0)
+        axes.grid(alpha=0.3)
+        axes.legend()
+    figure.suptitle(title)
+    return figure
+
+
+def draw_confusion(confusion: Tensor, classes: Sequence[str], title: str) -> Figure:
+    """Counts of label (row) and prediction (column); colour is the share of the row, so rare classes show too."""
+    counts = confusion.numpy()
+    k = len(counts)
+    share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    side = min(14.0, 2.5 + 0.5 * k)
+    figure = Figure(figsize=(side, side), layout="constrained")
+    axes = figure.subplots()
+    wrong = share * (1 - np.eye(k))
+    # the diagonal would drown the errors: it is shown in grey, the errors on a scale of their own
+    axes.imshow(np.where(np.eye(k), np.nan, wrong), cmap="Reds", vmin=0, vmax=max(wrong.max(), 1e-9))
+    axes.imshow(np.where(np.eye(k), share, np.nan), cmap="Greys", vmin=0, vmax=2)
+    if k <= 20:
+        for i, j in np.ndindex(k, k):
+            if counts[i, j]:
+                dark = i != j and wrong[i, j] > 0.6 * wrong.max()
+                axes.text(j, i, str(counts[i, j]), ha="center", va="center", fontsize=8, color="white" if dark else "black")
+        axes.set_xticks(range(k), classes, rotation=45, ha="right")
+        axes.set_yticks(range(k), classes)
+    axes.set(xlabel="prediction", ylabel="label", title=title)
+    return figure
+
+
+def draw_mistakes(mistakes: Mistakes, images: Tensor, classes: Sequence[str], title: str) -> Figure:
+    """A grid of wrongly classified images (M, C, H, W) uint8, each with its label, the prediction and its probability."""
+    count = len(mistakes.index)
+    columns = min(9, max(1, count))
+    rows = max(1, -(-count // columns))
+    figure = Figure(figsize=(1.5 * columns, 1.85 * rows + 0.5), layout="constrained")
+    for i, axes in enumerate(np.atleast_1d(figure.subplots(rows, columns)).flat):
+        axes.axis("off")
+        if i < count:
+            axes.imshow(images[i].permute(1, 2, 0).squeeze(-1).numpy(), cmap="gray", vmin=0, vmax=255)
+            label, predicted = classes[int(mistakes.label[i])], classes[int(mistakes.predicted[i])]
+            axes.set_title(f"{label}\nas {predicted}, {100 * mistakes.confidence[i]:.1f} %", fontsize=7)
+    figure.suptitle(title if count else f"{title}: none")
+    return figure

@@ -1,0 +1,95 @@
+"""The folder of a run: what lies where, and when it may be made.
+
+    config.yaml  metrics.csv  result.json  predictions.csv  checkpoints/{best,last}.ckpt  figures/*.png
+"""
+
+import time
+from pathlib import Path
+
+import yaml
+from lightning import Callback, LightningModule, Trainer
+
+from zoo.runs.messages import UsageError
+
+
+class RunFolder:
+    """Names of the files of one run; makes nothing by itself.
+
+    Args:
+        path: the folder.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self.config = self.path / "config.yaml"
+        self.metrics = self.path / "metrics.csv"
+        self.result = self.path / "result.json"
+        self.predictions = self.path / "predictions.csv"
+        self.checkpoints = self.path / "checkpoints"
+        self.best = self.checkpoints / "best.ckpt"
+        self.last = self.checkpoints / "last.ckpt"
+        self.figures = self.path / "figures"
+
+    @property
+    def holds_run(self) -> bool:
+        """Whether a run was started here."""
+        return self.config.exists() or self.checkpoints.exists() or self.metrics.exists()
+
+    @property
+    def chosen(self) -> Path:
+        """The checkpoint that validation chose; the last one where there was no validation."""
+        return self.best if self.best.exists() else self.last
+
+    def check_free(self) -> None:
+        """Raises UsageError if a new run may not start here."""
+        if self.path.exists() and not self.path.is_dir():
+            raise UsageError(f"run folder in --run_dir: expected a folder, found the file {self.path}")
+        if self.holds_run:
+            raise UsageError(
+                f"run folder in --run_dir: expected a new or empty folder, found a run in {self.path}."
+                f" Try: --resume auto to continue it, or another --run_dir"
+            )
+
+    def check_run(self) -> None:
+        """Raises UsageError unless a run with a checkpoint lies here."""
+        if not self.config.exists():
+            raise UsageError(f"run folder in --run_dir: expected one that holds a run (config.yaml), found none in {self.path}")
+        if not self.chosen.exists():
+            raise UsageError(
+                f"checkpoint in {self.checkpoints}: expected best.ckpt or last.ckpt, found neither."
+                f" Try: python cli.py fit --resume auto --run_dir {self.path}"
+            )
+
+    @classmethod
+    def default(cls, data: str, model: str, seed: int) -> "RunFolder":
+        """A folder of its own for each run: runs/<data>-<model>/<time>-s<seed>."""
+        parent = Path("runs", f"{data}-{model}".lower())
+        stem = f"{time.strftime('%Y%m%d-%H%M%S')}-s{seed}"
+        path, again = parent / stem, 1
+        while path.exists():  # a second run in the same second
+            again += 1
+            path = parent / f"{stem}-{again}"
+        return cls(path)
+
+
+class OpenRun(Callback):
+    """Makes the run folder and writes its configuration, once data and model are known to be good.
+
+    Nothing of a run that could not start is left behind: this hook runs after the data has been read.
+
+    Args:
+        folder: where.
+        config: the whole resolved configuration, without what belongs to this one start of it.
+    """
+
+    def __init__(self, folder: RunFolder, config: dict[str, object]) -> None:
+        self.folder, self.config = folder, config
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        if stage != "fit" or not trainer.is_global_zero:
+            return
+        self.folder.path.mkdir(parents=True, exist_ok=True)
+        if not self.folder.config.exists():
+            text = "# python cli.py fit -c config.yaml repeats this run\n" + yaml.safe_dump(self.config, sort_keys=False)
+            self.folder.config.write_text(text)
+        print(f"run folder: {self.folder.path}", flush=True)

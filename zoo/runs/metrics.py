@@ -1,0 +1,93 @@
+"""metrics.csv: one row per epoch (or step, if something logs by the step), written by every run.
+
+    epoch,step,seconds,lr,train/loss,train/accuracy,val/loss,val/accuracy
+
+Lightning's CSVLogger deletes what an interrupted run has written when the run goes on; this one continues it.
+"""
+
+import csv
+import time
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch.loggers.logger import Logger
+from lightning.pytorch.utilities import rank_zero_only
+
+FIRST = ["epoch", "step", "seconds", "lr", "train/loss", "train/accuracy", "val/loss", "val/accuracy"]
+REWRITE_SECONDS = 5.0  # a long file is not written anew more often than this
+SHORT = 1000  # rows; a file up to this length is written at once
+
+Row = dict[str, float]
+
+
+class MetricsFile(Logger):
+    """Logs to one CSV file. Values of the same step share a row; test results are not training metrics and stay out.
+
+    Args:
+        path: the file; made with the first row.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.path = path
+        self.rows: list[Row] = []
+        self._written = 0.0
+
+    @property
+    def name(self) -> str:
+        return "metrics"
+
+    @property
+    def version(self) -> str:
+        return ""
+
+    @rank_zero_only
+    def log_hyperparams(self, *args: Any, **kwargs: Any) -> None:
+        pass  # config.yaml has them
+
+    @rank_zero_only
+    def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
+        kept = {name: value for name, value in metrics.items() if not name.startswith("test/")}
+        if kept.keys() <= {"epoch"}:
+            return
+        if not self.rows or self.rows[-1]["step"] != step:
+            self.rows.append({"step": step or 0})
+        self.rows[-1].update(kept)
+
+    @rank_zero_only
+    def save(self) -> None:
+        if self.rows and (len(self.rows) <= SHORT or time.monotonic() - self._written > REWRITE_SECONDS):
+            self._write()
+
+    @rank_zero_only
+    def finalize(self, status: str) -> None:
+        if self.rows:
+            self._write()
+
+    def _write(self) -> None:
+        others = sorted({name for row in self.rows for name in row} - set(FIRST))
+        beside = self.path.with_suffix(".tmp")
+        with beside.open("w", newline="") as file:
+            table = csv.DictWriter(file, [*FIRST, *others], restval="")
+            table.writeheader()
+            table.writerows({name: tidy(value) for name, value in row.items()} for row in self.rows)
+        beside.replace(self.path)
+        self._written = time.monotonic()
+
+    @rank_zero_only
+    def continue_from(self, step: int) -> None:
+        """Takes up the file of an interrupted run, less the rows after `step`, which will be made again."""
+        self.rows = [row for row in read_metrics(self.path) if row["step"] <= step]
+
+
+def tidy(value: float) -> str:
+    """Whole numbers as such; others with the seven digits that a float32 has."""
+    return str(int(value)) if float(value).is_integer() and abs(value) < 1e15 else f"{value:.7g}"
+
+
+def read_metrics(path: Path) -> list[Row]:
+    """The rows of a metrics file, without empty cells; no rows if there is no file."""
+    if not path.exists():
+        return []
+    with path.open(newline="") as file:
+        return [{name: float(value) for name, value in row.items() if value} for row in csv.DictReader(file)]

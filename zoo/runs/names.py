@@ -1,0 +1,202 @@
+"""What a user may write, how to say that in words, and what of it is nearest to what was written.
+
+A parser knows its verbs, its options and their types; a type knows its values or the classes under it:
+
+    Sequence[int] | None   -> "list of ints or null"
+    Literal["max", "avg"]  -> max, avg;  Classifier -> ConvNet, LeNet, MLP, …
+    "MLPP" among these     -> "MLP"
+"""
+
+import inspect
+from argparse import Action, ArgumentParser
+from collections import abc
+from collections.abc import Iterable, Iterator
+from difflib import SequenceMatcher
+from enum import Enum
+from inspect import Parameter
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, get_args, get_origin
+
+import torch
+
+MAX_LISTED = 12  # names in one line; nobody reads more
+ALIKE = 0.6  # share of letters in common, above which two names may be meant to be the same
+WORDS = {NoneType: "null", bool: "true or false", str: "text", dict: "mapping"}
+LISTS = {list, tuple, set, abc.Sequence, abc.Iterable, abc.Collection}
+UNIONS = {Union, UnionType}
+# classes whose objects are written, not named; jsonargparse lets a tensor be named for a number, but nobody does
+WRITTEN = (int, float, str, Enum, Path, torch.Tensor)
+
+# what is nearest
+
+
+def nearest(name: str, candidates: Iterable[str]) -> str | None:
+    """The candidate that is most like a name, or else begins with it, in any case of letters; None if none does."""
+    name, lower = name.lower(), {candidate.lower(): candidate for candidate in candidates}
+    alike = {candidate: SequenceMatcher(None, candidate, name).ratio() for candidate in lower}
+    best = max(alike, key=lambda candidate: alike[candidate], default=None)
+    if best is None or alike[best] < ALIKE:
+        best = next((candidate for candidate in lower if len(name) > 1 and candidate.startswith(name)), None)
+    return lower[best] if best else None
+
+
+def nearest_option(key: str, options: Iterable[str]) -> str | None:
+    """The option that is most like a dotted key: by its last word (`batch_size`), as a whole, or by a like last word."""
+    options = list(options)
+    last_words = {option.rpartition(".")[2]: option for option in reversed(options)}
+    word = key.rpartition(".")[2]
+    return last_words.get(word) or nearest(key, options) or last_words.get(nearest(word, reversed(last_words)) or "")
+
+
+def nearest_config(path: str) -> str | None:
+    """The yaml file under `configs/` that has the name of a missing one, or else one most like it."""
+    files = [file.as_posix() for file in sorted(Path("configs").rglob("*.yaml"))]
+    paths = {Path(file).name: file for file in files}
+    name = Path(path).name
+    return paths.get(name) or nearest(path, files) or paths.get(nearest(name, paths) or "")
+
+
+# what a type takes
+
+
+def parts(hint: Any) -> Iterator[Any]:
+    """A type and all it is made of: members, items, and what a callable returns."""
+    yield hint
+    origin, args = get_origin(hint), get_args(hint)
+    for part in args[-1:] if origin is abc.Callable else args if origin in UNIONS | LISTS else ():
+        yield from parts(part)
+
+
+def bases(hint: Any) -> list[type]:
+    """The classes in a type whose subclasses are chosen by name."""
+    classes = dict.fromkeys(part for part in parts(hint) if inspect.isclass(part) and get_origin(part) is None)
+    return [cls for cls in classes if cls.__module__ not in ("builtins", "typing") and not issubclass(cls, WRITTEN)]
+
+
+def subclasses(base: type) -> Iterator[type]:
+    """The classes below a base that can be chosen by name: not abstract, private or local to a function."""
+    for cls in type.__subclasses__(base):
+        path = f"{cls.__module__}.{cls.__qualname__}"
+        if not (is_abstract(cls) or "._" in path or "<locals>" in path):
+            yield cls
+        yield from subclasses(cls)
+
+
+def is_abstract(cls: type) -> bool:
+    """Whether a class leaves methods to its subclasses; `inspect.isabstract` sees that only where ABCMeta is at work."""
+    names = {name for parent in cls.__mro__ for name in vars(parent)}
+    return any(getattr(inspect.getattr_static(cls, name), "__isabstractmethod__", False) for name in names)
+
+
+def literals(hint: Any) -> list[Any]:
+    """The values that a type lists, `16` and `"16"` as one."""
+    values = [value for part in parts(hint) if get_origin(part) is Literal for value in get_args(part)]
+    return list({str(value): value for value in reversed(values)}.values())[::-1]
+
+
+def choices(hint: Any) -> list[str]:
+    """The names that can be written for a type: the values it lists, or else its classes."""
+    listed = [str(value) for value in literals(hint)]
+    return listed or sorted({cls.__name__ for base in bases(hint) for cls in subclasses(base)})
+
+
+def parameters(hint: Any) -> list[str]:
+    """The names of the arguments of the classes that can be chosen for a type."""
+    classes = dict.fromkeys(cls for base in bases(hint) for cls in [base, *subclasses(base)])
+    inits = [vars(parent).get("__init__") for cls in classes for parent in cls.__mro__]
+    found = [p for init in inits if inspect.isfunction(init) for p in inspect.signature(init).parameters.values()]
+    named = [p.name for p in found if p.kind in (Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY)]
+    return [name for name in dict.fromkeys(named) if name != "self"]
+
+
+def words(hint: Any) -> str:
+    """A type as the user would say it."""
+    origin, args = get_origin(hint), get_args(hint)
+    if origin in UNIONS | {Literal}:
+        return union_words(args if origin in UNIONS else (hint,))
+    if origin in LISTS:
+        return list_words(args)
+    if origin is abc.Callable:
+        return words(args[-1])
+    if names := choices(hint):
+        return f"one of {', '.join(names)}" if len(names) <= MAX_LISTED else f"a subclass of {hint.__name__}"
+    return str(WORDS.get(hint) or getattr(hint, "__name__", hint))
+
+
+def union_words(members: Iterable[Any]) -> str:
+    """Alternatives: listed values first, beside which classes are not listed too, and null last."""
+    members = [member for member in members if member is not torch.Tensor]
+    listed = [value for member in members if get_origin(member) is Literal for value in literals(member)]
+    listed = list({str(value): value for value in reversed(listed)}.values())[::-1]
+    said = [f"one of {', '.join(map(repr, listed))}"] if listed else []
+    for member in members:
+        if member is not NoneType and get_origin(member) is not Literal:
+            said.append("a class path" if listed and bases(member) else words(member))
+    return " or ".join(dict.fromkeys(said + ["null"] * (NoneType in members)))
+
+
+def list_words(items: tuple[Any, ...]) -> str:
+    """A list by what is in it: `list of ints`, `list of 3 ints`."""
+    kinds = set(items) - {Ellipsis}
+    if len(kinds) != 1:
+        return "list"
+    count = f"{len(items)} " if len(items) > 1 and Ellipsis not in items else ""
+    item = kinds.pop()
+    name = f"{item.__name__}s" if item in (int, float, *bases(item)) else words(item).removeprefix("one of ")
+    return f"list of {count}{name}"
+
+
+# what a parser takes
+
+
+def verbs(parser: ArgumentParser) -> dict[str, ArgumentParser]:
+    """The parsers of the verbs."""
+    action = getattr(parser, "_subcommands_action", None)
+    return action.choices if action else {}
+
+
+def family(parser: ArgumentParser) -> list[ArgumentParser]:
+    """A parser and those of its verbs."""
+    return [parser, *verbs(parser).values()]
+
+
+def command(parser: ArgumentParser) -> str:
+    """The words of the command up to and with the verb."""
+    program, *verb = parser.prog.replace("[options] ", "").split()
+    return " ".join([f"python {program}" if program.endswith(".py") else program, *verb])
+
+
+def without_verb(key: str, parser: ArgumentParser) -> str:
+    """A key as it is on the command line: `fit.model` is `--model` there."""
+    verb, _, rest = key.partition(".")
+    return rest if verb in verbs(parser) else key
+
+
+def actions(parser: ArgumentParser) -> list[Action]:
+    """What a parser and those of its verbs know of each option."""
+    return [action for each in family(parser) for action in each._actions]
+
+
+def type_of(key: str, parser: ArgumentParser) -> Any:
+    """The type of an option, None if that is not known; of what must be given, without the null jsonargparse adds."""
+    hint = next((getattr(action, "_typehint", None) for action in actions(parser) if action.dest == key), None)
+    needed = any(key in getattr(each, "needed", ()) for each in family(parser))
+    members = [member for member in get_args(hint) if member is not NoneType]
+    return members[0] if needed and len(members) == 1 else hint
+
+
+def options(parser: ArgumentParser) -> Iterator[str]:
+    """The options of a parser, and those of the classes that can be chosen in it."""
+    for action in actions(parser):
+        flags = [flag.removeprefix("--") for flag in action.option_strings if flag.startswith("--")]
+        yield from (flag for flag in flags if not flag.endswith(("help", "+")))
+        hint = getattr(action, "_typehint", None)
+        linked = getattr(action, "sub_add_kwargs", {}).get("linked_targets", ())  # set by another option
+        yield from (f"{action.dest}.{name}" for name in parameters(hint) if not literals(hint) and name not in linked)
+
+
+def example(key: str, hint: Any) -> str:
+    """A flag with what can be given to it."""
+    names = choices(hint)
+    return f"--{key} {' | '.join(names) if 0 < len(names) <= MAX_LISTED else key.rpartition('.')[2].upper()}"

@@ -1,0 +1,113 @@
+"""What a run came to: result.json, and the table at its end.
+
+    model.results, metrics.csv, best.ckpt  ->  {"data", "model", "seed", …, "train", "val", "test", …}
+"""
+
+import json
+import platform
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning import LightningModule, Trainer
+from rich.console import Console
+from rich.table import Table
+from scipy.stats import binomtest
+
+from zoo.runs.folder import RunFolder
+from zoo.runs.metrics import read_metrics
+from zoo.tally import Result
+
+PACKAGES = ("torch", "torchvision", "lightning", "torchmetrics", "jsonargparse", "numpy")
+
+
+def make_record(trainer: Trainer, model: LightningModule, folder: RunFolder, names: dict[str, Any], seconds: float) -> dict[str, Any]:
+    """Everything about a finished run that a table or a study may ask for.
+
+    Args:
+        trainer: after fit and test.
+        model: with the results of the test.
+        folder: the run's, with metrics and checkpoints in it.
+        names: `data`, `model` and `seed`.
+        seconds: time of training, validation and checkpoints included.
+    """
+    chosen = torch.load(folder.chosen, map_location="cpu", weights_only=True)
+    rows = [row for row in read_metrics(folder.metrics) if row.get("epoch") == chosen["epoch"] and "train/loss" in row]
+    train = rows[-1] if rows else {}
+    test: Result = model.results["test"]  # type: ignore[index, assignment]
+    return {
+        **names,
+        "parameters": sum(parameter.numel() for parameter in model.parameters()),
+        "epochs": trainer.current_epoch,
+        "best_epoch": chosen["epoch"] + 1,
+        "seconds": round(seconds, 3),
+        # as counted while the epoch went on: with augmentation and dropout, and weights that were still moving
+        "train": {"accuracy": train.get("train/accuracy"), "loss": train.get("train/loss")},
+        "val": chosen["results"].get("val", {"accuracy": None, "loss": None, "n": 0}),
+        "test": {"accuracy": test.accuracy, "loss": test.loss, "n": test.n},
+        "git_commit": git_commit(),
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
+        "device": device_name(trainer),
+        "precision": str(trainer.precision),
+    }
+
+
+def git_commit() -> str | None:
+    """The commit of the code that runs, marked if files differ from it; None outside a repository."""
+    here = Path(__file__).parent
+    try:
+        commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, check=True, timeout=10)
+        status = subprocess.run(
+            ["git", "status", "--porcelain", "--untracked-files=no"],
+            cwd=here, capture_output=True, text=True, check=True, timeout=10,
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return commit.stdout.strip() + ("-dirty" if status.stdout.strip() else "")
+
+
+def device_name(trainer: Trainer) -> str:
+    """What the run computed on, such as `cpu, 2 threads` or `2 x NVIDIA H200`."""
+    device = trainer.strategy.root_device
+    if device.type == "cuda":
+        name = torch.cuda.get_device_name(device)
+    elif device.type == "cpu":
+        name = f"cpu, {torch.get_num_threads()} threads"
+    else:
+        name = device.type
+    return name if trainer.world_size == 1 else f"{trainer.world_size} x {name}"
+
+
+def write_record(path: Path, record: dict[str, Any]) -> None:
+    """Writes the record as JSON; a file under this name is always whole."""
+    beside = path.with_suffix(".tmp")
+    beside.write_text(json.dumps(record, indent=2) + "\n")
+    beside.replace(path)
+
+
+def interval(accuracy: float, n: int) -> tuple[float, float]:
+    """95 % interval of an accuracy measured on n images (Wilson 1927): what another test set of n would allow."""
+    test = binomtest(round(accuracy * n), n)
+    low, high = test.proportion_ci(method="wilson")
+    return float(low), float(high)
+
+
+def show_table(title: str, rows: dict[str, dict[str, Any]], notes: list[str]) -> None:
+    """Prints accuracy, its interval, loss and number of images for each split."""
+    table = Table(title=title, title_justify="left", title_style="bold")
+    for heading in ("split", "accuracy", "95 % interval", "loss", "images"):
+        table.add_column(heading, justify="left" if heading == "split" else "right")
+    for split, row in rows.items():
+        if row.get("accuracy") is None:
+            continue
+        n = row.get("n")
+        low, high = interval(row["accuracy"], n) if n else (0.0, 0.0)
+        span = f"{100 * low:.2f} – {100 * high:.2f} %" if n else ""
+        # as many digits as whole images need: 0.9812 of 10,000
+        table.add_row(split, f"{100 * row['accuracy']:.2f} %", span, f"{row['loss']:.4f}", f"{n:,}" if n else "")
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(table)
+    for note in notes:
+        console.print(note, markup=False)
