@@ -4,9 +4,12 @@
            -> images (N, C, H, W) uint8, labels (N,) int64
 
     np.savez("own.npz", train_images=…, train_labels=…, test_images=…, test_labels=…)
+
+Each verb asks only for what it uses: `predict` does with `test_images` alone.
 """
 
 import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +21,13 @@ import torch
 from datamodules.base import ImageDataModule, Images
 
 KEYS = ("train_images", "train_labels", "test_images", "test_labels")
+NEEDED = {"fit": KEYS, "validate": KEYS[:2], "test": KEYS[2:], "predict": KEYS[2:3]}
+UNKNOWN = -1  # label of an image that has none
+# what NumPy and zipfile raise on files that are no archives, or damaged ones
+UNREADABLE = (
+    *(ValueError, TypeError, AttributeError, NotImplementedError),
+    *(OSError, EOFError, zipfile.BadZipFile, zlib.error),
+)
 MOST_CLASSES = 10_000  # unless they are named; a larger label is an identifier or an error, not a class
 
 
@@ -25,14 +35,16 @@ class Arrays(ImageDataModule):
     """The user's own data: any number of classes, 1 or 3 channels, any one size.
 
     Args:
-        path: the archive. Labels are the whole numbers 0 to K - 1; `classes` names them if it is there, otherwise K
-            is the largest training label plus one.
+        path: the archive. Labels are the whole numbers 0 to K - 1.
+        known_classes: K, where neither `classes` nor training labels in the archive tell it; None takes the number of
+            names in `classes`, or else the largest training label plus one.
         options: the arguments of ImageDataModule.
     """
 
-    def __init__(self, path: str, **options: Any) -> None:
+    def __init__(self, path: str, known_classes: int | None = None, **options: Any) -> None:
         super().__init__(**options)
         self.path = path
+        self.known_classes = known_classes
 
     @cached_property
     def _archive(self) -> Mapping[str, np.ndarray]:
@@ -42,7 +54,14 @@ class Arrays(ImageDataModule):
     def classes(self) -> Sequence[str]:  # type: ignore[override]
         if "classes" in self._archive:
             return tuple(str(name) for name in self._archive["classes"])
-        return tuple(str(k) for k in range(int(self._archive["train_labels"].max()) + 1))
+        if "train_labels" in self._archive:
+            return tuple(str(k) for k in range(int(self._archive["train_labels"].max()) + 1))
+        if self.known_classes is not None:
+            return tuple(str(k) for k in range(self.known_classes))
+        raise ValueError(
+            f"number of classes in {self.path}: expected classes or train_labels to tell it, found neither."
+            " Try: --data.known_classes K"
+        )
 
     @property
     def num_classes(self) -> int:  # type: ignore[override]
@@ -50,7 +69,8 @@ class Arrays(ImageDataModule):
 
     @property
     def in_shape(self) -> tuple[int, int, int]:  # type: ignore[override]
-        height, width, channels = self._archive["train_images"].shape[1:]
+        key = "train_images" if "train_images" in self._archive else "test_images"
+        height, width, channels = self._archive[key].shape[1:]
         return channels, height, width
 
     @cached_property
@@ -64,20 +84,29 @@ class Arrays(ImageDataModule):
         std = np.sqrt(share @ values**2 - mean**2)
         return mean.tolist(), np.maximum(std, 1 / 255).tolist()  # a channel of one single value has no scale of its own
 
+    def setup(self, stage: str | None = None) -> None:
+        check_keys(Path(self.path), self._archive, NEEDED[stage or "fit"])
+        super().setup(stage)
+
     def load(self) -> dict[str, Images]:
-        path, archive = Path(self.path), self._archive
-        if archive["test_images"].shape[1:] != archive["train_images"].shape[1:]:
-            raise ValueError(
-                f"image shape (H, W, C) of test_images in {path}: expected {archive['train_images'].shape[1:]}"
-                f" as in train_images, found {archive['test_images'].shape[1:]}"
-            )
-        for split in ("train", "test"):
-            check_labels(path, f"{split}_labels", archive[f"{split}_labels"], self.num_classes)
         return {split: self._part(split) for split in ("train", "test")}
 
     def _part(self, split: str) -> Images:
-        images = np.ascontiguousarray(self._archive[f"{split}_images"].transpose(0, 3, 1, 2))
-        return Images(torch.from_numpy(images), torch.from_numpy(self._archive[f"{split}_labels"].astype(np.int64)))
+        path, images, labels = Path(self.path), self._archive.get(f"{split}_images"), self._archive.get(f"{split}_labels")
+        channels, height, width = self.in_shape
+        if images is None:
+            images = np.empty((0, height, width, channels), np.uint8)
+        if images.shape[1:] != (height, width, channels):
+            raise ValueError(
+                f"image shape (H, W, C) of {split}_images in {path}: expected {(height, width, channels)}"
+                f" as in train_images, found {images.shape[1:]}"
+            )
+        if labels is None:
+            labels = np.full(len(images), UNKNOWN)
+        else:
+            check_labels(path, f"{split}_labels", labels, self.num_classes)
+        pixels = np.ascontiguousarray(images.transpose(0, 3, 1, 2))
+        return Images(torch.from_numpy(pixels), torch.from_numpy(labels.astype(np.int64)))
 
 
 def read(path: Path) -> Mapping[str, np.ndarray]:
@@ -89,29 +118,47 @@ def read(path: Path) -> Mapping[str, np.ndarray]:
     if not path.is_file():
         raise FileNotFoundError(f"archive in --data.path: expected an .npz file, found nothing at {path}. Try: --data.path FILE.npz")
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        # opened here, because numpy leaves a file open that it finds to be no archive
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             found = {key: archive[key] for key in archive.files if key in (*KEYS, "classes")}
             names = archive.files
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile, AttributeError, TypeError, NotImplementedError, zipfile.zlib.error) as error:
+    except UNREADABLE as error:
         raise ValueError(
             f"archive in {path}: expected plain arrays saved by numpy.savez, found something else ({error})"
         ) from error
-    missing = [key for key in KEYS if key not in found]
-    if missing:
-        raise ValueError(f"arrays in {path}: expected {', '.join(KEYS)}, found {', '.join(names) or 'none'}: {', '.join(missing)} missing")
+    if "train_images" not in found and "test_images" not in found:
+        check_keys(path, found, KEYS, names)
     for split in ("train", "test"):
-        found[f"{split}_images"] = check_images(path, f"{split}_images", found[f"{split}_images"])
-        images, labels = found[f"{split}_images"], found[f"{split}_labels"]
-        if labels.shape != (len(images),):
-            raise ValueError(f"shape of {split}_labels in {path}: expected {(len(images),)}, one per image, found {labels.shape}")
-        if labels.dtype.kind not in "iu":
-            raise ValueError(f"type of {split}_labels in {path}: expected whole numbers (an integer type), found {labels.dtype}")
+        if f"{split}_images" in found:
+            found[f"{split}_images"] = check_images(path, f"{split}_images", found[f"{split}_images"])
+        if f"{split}_labels" in found:
+            check_label_type(path, split, found)
     if "classes" in found and found["classes"].ndim != 1:
         raise ValueError(f"shape of classes in {path}: expected one name per class, found {found['classes'].shape}")
-    largest = int(found["train_labels"].max())
+    largest = int(found["train_labels"].max()) if "train_labels" in found else 0
     if "classes" not in found and largest >= MOST_CLASSES:
-        raise ValueError(f"labels of train_labels in {path}: expected 0 to K - 1, found {largest}. Try: an array `classes` if it is one")
+        raise ValueError(
+            f"labels of train_labels in {path}: expected 0 to K - 1, found {largest}."
+            " Try: name the classes in an array `classes` if it is one"
+        )
     return found
+
+
+def check_keys(path: Path, archive: Mapping[str, np.ndarray], needed: Sequence[str], names: Sequence[str] | None = None) -> None:
+    """Raises ValueError if an array that is needed is not in the archive."""
+    missing = [key for key in needed if key not in archive]
+    if missing:
+        found = ", ".join(archive if names is None else names) or "none"
+        raise ValueError(f"arrays in {path}: expected {', '.join(needed)}, found {found}: {', '.join(missing)} missing")
+
+
+def check_label_type(path: Path, split: str, archive: Mapping[str, np.ndarray]) -> None:
+    """Raises ValueError unless there is one whole number for each image."""
+    labels, images = archive[f"{split}_labels"], archive.get(f"{split}_images", ())
+    if labels.shape != (len(images),):
+        raise ValueError(f"shape of {split}_labels in {path}: expected {(len(images),)}, one per image, found {labels.shape}")
+    if labels.dtype.kind not in "iu":
+        raise ValueError(f"type of {split}_labels in {path}: expected whole numbers (an integer type), found {labels.dtype}")
 
 
 def check_images(path: Path, key: str, images: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@
 It shares two words with the models, `in_shape` and `num_classes`; `cli.py` joins them.
 """
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
@@ -30,7 +30,7 @@ class Images(NamedTuple):
     labels: Tensor
 
 
-class ImageDataModule(LightningDataModule):
+class ImageDataModule(LightningDataModule, ABC):
     """Images in memory, in fixed splits.
 
     Args:
@@ -76,6 +76,7 @@ class ImageDataModule(LightningDataModule):
         self.splits: dict[str, Tensor] = {}  # indices of train and val in the training arrays, of test in the test ones
         self._arrays: dict[str, Images] = {}
         self._on_device: dict[tuple[str, torch.device], Images] = {}
+        self._known_statistics: tuple[list[float], list[float]] | None = None  # those a checkpoint was trained with
 
     @abstractmethod
     def load(self) -> dict[str, Images]:
@@ -106,10 +107,10 @@ class ImageDataModule(LightningDataModule):
         train, test = self._arrays["train"], self._arrays["test"]
         total = len(train.labels)
         val_size = total // 10 if self.val_size is None else self.val_size
-        if val_size > 0 and val_size >= total:
+        if 0 < total <= val_size:
             raise ValueError(f"number of images in --data.val_size: expected less than the {total} training images, found {val_size}")
         rest = total - val_size
-        if self.train_size is not None and self.train_size > rest:
+        if total > 0 and self.train_size is not None and self.train_size > rest:
             raise ValueError(
                 f"number of images in --data.train_size: expected at most {rest}"
                 f" ({total} training images less {val_size} for validation), found {self.train_size}"
@@ -143,8 +144,19 @@ class ImageDataModule(LightningDataModule):
         if self.normalize == "symmetric":
             mean, std = [0.5], [0.5]
         elif self.normalize == "standard":
-            mean, std = self.statistics
+            mean, std = self._known_statistics or self.statistics
         return 255 * torch.tensor(mean)[:, None, None], 1 / (255 * torch.tensor(std)[:, None, None])
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a checkpoint must remember of the data: other images are normalised as those of the training were."""
+        if self.normalize != "standard":
+            return {}
+        mean, std = self._known_statistics or self.statistics
+        return {"mean": list(mean), "std": list(std)}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        if "mean" in state_dict:
+            self._known_statistics = state_dict["mean"], state_dict["std"]
 
     def part(self, split: str) -> Images:
         """The arrays that the indices `splits[split]` point into: those of the official training or test set."""

@@ -69,9 +69,9 @@ class CIFAR10(ImageDataModule):
         except RuntimeError as error:
             meta = (self.source.meta["filename"], self.source.meta["md5"])
             sums = dict([*self.source.train_list, *self.source.test_list, meta])
-            wrong = [name for name, md5 in sums.items() if not check_integrity(self.folder / name, md5)]
+            wrong = [self.folder / name for name, md5 in sums.items() if not check_integrity(self.folder / name, md5)]
             raise ValueError(
-                f"MD5 of {', '.join(str(self.folder / name) for name in wrong)}: expected the published one, found another."
+                f"MD5 of {', '.join(map(str, wrong))}: expected the published one, found another."
                 f" Try: rm -r '{self.folder}' and run again"
             ) from error
         images = np.ascontiguousarray(parsed.data.transpose(0, 3, 1, 2))  # (N, 32, 32, 3) -> (N, 3, 32, 32)

@@ -50,10 +50,10 @@ class IDXImages(ImageDataModule):
         check_size(labels_file, 8 + count)
         try:
             parsed = self.source(self.root, train=split == "train")
-        except (AssertionError, KeyError, RuntimeError, TypeError, ValueError) as error:  # the header lies about type or shape
+        except (AssertionError, KeyError, RuntimeError, TypeError, ValueError) as error:  # header: wrong type or shape
             raise ValueError(
-                f"IDX header in {images_file} or {labels_file}: expected {count} images of 28 × 28 bytes with as many labels,"
-                f" found {str(error) or 'no IDX header'}. Try: rm '{images_file}' '{labels_file}' and run again"
+                f"IDX header in {images_file} or {labels_file}: expected {count} images of 28 × 28 bytes and as many"
+                f" labels, found {str(error) or 'no IDX header'}. Try: rm '{images_file}' '{labels_file}' and run again"
             ) from error
         if parsed.data.shape != (count, 28, 28):  # the sums below do not see the shape
             raise ValueError(

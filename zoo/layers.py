@@ -85,7 +85,8 @@ def conv(
 
 def pooling(pool: PoolName) -> list[nn.Module]:
     """What halves a map after its convolutions; nothing for `stride`, where the last convolution does it."""
-    return {"max": [nn.MaxPool2d(2)], "avg": [nn.AvgPool2d(2)], "stride": []}[pool]
+    layers: dict[str, list[nn.Module]] = {"max": [nn.MaxPool2d(2)], "avg": [nn.AvgPool2d(2)], "stride": []}
+    return layers[pool]
 
 
 def out_side(side: int, kernel_size: int, stride: int = 1, padding: int = 0) -> int:

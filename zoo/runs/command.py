@@ -26,7 +26,7 @@ from zoo.classifier import Classifier
 from zoo.runs.checkpoints import SafeCheckpointIO, check_fits, checkpoint_callbacks, read_checkpoint
 from zoo.runs.figures import draw_confusion, draw_curves, draw_mistakes, save
 from zoo.runs.folder import OpenRun, RunFolder
-from zoo.runs.messages import Parser, UsageError
+from zoo.runs.messages import Parser, UsageError, innermost
 from zoo.runs.metrics import MetricsFile, read_metrics
 from zoo.runs.predictions import CollectPredictions, write_predictions
 from zoo.runs.record import make_record, show_table, write_record
@@ -98,6 +98,10 @@ class ZooCLI(LightningCLI):
         self.folder = RunFolder(given) if given else RunFolder.default(**self.names)
         self.has_folder = bool(given)
         self.checkpoint = self._choose_checkpoint()
+        data = self._get(self.config, "data")["init_args"]
+        if self.checkpoint and self.subcommand != "fit" and "known_classes" in data and data["known_classes"] is None:
+            # images without labels don't tell how many classes there are, the checkpoint does
+            data["known_classes"] = read_checkpoint(self.checkpoint).get("hyper_parameters", {}).get("num_classes")
 
     def _choose_checkpoint(self) -> Path | None:
         """The checkpoint to start from, checked to be readable; None to start anew."""
@@ -114,6 +118,12 @@ class ZooCLI(LightningCLI):
         if resume != "never" and self.folder.last.exists():
             return self.folder.last
         return Path(asked) if asked else None
+
+    def instantiate_classes(self) -> None:
+        try:
+            super().instantiate_classes()
+        except ValueError as error:  # a constructor refused a value of the configuration
+            raise UsageError(innermost(error)) from error
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         config = {**self._get(self.config_init, "trainer", default={}), **kwargs}
@@ -140,7 +150,7 @@ class ZooCLI(LightningCLI):
             else:
                 callbacks.pop(0)
         else:
-            config["logger"] = False
+            config["logger"] = config["enable_checkpointing"] = False
         callbacks += [self.mistakes, self.predictions]
         return self._instantiate_trainer({**config, "callbacks": callbacks}, [])
 
@@ -162,7 +172,10 @@ class ZooCLI(LightningCLI):
         """Trains, then tests the checkpoint that validation chose."""
         if self.checkpoint:
             print(f"continues from {self.checkpoint}", flush=True)
+            if not self.trainer.fast_dev_run:
+                self.metrics.continue_from(read_checkpoint(self.checkpoint)["global_step"])
         self.trainer.fit(self.model, self.datamodule, ckpt_path=self.checkpoint, weights_only=True)
+        seconds = self.lines.seconds  # the test below takes up the checkpoint's own count
         if self.trainer.fast_dev_run:
             print("fast_dev_run: one batch of each split went through; nothing was written")
             return
@@ -172,7 +185,7 @@ class ZooCLI(LightningCLI):
         self.trainer.test(self.model, self.datamodule, ckpt_path=self.folder.chosen, verbose=False, weights_only=True)
         self._check_complete("test")
         if self.trainer.is_global_zero:
-            self._record()
+            self._record(seconds)
 
     def validate(self, **kwargs: Any) -> None:
         """Scores the validation images."""
@@ -207,8 +220,8 @@ class ZooCLI(LightningCLI):
         if limited == 1.0 and not self.trainer.fast_dev_run and found != expected:
             raise ValueError(f"images counted in {split}: expected {expected}, found {found}")
 
-    def _record(self) -> None:
-        record = make_record(self.trainer, self.model, self.folder, self.names, self.lines.seconds)
+    def _record(self, seconds: float) -> None:
+        record = make_record(self.trainer, self.model, self.folder, self.names, seconds)
         write_record(self.folder.result, record)
         title = f"{self.names['model']} on {self.names['data']}, seed {self.names['seed']}"
         classes, test = self.datamodule.classes, self.model.results["test"]

@@ -33,5 +33,10 @@ def reported(*, debug: bool, quiet: bool) -> Iterator[None]:
         if debug or not expected:
             raise
         if not quiet:
-            print(f"error: {innermost(error)}", file=sys.stderr)
+            print(f"error: {one_line(innermost(error))}", file=sys.stderr)
         sys.exit(2 if isinstance(error, UsageError | MisconfigurationException) else 1)
+
+
+def one_line(text: str) -> str:
+    """The text without its line breaks."""
+    return " ".join(text.split())

@@ -42,7 +42,7 @@ def nearest(name: str, candidates: Iterable[str]) -> str | None:
 
 
 def nearest_option(key: str, options: Iterable[str]) -> str | None:
-    """The option that is most like a dotted key: by its last word (`batch_size`), as a whole, or by a like last word."""
+    """The option that has the last word of a dotted key (`batch_size`), or is most like it, as a whole or there."""
     options = list(options)
     last_words = {option.rpartition(".")[2]: option for option in reversed(options)}
     word = key.rpartition(".")[2]
@@ -76,7 +76,8 @@ def bases(hint: Any) -> list[type]:
 
 def subclasses(base: type) -> Iterator[type]:
     """The classes below a base that can be chosen by name: not abstract, private or local to a function."""
-    for cls in type.__subclasses__(base):
+    direct: list[type] = base.__subclasses__()
+    for cls in direct:
         path = f"{cls.__module__}.{cls.__qualname__}"
         if not (is_abstract(cls) or "._" in path or "<locals>" in path):
             yield cls
@@ -84,15 +85,18 @@ def subclasses(base: type) -> Iterator[type]:
 
 
 def is_abstract(cls: type) -> bool:
-    """Whether a class leaves methods to its subclasses; `inspect.isabstract` sees that only where ABCMeta is at work."""
+    """Whether a class leaves methods to its subclasses; `inspect.isabstract` sees that only where it has ABCMeta."""
     names = {name for parent in cls.__mro__ for name in vars(parent)}
     return any(getattr(inspect.getattr_static(cls, name), "__isabstractmethod__", False) for name in names)
 
 
 def literals(hint: Any) -> list[Any]:
     """The values that a type lists, `16` and `"16"` as one."""
-    values = [value for part in parts(hint) if get_origin(part) is Literal for value in get_args(part)]
-    return list({str(value): value for value in reversed(values)}.values())[::-1]
+    values: dict[str, Any] = {}
+    for part in parts(hint):
+        for value in get_args(part) if get_origin(part) is Literal else ():
+            values.setdefault(str(value), value)
+    return list(values.values())
 
 
 def choices(hint: Any) -> list[str]:
@@ -101,39 +105,54 @@ def choices(hint: Any) -> list[str]:
     return listed or sorted({cls.__name__ for base in bases(hint) for cls in subclasses(base)})
 
 
+def only_lists(hint: Any) -> bool:
+    """Whether a type takes lists and nothing that is written as one word, but null."""
+    members = get_args(hint) if get_origin(hint) in UNIONS else (hint,)
+    return all(member is NoneType or get_origin(member) in LISTS for member in members)
+
+
 def parameters(hint: Any) -> list[str]:
     """The names of the arguments of the classes that can be chosen for a type."""
-    classes = dict.fromkeys(cls for base in bases(hint) for cls in [base, *subclasses(base)])
+    classes = dict.fromkeys(cls for base in bases(hint) for cls in (base, *subclasses(base)))
     inits = [vars(parent).get("__init__") for cls in classes for parent in cls.__mro__]
     found = [p for init in inits if inspect.isfunction(init) for p in inspect.signature(init).parameters.values()]
     named = [p.name for p in found if p.kind in (Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY)]
     return [name for name in dict.fromkeys(named) if name != "self"]
 
 
+def names_with(option: str, hint: Any) -> list[str]:
+    """The names of the classes for a type that have an option."""
+    classes = [cls for base in bases(hint) for cls in subclasses(base)]
+    return sorted({cls.__name__ for cls in classes if option in parameters(cls)})
+
+
 def words(hint: Any) -> str:
     """A type as the user would say it."""
     origin, args = get_origin(hint), get_args(hint)
-    if origin in UNIONS | {Literal}:
-        return union_words(args if origin in UNIONS else (hint,))
+    if origin is Literal:
+        return f"one of {', '.join(map(repr, literals(hint)))}"
+    if origin in UNIONS:
+        return union_words(args)
     if origin in LISTS:
         return list_words(args)
     if origin is abc.Callable:
         return words(args[-1])
     if names := choices(hint):
         return f"one of {', '.join(names)}" if len(names) <= MAX_LISTED else f"a subclass of {hint.__name__}"
-    return str(WORDS.get(hint) or getattr(hint, "__name__", hint))
+    return str(WORDS.get(origin or hint) or getattr(hint, "__name__", hint))
 
 
-def union_words(members: Iterable[Any]) -> str:
+def union_words(members: tuple[Any, ...]) -> str:
     """Alternatives: listed values first, beside which classes are not listed too, and null last."""
-    members = [member for member in members if member is not torch.Tensor]
-    listed = [value for member in members if get_origin(member) is Literal for value in literals(member)]
-    listed = list({str(value): value for value in reversed(listed)}.values())[::-1]
-    said = [f"one of {', '.join(map(repr, listed))}"] if listed else []
+    listed = tuple(value for member in members if get_origin(member) is Literal for value in get_args(member))
+    said = [words(Literal[listed])] if listed else []
     for member in members:
-        if member is not NoneType and get_origin(member) is not Literal:
+        if member is bool:
+            said += ["true", "false"]
+        elif member not in (NoneType, torch.Tensor) and get_origin(member) is not Literal:
             said.append("a class path" if listed and bases(member) else words(member))
-    return " or ".join(dict.fromkeys(said + ["null"] * (NoneType in members)))
+    said = [*dict.fromkeys(said), *["null"] * (NoneType in members)]
+    return " or ".join([", ".join(said[:-1]), said[-1]] if len(said) > 1 else said)
 
 
 def list_words(items: tuple[Any, ...]) -> str:
@@ -179,21 +198,23 @@ def actions(parser: ArgumentParser) -> list[Action]:
 
 
 def type_of(key: str, parser: ArgumentParser) -> Any:
-    """The type of an option, None if that is not known; of what must be given, without the null jsonargparse adds."""
+    """The type of an option, without the null that jsonargparse adds where a class must be chosen; None if unknown."""
     hint = next((getattr(action, "_typehint", None) for action in actions(parser) if action.dest == key), None)
-    needed = any(key in getattr(each, "needed", ()) for each in family(parser))
-    members = [member for member in get_args(hint) if member is not NoneType]
-    return members[0] if needed and len(members) == 1 else hint
+    chosen = [root for root in getattr(parser, "roots", ()) if get_origin(hint) in UNIONS and root in get_args(hint)]
+    return chosen[0] if chosen else hint
 
 
 def options(parser: ArgumentParser) -> Iterator[str]:
     """The options of a parser, and those of the classes that can be chosen in it."""
     for action in actions(parser):
         flags = [flag.removeprefix("--") for flag in action.option_strings if flag.startswith("--")]
-        yield from (flag for flag in flags if not flag.endswith(("help", "+")))
+        if action.dest.endswith("help"):
+            continue
+        yield from (flag for flag in flags if not flag.endswith("+"))
         hint = getattr(action, "_typehint", None)
         linked = getattr(action, "sub_add_kwargs", {}).get("linked_targets", ())  # set by another option
-        yield from (f"{action.dest}.{name}" for name in parameters(hint) if not literals(hint) and name not in linked)
+        names = [] if literals(hint) else parameters(hint)
+        yield from (f"{action.dest}.{name}" for name in names if name not in linked)
 
 
 def example(key: str, hint: Any) -> str:

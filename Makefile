@@ -1,0 +1,46 @@
+# Needs nothing but python3 (3.11 or later), make and a package index.
+#
+#   make quickstart   train on the digits inside scikit-learn, test, print a table      (offline once installed)
+#   make test         the default tests
+#   make install      only the environment .venv, from requirements.lock
+#   make lint         formatting, style and types
+#   make test-slow    trainings to a stated accuracy on the real data (ZOO_DATA or ../shared/data)
+#   make lock         resolve the newest allowed versions into requirements.lock
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: quickstart test test-slow install lint lock clean
+
+quickstart: install
+	$(BIN)/python cli.py fit -c configs/recipes/quickstart.yaml
+
+test: install
+	$(BIN)/python -m pytest -n 2 -m "not slow"
+
+test-slow: install
+	$(BIN)/python -m pytest -m slow
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+install: $(STAMP)
+
+# --no-deps: the lock is complete, and every file must have one of its hashes
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "error: version of $(PYTHON): expected 3.11 or later, found $$($(PYTHON) -V 2>&1). Try: make PYTHON=python3.12" >&2; exit 2; }
+	$(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $(STAMP)
+
+lock: install
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --upgrade \
+	  --group dev --custom-compile-command "make lock" pyproject.toml -o requirements.lock
+
+clean:
+	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache

@@ -1,0 +1,354 @@
+"""Protects the one line that the user gets for each mistake on the command line or in a configuration file.
+
+LightningCLI is built as `cli.py` builds it, with the real models and data sets, and given what is wrong.
+"""
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from jsonargparse import capture_parser
+from lightning import Callback
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+from torch import nn
+
+import datamodules
+import zoo
+from zoo.runs.messages import Parser, UsageError, explain, innermost
+from zoo.runs.names import choices, nearest, words
+
+CHOSEN = ["fit", "--data", "Digits", "--model", "MLP"]
+NOISE = ("NestedArg", "<class", "typing.", "Union", "Subtypes", "Parser key", "Namespace(", "'''", "\n")
+
+
+class SmallCLI(LightningCLI):
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        for name in ("in_shape", "num_classes"):
+            parser.link_arguments(f"data.{name}", f"model.init_args.{name}", apply_on="instantiate")
+        parser.link_arguments("seed_everything", "data.init_args.seed")
+
+
+def build() -> None:
+    SmallCLI(
+        zoo.Classifier,
+        datamodules.ImageDataModule,
+        subclass_mode_model=True,
+        subclass_mode_data=True,
+        save_config_callback=None,
+        auto_configure_optimizers=False,
+        seed_everything_default=0,
+        parser_kwargs={"allow_abbrev": False},
+        parser_class=Parser,
+        args=[],
+    )
+
+
+@pytest.fixture(scope="module")
+def parser() -> Iterator[Any]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["cli.py"])
+        yield capture_parser(build)
+
+
+def line_for(parser: Any, args: Sequence[str]) -> str:
+    with pytest.raises(UsageError) as caught:
+        parser.parse_args(args)
+    line = str(caught.value)
+    assert innermost(caught.value) == line
+    assert not [noise for noise in NOISE if noise in line], line
+    return line
+
+
+def check(line: str, where: str, advice: str | None) -> None:
+    """Checks the form `<what> in <where>: expected <x>, found <y>. Try: <advice>`."""
+    what, _, rest = line.partition(f" in {where}: expected ")
+    expected, _, rest = rest.partition(", found ")
+    found, _, said = rest.partition(". Try: ")
+    assert what and expected and found, line
+    assert said == (advice or ""), line
+
+
+OPTIONS: list[tuple[str, str, str | None]] = [  # what is written, the flag that the line names, what it says to try
+    ("--model.hiden [3]", "--model.hiden", "--model.hidden"),
+    ("--model.hiden=[3]", "--model.hiden", "--model.hidden"),
+    ("--model.optimizr.lr 3", "--model.optimizr.lr", "--model.optimizer.lr"),
+    ("--model.optimizer torch.optim.SGD --model.optimizer.lrr 3", "--model.optimizer.lrr", "--model.optimizer.lr"),
+    ("--model.optimizer.lrr 3", "--model.optimizer.lrr", "--model.optimizer.lr"),
+    ("--model.schedule Cosine --model.schedule.warmupp 3", "--model.schedule.warmupp", "--model.schedule.warmup"),
+    ("--model.schedule.floo 3 --model.schedule Cosine", "--model.schedule.floo", None),
+    ("--model.schedule.warmup 0.1", "--model.schedule.warmup", "--model.schedule Cosine"),
+    (
+        "--model.activation torch.nn.LeakyReLU --model.activation.negative_slop 1",
+        "--model.activation.negative_slop",
+        "--model.activation.negative_slope",
+    ),
+    (
+        "--trainer.callbacks EarlyStopping --trainer.callbacks.monitr x",
+        "--trainer.callbacks.monitr",
+        "--trainer.callbacks.monitor",
+    ),
+    ("--model SoftmaxRegression --model.hidden [3]", "--model.hidden", "--model.help SoftmaxRegression"),
+    ("--trainer.max_epoch 3", "--trainer.max_epoch", "--trainer.max_epochs"),
+    ("--trainer.max_epoch=3", "--trainer.max_epoch", "--trainer.max_epochs"),
+    ("--trainr.max_epochs 3", "--trainr.max_epochs", "--trainer.max_epochs"),
+    ("--max_epochs 3", "--max_epochs", "--trainer.max_epochs"),
+    ("--epochs 3", "--epochs", "--trainer.max_epochs"),
+    ("--batch_size 3", "--batch_size", "--data.batch_size"),
+    ("--seed 3", "--seed", "--seed_everything"),
+    ("--foo 3", "--foo", "python cli.py fit --help"),
+    ("stray", "python cli.py fit", "python cli.py fit --help"),
+]
+
+VALUES: list[tuple[str, str, str | None]] = [
+    ("--model MLPP", "--model", "--model MLP"),
+    ("--model mlp", "--model", "--model MLP"),
+    ("--model zoo.MLPP", "--model", "--model MLP"),
+    ("--model torch.nn.Linear", "--model", None),
+    ("--model Classifier", "--model", None),
+    ("--model 3", "--model", None),
+    ("--data MNISTT", "--data", "--data MNIST"),
+    ("--model.hidden abc", "--model.hidden", None),
+    ("--model.hidden [a]", "--model.hidden", None),
+    ("--model.hidden 256", "--model.hidden", "--model.hidden '[256]'"),
+    ("--model.dropout two", "--model.dropout", None),
+    ("--model.activation rellu", "--model.activation", "--model.activation relu"),
+    ("--model.activation torch.nn.Rellu", "--model.activation", "--model.activation relu"),
+    ("--model.activation json.loads", "--model.activation", None),
+    ("--model.init orthogonall", "--model.init", "--model.init orthogonal"),
+    ("--model LeNet --model.pool maxx", "--model.pool", "--model.pool max"),
+    ("--model.optimizer SGDD", "--model.optimizer", "--model.optimizer SGD"),
+    ("--model.optimizer.lr fast", "--model.optimizer.lr", None),
+    ("--model.schedule Cosinus", "--model.schedule", "--model.schedule Cosine"),
+    ("--data.batch_size 1.5", "--data.batch_size", None),
+    ("--data.normalize standart", "--data.normalize", "--data.normalize standard"),
+    ("--data.augment [crap,flip]", "--data.augment", "--data.augment '[crop, flip]'"),
+    ("--data.augment crop", "--data.augment", "--data.augment '[crop]'"),
+    ("--trainer.max_epochs many", "--trainer.max_epochs", None),
+    ("--trainer.max_epochs=many", "--trainer.max_epochs", None),
+    ("--trainer.precision 17", "--trainer.precision", None),
+    ("--trainer.precision bf17", "--trainer.precision", "--trainer.precision bf16"),
+    ("--trainer.callbacks EarlyStoping", "--trainer.callbacks", "--trainer.callbacks EarlyStopping"),
+    ("--trainer.logger WandbLoger", "--trainer.logger", "--trainer.logger WandbLogger"),
+    ("--seed_everything x", "--seed_everything", None),
+]
+
+ABSENT: list[tuple[str, str, str | None]] = [
+    ("--data Arrays", "--data.path", "--data.path PATH"),
+    ("--trainer.callbacks EarlyStopping", "--trainer.callbacks.monitor", "--trainer.callbacks.monitor MONITOR"),
+    ("--data.batch_size", "--data.batch_size", "--data.batch_size BATCH_SIZE"),
+    ("-c", "--config", "--config CONFIG"),
+]
+
+
+@pytest.mark.parametrize(("written", "where", "advice"), OPTIONS + VALUES + ABSENT)
+def test_a_mistake_is_said_in_one_line(parser: Any, written: str, where: str, advice: str | None) -> None:
+    check(line_for(parser, [*CHOSEN, *written.split()]), where, advice)
+
+
+@pytest.mark.parametrize(
+    ("args", "where", "advice"),
+    [
+        ([], "python cli.py", "python cli.py fit --help"),
+        (["fitt", "--data", "Digits"], "python cli.py", "python cli.py fit"),
+        (["tset"], "python cli.py", "python cli.py test"),
+        (["--data", "Digits", "--model", "MLP"], "python cli.py", "python cli.py fit --help"),
+        (["--foo", *CHOSEN], "--foo", "python cli.py --help"),
+    ],
+)
+def test_a_wrong_verb_names_the_verbs(parser: Any, args: Sequence[str], where: str, advice: str) -> None:
+    check(line_for(parser, args), where, advice)
+
+
+@pytest.mark.parametrize(
+    ("args", "expected", "names"),
+    [
+        (["fit"], "--data and --model, found neither", ["MNIST", "Digits", "MLP", "LeNet"]),
+        (["fit", "--data", "Digits"], "--model, found none", ["MLP", "LeNet"]),
+        (["test", "--model", "MLP"], "--data, found none", ["MNIST", "Digits"]),
+        (["fit", "--data", "Digits", "--model"], "one of ConvNet", ["MLP", "LeNet"]),
+        (["fit", "--data", "Digits", "--model.hidden", "[3]"], "a class that has it", ["MLP"]),
+    ],
+)
+def test_a_class_that_is_not_named_is_offered(parser: Any, args: list[str], expected: str, names: list[str]) -> None:
+    said, _, advice = line_for(parser, args).partition(". Try: ")
+    assert f": expected {expected}" in said
+    offered = [word for word in advice.replace(",", "").split() if word[0].isupper()]
+    assert set(names) <= set(offered)
+    assert not {"Classifier", "ImageDataModule", "IDXImages"} & set(offered)  # bases
+
+
+def test_the_lines_in_full(parser: Any) -> None:
+    """Some of them to the letter, as examples of the whole."""
+    for written, line in {
+        "--model.hiden [3]": "option hiden in --model.hiden: expected an option of MLP, found none of that name."
+        " Try: --model.hidden",
+        "--trainer.max_epochs many": "value in --trainer.max_epochs: expected int or null, found 'many'",
+        "--data.normalize standart": "value in --data.normalize: expected one of 'none', 'unit', 'symmetric',"
+        " 'standard', found 'standart'. Try: --data.normalize standard",
+        "--model.hidden abc": "value in --model.hidden: expected list of ints, found 'abc'",
+        "--trainer.enable_checkpointing maybe": "value in --trainer.enable_checkpointing: expected true, false or null,"
+        " found 'maybe'",
+        "--model.optimizer.lr fast": "value in --model.optimizer.lr: expected float, found 'fast'",
+    }.items():
+        assert line_for(parser, [*CHOSEN, *written.split()]) == line
+
+
+@pytest.mark.parametrize(
+    ("content", "where", "advice"),
+    [
+        ("model: {class_path: MLP, init_args: {hiden: [3]}}", "--model.hiden of FILE", "--model.hidden"),
+        ("trainr:\n  max_epochs: 3\n", "--trainr.max_epochs of FILE", "--trainer.max_epochs"),
+        ("trainer:\n  max_epoch: 3\n", "--trainer.max_epoch of FILE", "--trainer.max_epochs"),
+        ("trainer:\n  max_epochs: many\n", "--trainer.max_epochs of FILE", None),
+        ("model: MLPP", "--model of FILE", "--model MLP"),
+        ("model: {class_path: MLPP, init_args: {hidden: [3]}}", "--model of FILE", "--model MLP"),
+        (
+            "model: {class_path: MLP, init_args: {schedule: {class_path: Cosine, init_args: {flor: 3}}}}",
+            "--model.schedule.flor of FILE",
+            "--model.schedule.floor",
+        ),
+        ("model: [1\n  a: :\n", "FILE, line 2, column 4", None),
+        ("", "FILE", None),
+        ("- a\n- b\n", "FILE", None),
+    ],
+)
+def test_a_mistake_in_a_file_names_the_file(
+    parser: Any, tmp_path: Path, content: str, where: str, advice: str | None
+) -> None:
+    file = tmp_path / "own.yaml"
+    file.write_text(content)
+    args = ["--data", "Digits", *([] if "model" in content else ["--model", "MLP"])]
+    check(line_for(parser, ["fit", "-c", str(file), *args]), where.replace("FILE", str(file)), advice)
+
+
+@pytest.mark.parametrize(
+    ("written", "advice"),
+    [
+        ("configs/model/mpl.yaml", "--config configs/model/mlp.yaml"),
+        ("model/mlp.yaml", "--config configs/model/mlp.yaml"),
+        ("mlp.yml", "--config configs/model/mlp.yaml"),
+        ("something_else.yaml", None),
+        (".", None),
+    ],
+)
+def test_a_file_that_is_not_there(
+    parser: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: str, advice: str | None
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "configs" / "model").mkdir(parents=True)
+    (tmp_path / "configs" / "model" / "mlp.yaml").touch()
+    line = line_for(parser, ["fit", "-c", written])
+    check(line, "--config", advice)
+    assert f"at {written}" in line
+
+
+@pytest.mark.parametrize(
+    ("written", "where", "found"),
+    [
+        ("--data.batch_size 0", "--data.batch_size", "0"),
+        ("--model ConvNet --model.kernel_size 4", "--model.kernel_size", "4"),
+        ("--model.label_smoothing 2", "--model.label_smoothing", "2"),
+        ("--model.schedule Cosine --model.schedule.warmup 3", "--model.schedule.warmup", "3"),
+        ("--data Arrays --data.path nope.npz", "--data.path", "nothing at nope.npz"),
+    ],
+)
+def test_what_a_constructor_says_comes_out_as_it_was(parser: Any, written: str, where: str, found: str) -> None:
+    config = parser.parse_args([*CHOSEN, *written.split()])
+    with pytest.raises((ValueError, OSError)) as caught:
+        parser.instantiate(config)
+    line = innermost(caught.value)
+    assert f" in {where}: expected " in line
+    assert f", found {found}" in line
+    assert not [noise for noise in NOISE if noise in line]
+
+
+WRAPPED = (
+    "Does not validate against any of the Union subtypes\nSubtypes: [<class 'A'>, <class 'NoneType'>]\nErrors:\n"
+    "  - Expected a <class 'int'>\n  - {inner}\n  - Expected a <class 'NoneType'>\n"
+    "Given value type: <class 'str'>\nGiven value: x"
+)
+
+
+def raised(error: Exception, cause: BaseException | None = None) -> Exception:
+    try:
+        raise error from cause
+    except Exception as caught:
+        return caught
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (ValueError("a in b: expected c, found d"), "a in b: expected c, found d"),
+        (raised(ValueError("a in b: expected c"), OSError("disk")), "a in b: expected c"),  # the reason stays behind
+        (raised(ValueError(WRAPPED.format(inner="…")), ValueError("own words")), "own words"),
+        (raised(ValueError(WRAPPED.format(inner="own words")), ValueError("Expected a <class 'int'>")), "own words"),
+        (ValueError(WRAPPED.format(inner="own words")), "own words"),
+        (ValueError(WRAPPED.format(inner=WRAPPED.format(inner="own words"))), "own words"),
+        (RuntimeError("two\n  lines"), "two lines"),
+        (AssertionError(), "AssertionError"),
+        (ValueError("Subtypes:"), "Subtypes:"),
+    ],
+)
+def test_innermost_is_what_was_first_said(error: Exception, line: str) -> None:
+    assert innermost(error) == line
+
+
+EMPTY = Parser()
+STARTS = [
+    "",
+    "unrecognized arguments: ",
+    "Option '",
+    "Unexpected config: ",
+    'Parser key "a": ',
+    "argument --a: expected",
+]
+
+
+@given(st.sampled_from(STARTS), st.text())
+def test_there_is_always_one_line(start: str, text: str) -> None:
+    line = explain(start + text, EMPTY)
+    assert len(line.splitlines()) == 1
+    assert line.strip() == line != ""
+
+
+@pytest.mark.parametrize(
+    ("hint", "said"),
+    [
+        (int, "int"),
+        (bool, "true or false"),
+        (int | None, "int or null"),
+        (bool | int | None, "true, false, int or null"),
+        (Sequence[int], "list of ints"),
+        (list[float] | None, "list of floats or null"),
+        (tuple[int, int, int], "list of 3 ints"),
+        (tuple[int, ...], "list of ints"),
+        (float | torch.Tensor, "float"),
+        (dict[str, int], "mapping"),
+        (Literal["max", "avg"], "one of 'max', 'avg'"),
+        (Literal[16] | Literal["16", "bf16"] | None, "one of 16, 'bf16' or null"),
+        (Literal["relu"] | Callable[[], nn.Module], "one of 'relu' or a class path"),
+        (list[Literal["crop", "flip"]], "list of 'crop', 'flip'"),
+        (list[Callback] | Callback | None, "list of Callbacks, a subclass of Callback or null"),
+    ],
+)
+def test_a_type_is_said_in_words(hint: Any, said: str) -> None:
+    assert words(hint) == said
+
+
+def test_only_classes_that_can_be_made_are_offered() -> None:
+    assert {"CIFAR10", "Digits", "FashionMNIST", "MNIST"} <= set(choices(datamodules.ImageDataModule))
+    assert "IDXImages" not in choices(datamodules.ImageDataModule)  # abstract, though without ABCMeta
+    assert "Optimizer" not in choices(torch.optim.Optimizer)
+
+
+def test_nearest_takes_the_first_of_equals_and_knows_beginnings() -> None:
+    assert nearest("epochs", ["max_epochs", "min_epochs"]) == "max_epochs"
+    assert nearest("seed", ["root", "seed_everything"]) == "seed_everything"
+    assert nearest("mlp", ["MLP", "LeNet"]) == "MLP"
+    assert nearest("foo", ["MLP", "LeNet"]) is None

@@ -1,0 +1,228 @@
+"""The phrases: one function for each kind of mistake that jsonargparse reports, which says it in one line.
+
+    'unrecognized arguments: --foo 3' -> unknown_words -> "option foo in --foo: expected an option of fit, found …"
+
+A phrase gets the message and the parser it comes from, and returns None if the message is of another kind. They read
+the beginnings of jsonargparse's messages, and take what was expected from the parser, not from the message.
+"""
+
+import re
+from argparse import ArgumentParser
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from zoo.runs.names import (
+    MAX_LISTED,
+    bases,
+    choices,
+    command,
+    example,
+    family,
+    literals,
+    names_with,
+    nearest,
+    nearest_config,
+    nearest_option,
+    only_lists,
+    options,
+    type_of,
+    verbs,
+    without_verb,
+    words,
+)
+
+MAX_SHOWN = 60  # characters of what the user wrote
+NOISE = (  # beginnings of lines that only repeat types or wrap another message
+    *("Parser key ", "Does not validate against any of the Union subtypes", "Problem with given class_path"),
+    *("Subtypes:", "Errors:", "Expected a <", "Expected a typing.", "Expected a dot import", "Expected a path but"),
+    "- Expected a path but",
+)
+
+
+def say(what: str, where: str, expected: str, found: str, advice: str | None = None) -> str:
+    """The form of all messages."""
+    return f"{what} in {where}: expected {expected}, found {found}" + (f". Try: {advice}" if advice else "")
+
+
+def in_file(line: str, path: str) -> str:
+    """Puts the name of a configuration file in place of `--config`, or behind the flag of a line."""
+    if " in --config" in line:
+        return line.replace(" in --config", f" in {path}", 1)
+    return line.replace(": expected ", f" of {path}: expected ", 1)
+
+
+def first_line(message: str) -> str:
+    """The first line of a message that tells something, or else the first one."""
+    message = re.sub(r"NestedArg\(key='(.*?)', val=(.*)\)", r"\1=\2", message)
+    lines = [line.strip().removeprefix("- ") for line in message.splitlines() if line.strip()]
+    return next((line for line in [*lines, *lines[:1]] if not line.startswith(NOISE)), (lines or ["no message"])[0])
+
+
+def shown(value: str) -> str:
+    """What the user wrote, cut to a readable length: text in quotes, numbers and lists without."""
+    value = " ".join(value.split())
+    short = value if len(value) <= MAX_SHOWN else f"{value[: MAX_SHOWN - 1]}…"
+    try:
+        text = isinstance(yaml.safe_load(value), str) or not value
+    except (yaml.YAMLError, ValueError):  # such as the date 2000-13-01
+        text = True
+    return f"'{short}'" if text else short
+
+
+def key_in(message: str, parser: ArgumentParser) -> str:
+    """The key that a message is about, without the verb."""
+    match = re.match(r'\s*Parser key "([^"]+)"', message)
+    return without_verb(match[1], parser) if match else ""
+
+
+def value_in(message: str) -> str | None:
+    """The value that a message calls wrong; of a class with its arguments, the class."""
+    for mark in ("Given value: ", "Got value: ", "Expected a path but ", "import path string: "):
+        _, found, value = message.rpartition(mark)
+        if found:
+            of_class = re.search(r"class_path['\"]?[=:] *'([^']+)'", value)
+            return of_class[1] if of_class else (value.splitlines() or [""])[0].partition(" either not accessible")[0]
+    return None
+
+
+def wrong_verb(message: str, parser: ArgumentParser) -> str | None:
+    """No verb, or one that does not exist."""
+    known = list(verbs(parser))
+    if not known or not ("invalid choice: " in message or message.startswith('expected "subcommand"')):
+        return None
+    given = next(iter(getattr(parser, "args", [])), None)
+    verb = nearest(given, known) if given else None
+    advice = f"{command(parser)} {verb or f'{known[0]} --help'}"
+    return say("verb", command(parser), f"one of {', '.join(known)}", shown(given) if given else "none", advice)
+
+
+def missing(message: str, parser: ArgumentParser) -> str | None:
+    """Options that must be given and are not."""
+    keys = message.partition("arguments are required: ")[2].split(", ")
+    if keys == [""]:
+        return None
+    names = [without_verb(key, parser) for key in keys]
+    described = getattr(parser, "described", None)
+    if described and described in getattr(parser, "roots", ()):
+        return say("class", "--", words(described), described.__name__)
+    examples = [example(name, type_of(name, parser)) for name in names]
+    if described:  # only the first: the parsers around put their keys into one flag
+        return say("value", f"--{names[0]}", words(type_of(names[0], parser)), "none", examples[0])
+    where = command(verbs(parser).get(keys[0].partition(".")[0], parser))
+    expected = " and ".join(f"--{name}" for name in names)
+    return say("options", where, expected, "none" if len(names) == 1 else "neither", ", ".join(examples))
+
+
+def valueless(message: str, parser: ArgumentParser) -> str | None:
+    """A flag with nothing behind it."""
+    match = re.match(r"argument (?:-\w/)?--(\S+): expected", message)
+    if not match:
+        return None
+    args = [*getattr(parser, "args", []), "--"]
+    ends = [word for word, after in pairwise(args) if after.startswith("--")]
+    key = next((word[2:] for word in ends if word.startswith(f"--{match[1]}.")), match[1])
+    hint = type_of(key, parser)
+    return say("value", f"--{key}", words(hint) if hint else "a value", "none", example(key, hint))
+
+
+def unknown_words(message: str, parser: ArgumentParser) -> str | None:
+    """Words that are no option, or an option that does not exist."""
+    if not message.startswith("unrecognized arguments: "):
+        return None
+    word = (message.split()[2:] or [""])[0].partition("=")[0]
+    if word.startswith("--"):
+        return no_option(word.removeprefix("--"), parser)
+    return say("word", command(parser), "options like --name value", shown(word), f"{command(parser)} --help")
+
+
+def unknown_key(message: str, parser: ArgumentParser) -> str | None:
+    """An option that does not exist, in a file or in a class."""
+    match = re.match(r"(\w+) '([^']*)' (?:is not accepted|does not accept option '([^']*)')", message)
+    if not match:
+        return None
+    kind, first, second = match.groups()
+    key = f"{first}.{second}" if kind == "Group" else second or first
+    files = {path: read for each in family(parser) for path, read in getattr(each, "files", {}).items()}
+    path = next((path for path, read in reversed(files.items()) if key in read), None)
+    if "before subcommand" in message:
+        advice = f"{command(parser)} VERB --config FILE"
+        line = say(f"option {key}", "--config", "it behind the verb", "it before", advice)
+    else:
+        line = no_option(key, verbs(parser).get(first, parser))
+    return in_file(line, path) if path else line
+
+
+def no_option(key: str, parser: ArgumentParser) -> str:
+    """The line for an option that does not exist."""
+    what, described = f"option {key.rpartition('.')[2]}", getattr(parser, "described", None)
+    near = nearest_option(key, options(parser))
+    if described is None:
+        owner, helped = getattr(parser, "subcommand", command(parser)), f"{command(parser)} --help"
+    else:
+        owner, helped = described.__name__, f"--help {described.__name__}"
+        having = names_with(key, described)
+        if having:
+            advice = f"-- {' | '.join(having)}" if described in getattr(parser, "roots", ()) else None
+            return say(what, f"--{key}", "a class that has it, named before it", owner, advice)
+    return say(what, f"--{key}", f"an option of {owner}", "none of that name", f"--{near}" if near else helped)
+
+
+def wrong_config(message: str, parser: ArgumentParser) -> str | None:
+    """A configuration file that is not there, or whose content is no configuration."""
+    if message.startswith("Unexpected config: "):
+        content = message.partition(": ")[2].strip()
+        return say("content", "--config", "keys with values", shown(content) if content else "nothing")
+    places = re.findall(r"line (\d+), column (\d+)", message)
+    if places and (message.startswith("Problems parsing config: ") or key_in(message, parser) == "config"):
+        line, column = places[-1]
+        problem = [text.strip() for text in message.splitlines() if not text.strip().startswith("in ")][-1]
+        return say("syntax", f"--config, line {line}, column {column}", "valid yaml", f"an error ({problem})")
+    match = re.match(r"Parser key \"config\": .*'([^']*)'", message)
+    if not match:
+        return None
+    path = Path(match[1])
+    path = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+    near = nearest_config(str(path))
+    found = "a folder" if path.is_dir() else "none"
+    return say("file", "--config", "a yaml file", f"{found} at {path}", f"--config {near}" if near else None)
+
+
+def wrong_value(message: str, parser: ArgumentParser) -> str | None:
+    """A value that its option does not take."""
+    key, value = key_in(message, parser), value_in(message)
+    hint = type_of(key, parser)
+    if not key or value is None:
+        return None
+    if match := re.match(r"NestedArg\(key='([^']*)'", value):
+        return classless(key, match[1], hint)
+    names = choices(hint)
+    better = corrected(value, names, only_lists(hint)) or (nearest_config(value) if value.endswith(".yaml") else None)
+    found = f"{shown(value)} ({first_line(message)})" if value in names and not better else shown(value)
+    what = "class" if bases(hint) and not literals(hint) else "value"
+    expected = words(hint) if hint else "another value"
+    return say(what, f"--{key}", expected, found, f"--{key} {better}" if better else None)
+
+
+def classless(key: str, option: str, hint: Any) -> str:
+    """The line for an option of a class where none is chosen."""
+    having = names_with(option, hint)
+    advice = f"--{key} {' | '.join(having)}" if 0 < len(having) <= MAX_LISTED else None
+    return say(f"option {option}", f"--{key}.{option}", "a class that has it, named before it", "none", advice)
+
+
+def corrected(value: str, names: list[str], as_list: bool) -> str | None:
+    """The value with the nearest names in place of those that do not exist, as a list if need be; None if unchanged."""
+    bare = value.strip("[]")
+    old = [item.strip(" '\"") for item in bare.split(",")]
+    new = [item if item in names else nearest(item.rpartition(".")[2], names) or item for item in old]
+    was_list = value != bare
+    is_list = was_list or (as_list and all(item in names or item.isdigit() for item in new))
+    if new == old and is_list == was_list:
+        return None
+    return f"'[{', '.join(new)}]'" if is_list else ", ".join(new)
+
+
+PHRASES = (wrong_verb, missing, valueless, unknown_words, unknown_key, wrong_config, wrong_value)
