@@ -1,4 +1,4 @@
-"""Train any model of the zoo on any data set: python cli.py fit --data MNIST --model MLP
+"""Train any model of the zoo on any data set: `python cli.py fit --data MNIST --model MLP`.
 
 The only place where zoo and datamodules meet.
 """

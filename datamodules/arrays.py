@@ -74,7 +74,7 @@ class Arrays(ImageDataModule):
         return channels, height, width
 
     @cached_property
-    def statistics(self) -> tuple[Sequence[float], Sequence[float]]:  # type: ignore[override]
+    def statistics(self) -> tuple[Sequence[float], Sequence[float]]:
         images = self._archive["train_images"]
         # counts of the 256 values say it exactly, without a float copy of the images
         counts = np.stack([np.bincount(images[..., c].ravel(), minlength=256) for c in range(images.shape[3])])
@@ -92,7 +92,11 @@ class Arrays(ImageDataModule):
         return {split: self._part(split) for split in ("train", "test")}
 
     def _part(self, split: str) -> Images:
-        path, images, labels = Path(self.path), self._archive.get(f"{split}_images"), self._archive.get(f"{split}_labels")
+        path, images, labels = (
+            Path(self.path),
+            self._archive.get(f"{split}_images"),
+            self._archive.get(f"{split}_labels"),
+        )
         channels, height, width = self.in_shape
         if images is None:
             images = np.empty((0, height, width, channels), np.uint8)
@@ -116,7 +120,9 @@ def read(path: Path) -> Mapping[str, np.ndarray]:
         FileNotFoundError, ValueError: with one message that names the file, what was expected and what was found.
     """
     if not path.is_file():
-        raise FileNotFoundError(f"archive in --data.path: expected an .npz file, found nothing at {path}. Try: --data.path FILE.npz")
+        raise FileNotFoundError(
+            f"archive in --data.path: expected an .npz file, found nothing at {path}. Try: --data.path FILE.npz"
+        )
     try:
         # opened here, because numpy leaves a file open that it finds to be no archive
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
@@ -144,7 +150,9 @@ def read(path: Path) -> Mapping[str, np.ndarray]:
     return found
 
 
-def check_keys(path: Path, archive: Mapping[str, np.ndarray], needed: Sequence[str], names: Sequence[str] | None = None) -> None:
+def check_keys(
+    path: Path, archive: Mapping[str, np.ndarray], needed: Sequence[str], names: Sequence[str] | None = None
+) -> None:
     """Raises ValueError if an array that is needed is not in the archive."""
     missing = [key for key in needed if key not in archive]
     if missing:
@@ -156,9 +164,13 @@ def check_label_type(path: Path, split: str, archive: Mapping[str, np.ndarray]) 
     """Raises ValueError unless there is one whole number for each image."""
     labels, images = archive[f"{split}_labels"], archive.get(f"{split}_images", ())
     if labels.shape != (len(images),):
-        raise ValueError(f"shape of {split}_labels in {path}: expected {(len(images),)}, one per image, found {labels.shape}")
+        raise ValueError(
+            f"shape of {split}_labels in {path}: expected {(len(images),)}, one per image, found {labels.shape}"
+        )
     if labels.dtype.kind not in "iu":
-        raise ValueError(f"type of {split}_labels in {path}: expected whole numbers (an integer type), found {labels.dtype}")
+        raise ValueError(
+            f"type of {split}_labels in {path}: expected whole numbers (an integer type), found {labels.dtype}"
+        )
 
 
 def check_images(path: Path, key: str, images: np.ndarray) -> np.ndarray:
@@ -170,7 +182,9 @@ def check_images(path: Path, key: str, images: np.ndarray) -> np.ndarray:
     if images.ndim == 3:
         images = images[..., None]
     if images.ndim != 4 or images.shape[3] not in (1, 3) or 0 in images.shape:
-        raise ValueError(f"shape of {key} in {path}: expected (N, H, W), (N, H, W, 1) or (N, H, W, 3), none of them 0, found {shape}")
+        raise ValueError(
+            f"shape of {key} in {path}: expected (N, H, W), (N, H, W, 1) or (N, H, W, 3), none of them 0, found {shape}"
+        )
     return images
 
 

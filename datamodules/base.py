@@ -62,7 +62,11 @@ class ImageDataModule(LightningDataModule, ABC):
         seed: int = 0,
     ) -> None:
         super().__init__()
-        for name, value, least in (("batch_size", batch_size, 1), ("val_size", val_size, 0), ("train_size", train_size, 1)):
+        for name, value, least in (
+            ("batch_size", batch_size, 1),
+            ("val_size", val_size, 0),
+            ("train_size", train_size, 1),
+        ):
             if value is not None and value < least:
                 raise ValueError(f"number of images in --data.{name}: expected at least {least}, found {value}")
         self.root = root
@@ -108,7 +112,9 @@ class ImageDataModule(LightningDataModule, ABC):
         total = len(train.labels)
         val_size = total // 10 if self.val_size is None else self.val_size
         if 0 < total <= val_size:
-            raise ValueError(f"number of images in --data.val_size: expected less than the {total} training images, found {val_size}")
+            raise ValueError(
+                f"number of images in --data.val_size: expected less than the {total} training images, found {val_size}"
+            )
         rest = total - val_size
         if total > 0 and self.train_size is not None and self.train_size > rest:
             raise ValueError(
@@ -116,12 +122,19 @@ class ImageDataModule(LightningDataModule, ABC):
                 f" ({total} training images less {val_size} for validation), found {self.train_size}"
             )
         order = stratified_order(train.labels)
-        self.splits = {"train": order[:rest][: self.train_size], "val": order[rest:].sort().values, "test": torch.arange(len(test.labels))}
+        self.splits = {
+            "train": order[:rest][: self.train_size],
+            "val": order[rest:].sort().values,
+            "test": torch.arange(len(test.labels)),
+        }
 
     def _check_batch_size(self) -> None:
         images, world = len(self.splits["train"]), self._world_size
         if self.batch_size > images:
-            raise ValueError(f"batch size in --data.batch_size: expected at most the {images} training images, found {self.batch_size}")
+            raise ValueError(
+                f"batch size in --data.batch_size: expected at most the {images} training images,"
+                f" found {self.batch_size}"
+            )
         if self.batch_size % world:
             nearest = max(world, round(self.batch_size / world) * world)
             raise ValueError(
@@ -130,7 +143,7 @@ class ImageDataModule(LightningDataModule, ABC):
             )
 
     def prepare_images(self, x: Tensor) -> Tensor:
-        """Raw images (B, C, H, W) uint8 -> what the network sees, float32: the one place where pixels are normalised."""
+        """Raw images (B, C, H, W) uint8 -> what the network sees, float32: the one place that normalises pixels."""
         if self.normalize == "none":
             return x.float()
         shift, scale = self._normalisation
@@ -175,7 +188,7 @@ class ImageDataModule(LightningDataModule, ABC):
             self.batch_size if train else EVAL_BATCH_SIZE,
             self.prepare_images,
             train=train,
-            shuffle=not (trainer and trainer.overfit_batches),
+            shuffle=not (trainer and trainer.overfit_batches),  # type: ignore[attr-defined]
             augmentation=self.augmentation,
             seed=self.seed,
             rank=trainer.global_rank if trainer else 0,

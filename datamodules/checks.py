@@ -15,7 +15,9 @@ def check_size(path: Path, expected: int) -> None:
     """Raises ValueError if a file has not the size its format prescribes, in bytes."""
     found = path.stat().st_size
     if found != expected:
-        raise ValueError(f"file size in {path}: expected {expected} bytes, found {found}. Try: rm '{path}' and run again")
+        raise ValueError(
+            f"file size in {path}: expected {expected} bytes, found {found}. Try: rm '{path}' and run again"
+        )
 
 
 def check_content(path: Path, array: np.ndarray, expected: str) -> None:
@@ -23,5 +25,6 @@ def check_content(path: Path, array: np.ndarray, expected: str) -> None:
     found = sha256(array)
     if found != expected:
         raise ValueError(
-            f"decoded content in {path}: expected SHA-256 {expected[:16]}…, found {found[:16]}…. Try: rm -r '{path}' and run again"
+            f"decoded content in {path}: expected SHA-256 {expected[:16]}…, found {found[:16]}…."
+            f" Try: rm -r '{path}' and run again"
         )

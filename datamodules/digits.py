@@ -39,6 +39,6 @@ class Digits(ImageDataModule):
         return self._images
 
     @cached_property
-    def statistics(self) -> tuple[Sequence[float], Sequence[float]]:  # type: ignore[override]
+    def statistics(self) -> tuple[Sequence[float], Sequence[float]]:
         pixels = self._images["train"].images / 255.0
         return [pixels.mean().item()], [pixels.std(correction=0).item()]

@@ -19,7 +19,10 @@ def fetch(source: Any, root: str, folder: Path) -> None:
     print(f"{name} is not in {folder}: downloading it", flush=True)
     try:
         source(root, download=True)
-    except (RuntimeError, OSError) as error:  # URLError is an OSError; torchvision raises RuntimeError after its last mirror
+    except (
+        RuntimeError,
+        OSError,
+    ) as error:  # URLError is an OSError; torchvision raises RuntimeError after its last mirror
         reason = str(error).strip().splitlines()[-1] if str(error).strip() else type(error).__name__
         raise FileNotFoundError(
             f"data set {name} in {folder}: expected its files, found none, and the download failed ({reason})."

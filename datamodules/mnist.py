@@ -31,7 +31,7 @@ class IDXImages(ImageDataModule):
     @property
     @abstractmethod
     def source(self) -> type[torchvision.datasets.MNIST]:
-        """torchvision's reader; its class name is the folder under `root`."""
+        """Torchvision's reader; its class name is the folder under `root`."""
 
     def _file(self, split: str, kind: str) -> Path:
         return Path(self.root, self.source.__name__, "raw", f"{PARTS[split][0]}-{kind}")

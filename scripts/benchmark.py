@@ -66,7 +66,9 @@ def plain(root: Path) -> float:
             F.cross_entropy(net(train_x[index]), train_y[index]).backward()
             optimizer.step()
         with torch.no_grad():
-            correct = sum(int((net(a).argmax(1) == b).sum()) for a, b in zip(val_x.split(1000), val_y.split(1000), strict=True))
+            correct = sum(
+                int((net(a).argmax(1) == b).sum()) for a, b in zip(val_x.split(1000), val_y.split(1000), strict=True)
+            )
         seconds = time.perf_counter() - start
         assert correct > 0.8 * len(val_y)  # it learns, or the time means nothing
     return seconds
@@ -141,13 +143,19 @@ def peak_memory(root: Path, threads: int) -> float:
     """Largest resident set of a whole `fit` in its own process, GB (10^9 bytes)."""
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, str(ROOT / "cli.py"), *fit_words(root, f"{folder}/run")]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env={**os.environ, "OMP_NUM_THREADS": str(threads)})
+        subprocess.run(
+            command, check=True, stdout=subprocess.DEVNULL, env={**os.environ, "OMP_NUM_THREADS": str(threads)}
+        )
     return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024 / 1e9
 
 
 def silently(function: Any, *args: Any) -> float:
     """Calls without what it prints: the words of three programs would hide the numbers."""
-    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()), warnings.catch_warnings():
+    with (
+        contextlib.redirect_stdout(io.StringIO()),
+        contextlib.redirect_stderr(io.StringIO()),
+        warnings.catch_warnings(),
+    ):
         warnings.simplefilter("ignore")
         return function(*args)
 
@@ -155,7 +163,9 @@ def silently(function: Any, *args: Any) -> float:
 def main() -> None:
     """Runs the rounds and prints medians and ratios."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data-root", type=Path, default=Path(os.environ.get("ZOO_DATA", "data")), help="folder that holds MNIST/raw")
+    parser.add_argument(
+        "--data-root", type=Path, default=Path(os.environ.get("ZOO_DATA", "data")), help="folder that holds MNIST/raw"
+    )
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--workers", type=int, default=0, help="num_workers of the tutorial's DataLoader")
@@ -172,7 +182,10 @@ def main() -> None:
     rounds: list[dict[str, float]] = []
     for i in range(options.rounds):
         rounds.append({name: silently(run) for name, run in contenders.items()})
-        print(f"round {i + 1}: " + "  ".join(f"{name} {seconds:.2f} s" for name, seconds in rounds[-1].items()), flush=True)
+        print(
+            f"round {i + 1}: " + "  ".join(f"{name} {seconds:.2f} s" for name, seconds in rounds[-1].items()),
+            flush=True,
+        )
     ratios = {
         "tutorial / zoo": statistics.median(r["tutorial"] / r["zoo"] for r in rounds),
         "zoo / plain": statistics.median(r["zoo"] / r["plain"] for r in rounds),

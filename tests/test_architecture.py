@@ -32,7 +32,9 @@ def packages(path: Path) -> set[str]:
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_zoo_and_datamodules_do_not_know_each_other(path):
     home = path.relative_to(ROOT).parts[0]
-    forbidden = {"zoo": {"datamodules", "cli", "scripts"}, "datamodules": {"zoo", "cli", "scripts"}, "scripts": set()}[home]
+    forbidden = {"zoo": {"datamodules", "cli", "scripts"}, "datamodules": {"zoo", "cli", "scripts"}, "scripts": set()}[
+        home
+    ]
     assert not packages(path) & forbidden
 
 
@@ -52,10 +54,16 @@ def test_models_do_not_import_each_other(model):
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
 def test_a_model_is_a_constructor_and_nothing_else(model):
     assert model.__bases__ == (Classifier,)
-    own = {name for name, value in vars(model).items() if callable(value) or isinstance(value, property | classmethod | staticmethod)}
+    own = {
+        name
+        for name, value in vars(model).items()
+        if callable(value) or isinstance(value, property | classmethod | staticmethod)
+    }
     assert own == {"__init__"}
     assert "Args:" in (model.__doc__ or "")
-    assert "(B, " in (ast.get_docstring(ast.parse(Path(ROOT, model.__module__.replace(".", "/") + ".py").read_text())) or "")
+    assert "(B, " in (
+        ast.get_docstring(ast.parse(Path(ROOT, model.__module__.replace(".", "/") + ".py").read_text())) or ""
+    )
 
 
 def test_no_committed_file_names_a_package_index():

@@ -1,4 +1,4 @@
-"""Protects the command as a user types it: fit, test, validate, predict, their files, and that a run repeats exactly."""
+"""Protects the command as a user types it: the four verbs, their files, and that a run repeats exactly."""
 
 import csv
 import json
@@ -17,7 +17,21 @@ TINY = ["--data", "Digits", "--data.batch_size", "64", "--trainer.accelerator", 
 
 
 def fit(folder: Path, *flags: str) -> RunFolder:
-    main(["fit", *TINY, "--model", "MLP", "--model.hidden", "[32]", "--trainer.max_epochs", "2", "--run_dir", str(folder), *flags])
+    main(
+        [
+            "fit",
+            *TINY,
+            "--model",
+            "MLP",
+            "--model.hidden",
+            "[32]",
+            "--trainer.max_epochs",
+            "2",
+            "--run_dir",
+            str(folder),
+            *flags,
+        ]
+    )
     return RunFolder(folder)
 
 
@@ -39,7 +53,10 @@ def equal(a: Path, b: Path) -> bool:
 def test_a_run_folder_holds_what_it_should(run):
     files = {str(path.relative_to(run.path)) for path in run.path.rglob("*") if path.is_file()}
     figures = {f"figures/{name}.png" for name in ("curves", "confusion", "mistakes")}
-    assert files == {"config.yaml", "metrics.csv", "result.json", "checkpoints/best.ckpt", "checkpoints/last.ckpt"} | figures
+    assert (
+        files
+        == {"config.yaml", "metrics.csv", "result.json", "checkpoints/best.ckpt", "checkpoints/last.ckpt"} | figures
+    )
     record = json.loads(run.result.read_text())
     assert {"data", "model", "seed", "parameters", "epochs", "seconds", "train", "val", "test"} <= record.keys()
     assert {"git_commit", "versions", "device", "precision"} <= record.keys()
@@ -112,7 +129,9 @@ def test_a_resumed_run_ends_as_the_uninterrupted_one(run, tmp_path):
     assert equal(run.last, tmp_path / "b/checkpoints/last.ckpt")
     assert json.loads((tmp_path / "b/result.json").read_text())["test"] == json.loads(run.result.read_text())["test"]
     timeless = [{key: value for key, value in row.items() if key != "seconds"} for row in read_metrics(run.metrics)]
-    assert [{k: v for k, v in row.items() if k != "seconds"} for row in read_metrics(tmp_path / "b/metrics.csv")] == timeless
+    assert [
+        {k: v for k, v in row.items() if k != "seconds"} for row in read_metrics(tmp_path / "b/metrics.csv")
+    ] == timeless
 
 
 def test_resume_auto_starts_where_there_is_nothing(tmp_path):
@@ -182,11 +201,26 @@ def test_flags_go_through_the_whole_command(flags, tmp_path, monkeypatch):
 def test_own_arrays_of_any_size(classes, side, channels, tmp_path):
     random = np.random.default_rng(1)
     labels = np.arange(90) % classes
-    images = random.integers(0, 100, (90, side, side, channels), dtype=np.uint8) + (150 // classes * labels)[:, None, None, None].astype(np.uint8)
+    images = random.integers(0, 100, (90, side, side, channels), dtype=np.uint8) + (150 // classes * labels)[
+        :, None, None, None
+    ].astype(np.uint8)
     own = tmp_path / "own.npz"
     np.savez(own, train_images=images[:60], train_labels=labels[:60], test_images=images[60:], test_labels=labels[60:])
     words = ["--data", "Arrays", "--data.path", str(own), "--data.batch_size", "16", "--trainer.accelerator", "cpu"]
-    main(["fit", *words, "--model", "ConvNet", "--model.channels", "[4,8]", "--trainer.max_epochs", "1", "--run_dir", str(tmp_path / "r")])
+    main(
+        [
+            "fit",
+            *words,
+            "--model",
+            "ConvNet",
+            "--model.channels",
+            "[4,8]",
+            "--trainer.max_epochs",
+            "1",
+            "--run_dir",
+            str(tmp_path / "r"),
+        ]
+    )
     assert json.loads((tmp_path / "r/result.json").read_text())["test"]["n"] == 30
     # new images without labels, normalised as the training images were
     np.savez(tmp_path / "new.npz", test_images=images[60:])

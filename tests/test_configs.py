@@ -11,7 +11,9 @@ from zoo.runs.command import ZooCLI
 ROOT = Path(__file__).parents[1]
 RECIPES = sorted((ROOT / "configs/recipes").glob("*.yaml"))
 AXES = {"data": "data", "model": "model", "trainer": "trainer", "logger": "trainer", "callbacks": "trainer"}
-AXIS_FILES = [(path, key) for folder, key in AXES.items() for path in sorted((ROOT / "configs" / folder).glob("*.yaml"))]
+AXIS_FILES = [
+    (path, key) for folder, key in AXES.items() for path in sorted((ROOT / "configs" / folder).glob("*.yaml"))
+]
 
 
 def name(value) -> str:
@@ -25,7 +27,18 @@ def test_an_axis_file_sets_only_its_axis(path, key):
 
 @pytest.mark.parametrize("path", [path for path, key in AXIS_FILES if key == "trainer"], ids=name)
 def test_trainer_files_are_understood(path):
-    words = ["-c", str(path), "--data", "Digits", "--model", "MLP", "--trainer.accelerator", "cpu", "--trainer.devices", "1"]
+    words = [
+        "-c",
+        str(path),
+        "--data",
+        "Digits",
+        "--model",
+        "MLP",
+        "--trainer.accelerator",
+        "cpu",
+        "--trainer.devices",
+        "1",
+    ]
     assert ZooCLI(datamodules.ImageDataModule, words, run=False).trainer.max_epochs
 
 
@@ -36,7 +49,11 @@ def test_recipes_are_understood_and_say_what_they_reach(path):
     header = [line for line in text.splitlines() if line.startswith("#")]
     assert any(f"python cli.py fit -c configs/recipes/{path.name}" in line for line in header)
     assert any("test accuracy" in line for line in header)
-    assert cli.model.net(cli.model.net[0].weight.new_zeros(1, *cli.datamodule.in_shape)).shape == (1, 10) if hasattr(cli.model.net[0], "weight") else True
+    assert (
+        cli.model.net(cli.model.net[0].weight.new_zeros(1, *cli.datamodule.in_shape)).shape == (1, 10)
+        if hasattr(cli.model.net[0], "weight")
+        else True
+    )
 
 
 def test_recipes_are_complete():

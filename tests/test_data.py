@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 import torch
 import torchvision.datasets
-from conftest import Server, Tiny, gz, idx, md5, npz_arrays, random_images, write
 from sklearn.datasets import load_digits
 
+from conftest import Server, Tiny, gz, idx, md5, npz_arrays, random_images, write
 from datamodules import CIFAR10, MNIST, Arrays, Digits, FashionMNIST, ImageDataModule
 
 IDXClass = type[MNIST] | type[FashionMNIST]

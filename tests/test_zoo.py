@@ -1,4 +1,4 @@
-"""Protects the contract of the shelf: what every model enrolled by a file in configs/model must do on every data set."""
+"""Protects the contract of the shelf: what every model with a file in configs/model must do on every data set."""
 
 import math
 from pathlib import Path
@@ -11,6 +11,7 @@ import torch.nn.functional as F
 import datamodules
 import zoo
 from zoo.runs.command import ZooCLI
+from zoo.schedules import Cosine
 
 ROOT = Path(__file__).parents[1]
 MODELS = sorted(path.stem for path in (ROOT / "configs/model").glob("*.yaml"))
@@ -127,7 +128,7 @@ def test_checkpoint_round_trip_without_code(name, archive, tmp_path):
 
 
 def test_a_model_made_in_python_saves_plain_values(tmp_path):
-    model = zoo.MLP((1, 28, 28), 10, activation=torch.nn.GELU, schedule=zoo.schedules.Cosine())  # type: ignore[attr-defined]
+    model = zoo.MLP((1, 28, 28), 10, activation=torch.nn.GELU, schedule=Cosine())
     content = {"hyper_parameters": dict(model.hparams)}
     model.on_save_checkpoint(content)
     torch.save(content, tmp_path / "c.ckpt")

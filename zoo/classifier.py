@@ -49,7 +49,7 @@ class Classifier(LightningModule):
         self.save_hyperparameters(ignore=["net"], logger=False)
         initialise(net, init)
         # a memory format, not a change of result: convolutions are faster with the channels last; vectors don't notice
-        self.net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.net = net.to(memory_format=torch.channels_last)
         self.optimizer = optimizer
         self.schedule = schedule
         self.label_smoothing = label_smoothing

@@ -16,7 +16,7 @@ from typing import Any
 from torch import nn
 
 from zoo.classifier import Classifier
-from zoo.layers import Activation, NormName, PoolName, Shape, check_map, conv, out_side, pooling
+from zoo.layers import Activation, NormName, PoolName, Shape, check_map, conv, conv_shape, pool_shape, pooling
 
 LARGEST_FLAT_SIDE = 6
 
@@ -51,7 +51,10 @@ class ConvNet(Classifier):
         **training: Any,
     ) -> None:
         if kernel_size % 2 == 0:
-            raise ValueError(f"kernel size in --model.kernel_size: expected an odd number, found {kernel_size}. Try: {kernel_size + 1}")
+            raise ValueError(
+                f"kernel size in --model.kernel_size: expected an odd number, found {kernel_size}."
+                f" Try: --model.kernel_size {kernel_size + 1}"
+            )
         if depth < 1:
             raise ValueError(f"convolutions per stage in --model.depth: expected at least 1, found {depth}")
         shape, padding = in_shape, kernel_size // 2
@@ -60,11 +63,11 @@ class ConvNet(Classifier):
             for j in range(depth):
                 stride = 2 if pool == "stride" and j == depth - 1 else 1
                 layers += conv(shape[0], width, kernel_size, activation, norm, padding=padding, stride=stride)
-                shape = (width, *(out_side(side, kernel_size, stride, padding) for side in shape[1:]))
+                shape = conv_shape(shape, width, kernel_size, stride, padding)
             if pool != "stride":
                 check_map(f"pooling after stage {i + 1} of {len(channels)}", shape, 2)
                 layers += pooling(pool)
-                shape = (width, shape[1] // 2, shape[2] // 2)
+                shape = pool_shape(shape)
         if max(shape[1:]) > LARGEST_FLAT_SIDE:
             layers.append(nn.AdaptiveAvgPool2d(4))
             shape = (shape[0], 4, 4)

@@ -1,8 +1,8 @@
 """The layers the models are made of, and the arithmetic of their shapes.
 
-    dense:  (B, D) -> Linear -> norm -> activation -> dropout -> (B, D')
-    conv:   (B, C, H, W) -> Conv2d -> norm -> activation -> (B, C', H', W')
-    pool:   (B, C, H, W) -> (B, C, H/2, W/2)
+dense:  (B, D) -> Linear -> norm -> activation -> dropout -> (B, D')
+conv:   (B, C, H, W) -> Conv2d -> norm -> activation -> (B, C', H', W')
+pool:   (B, C, H, W) -> (B, C, H/2, W/2)
 """
 
 from collections.abc import Callable
@@ -13,9 +13,7 @@ from torch import nn
 
 Shape = tuple[int, int, int]  # C, H, W
 
-ActivationName = Literal[
-    "relu", "sigmoid", "tanh", "leaky_relu", "prelu", "elu", "selu", "silu", "gelu", "identity"
-]
+ActivationName = Literal["relu", "sigmoid", "tanh", "leaky_relu", "prelu", "elu", "selu", "silu", "gelu", "identity"]
 Activation = ActivationName | Callable[[], nn.Module]
 NormName = Literal["none", "batch", "layer"]
 PoolName = Literal["max", "avg", "stride"]
@@ -75,9 +73,7 @@ def conv(
     """One convolution with what follows it: (B, channels_in, H, W) -> (B, channels_out, H', W')."""
     norms: dict[str, Callable[[int], nn.Module]] = {"batch": nn.BatchNorm2d, "layer": ChannelNorm}
     # the norm has a shift of its own, a bias before it would be subtracted again
-    layers: list[nn.Module] = [
-        nn.Conv2d(channels_in, channels_out, kernel_size, stride, padding, bias=norm == "none")
-    ]
+    layers: list[nn.Module] = [nn.Conv2d(channels_in, channels_out, kernel_size, stride, padding, bias=norm == "none")]
     if norm != "none":
         layers.append(norms[norm](channels_out))
     return [*layers, activate(activation)]
@@ -94,6 +90,18 @@ def out_side(side: int, kernel_size: int, stride: int = 1, padding: int = 0) -> 
     return (side + 2 * padding - kernel_size) // stride + 1
 
 
+def conv_shape(shape: Shape, channels: int, kernel_size: int, stride: int, padding: int) -> Shape:
+    """Shape (C, H, W) of what a convolution with so many kernels makes of a map."""
+    _, height, width = shape
+    return channels, out_side(height, kernel_size, stride, padding), out_side(width, kernel_size, stride, padding)
+
+
+def pool_shape(shape: Shape) -> Shape:
+    """Shape (C, H, W) of what a 2 × 2 pooling makes of a map."""
+    channels, height, width = shape
+    return channels, height // 2, width // 2
+
+
 def check_map(layer: str, shape: Shape, kernel_size: int, padding: int = 0) -> None:
     """Raises ValueError if a kernel is larger than the map it should slide over."""
     _, height, width = shape
@@ -103,4 +111,3 @@ def check_map(layer: str, shape: Shape, kernel_size: int, padding: int = 0) -> N
             f" {kernel_size} kernel, found {height} × {width} with padding {padding}."
             " Try: fewer layers, a smaller kernel, or larger images"
         )
-

@@ -17,7 +17,7 @@ from typing import Any
 from torch import nn
 
 from zoo.classifier import Classifier
-from zoo.layers import Activation, NormName, PoolName, Shape, check_map, conv, dense, out_side, pooling
+from zoo.layers import Activation, NormName, PoolName, Shape, check_map, conv, conv_shape, dense, pool_shape, pooling
 
 
 class LeNet(Classifier):
@@ -57,11 +57,11 @@ class LeNet(Classifier):
             padding = kernel_size // 2 if i == 0 and in_shape[1] < 32 else 0
             check_map(f"convolution {i + 1} of {len(channels)}", shape, kernel_size, padding)
             layers += conv(shape[0], width, kernel_size, activation, norm, padding=padding, stride=stride)
-            shape = (width, *(out_side(side, kernel_size, stride, padding) for side in shape[1:]))
+            shape = conv_shape(shape, width, kernel_size, stride, padding)
             if pool != "stride":
                 check_map(f"pooling {i + 1} of {len(channels)}", shape, 2)
                 layers += pooling(pool)
-                shape = (width, shape[1] // 2, shape[2] // 2)
+                shape = pool_shape(shape)
         widths = (shape[0] * shape[1] * shape[2], *hidden)
         layers.append(nn.Flatten())
         for fan_in, fan_out in pairwise(widths):

@@ -44,7 +44,7 @@ class Cosine(Schedule):
 
 
 class Triangle(Schedule):
-    """Rises in a straight line to the full rate, then falls in a straight line (Smith and Topin 2018, arXiv 1708.07120).
+    """Rises in a straight line to the full rate, then falls in one (Smith and Topin 2018, arXiv 1708.07120).
 
     Args:
         peak: share of the training after which the rate is full.

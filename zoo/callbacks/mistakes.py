@@ -1,6 +1,6 @@
 """Which images is the network most sure of, and wrong about?
 
-    probabilities (B, K), labels (B,), indices (B,)  ->  the `count` wrong predictions of highest probability
+probabilities (B, K), labels (B,), indices (B,)  ->  the `count` wrong predictions of highest probability
 """
 
 from typing import Any, NamedTuple
@@ -14,13 +14,13 @@ class Mistakes(NamedTuple):
     """Wrong predictions, the most confident first.
 
     Attributes:
-        index: which image of the test set, (M,) int64.
+        image: which image of the test set, (M,) int64.
         label: its class, (M,) int64.
         predicted: what the network took it for, (M,) int64.
         confidence: probability it gave to that, (M,) float32.
     """
 
-    index: Tensor
+    image: Tensor
     label: Tensor
     predicted: Tensor
     confidence: Tensor
@@ -28,7 +28,7 @@ class Mistakes(NamedTuple):
 
 def most_confident(mistakes: Mistakes, count: int) -> Mistakes:
     """The `count` of highest confidence; ties by index, so that the order is always the same."""
-    order = sorted(range(len(mistakes.index)), key=lambda i: (-mistakes.confidence[i].item(), mistakes.index[i].item()))
+    order = sorted(range(len(mistakes.image)), key=lambda i: (-mistakes.confidence[i].item(), mistakes.image[i].item()))
     chosen = torch.tensor(order[:count], dtype=torch.int64)
     return Mistakes(*(column[chosen] for column in mistakes))
 
@@ -52,7 +52,13 @@ class CollectMistakes(Callback):
         self.mistakes: Mistakes | None = None
 
     def on_test_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int, dataloader_idx: int = 0
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
     ) -> None:
         _, y, index = batch
         self._keep(find_mistakes(outputs.float().softmax(1), y, index))

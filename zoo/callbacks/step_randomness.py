@@ -1,4 +1,4 @@
-"""What does dropout draw in this step? A function of (seed, epoch, step, device), so that a resumed run draws the same."""
+"""What does dropout draw in this step? A function of (seed, epoch, step, device): a resumed run draws the same."""
 
 from typing import Any
 

@@ -54,9 +54,14 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except (RuntimeError, pickle.UnpicklingError, EOFError, OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         reason = str(error).strip().splitlines()[0][:120] if str(error).strip() else type(error).__name__
-        raise ValueError(f"checkpoint in {path}: expected tensors and plain values in a whole file, found: {reason}") from error
+        raise ValueError(
+            f"checkpoint in {path}: expected tensors and plain values in a whole file, found: {reason}"
+        ) from error
     if not isinstance(content, dict) or not isinstance(content.get("state_dict"), dict):
-        raise ValueError(f"checkpoint in {path}: expected one that Lightning has written (with a state_dict), found another kind of file")
+        raise ValueError(
+            f"checkpoint in {path}: expected one that Lightning has written (with a state_dict),"
+            " found another kind of file"
+        )
     return content
 
 

@@ -1,7 +1,7 @@
 """The command: LightningCLI with a folder for each run, a test at its end, and no way to score random weights.
 
-    python cli.py fit …                 -> train, choose on validation, test once, record
-    python cli.py test --run_dir DIR …  -> DIR/config.yaml and the flags after it, weights from DIR/checkpoints
+python cli.py fit …                 -> train, choose on validation, test once, record
+python cli.py test --run_dir DIR …  -> DIR/config.yaml and the flags after it, weights from DIR/checkpoints
 """
 
 import argparse
@@ -70,7 +70,12 @@ class ZooCLI(LightningCLI):
         )
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-        parser.add_argument("--run_dir", type=str | None, default=None, help="Folder of the run (default: runs/<data>-<model>/<time>-s<seed>).")
+        parser.add_argument(
+            "--run_dir",
+            type=str | None,
+            default=None,
+            help="Folder of the run (default: runs/<data>-<model>/<time>-s<seed>).",
+        )
         parser.add_argument(
             "--resume",
             type=Literal["never", "auto", "must"],
@@ -110,7 +115,9 @@ class ZooCLI(LightningCLI):
             return Path(asked)  # `complete` has put it there
         resume = self._get(self.config, "resume")
         if resume != "never" and not self.has_folder:
-            raise UsageError(f"run folder in --run_dir: expected one to continue (--resume {resume}), found none. Try: --run_dir DIR")
+            raise UsageError(
+                f"run folder in --run_dir: expected one to continue (--resume {resume}), found none. Try: --run_dir DIR"
+            )
         if resume == "never":
             self.folder.check_free()
         if resume == "must":
@@ -133,6 +140,7 @@ class ZooCLI(LightningCLI):
         config["plugins"] = as_list(config["plugins"])
         if not any(isinstance(plugin, CheckpointIO) for plugin in config["plugins"]):
             config["plugins"].append(SafeCheckpointIO())
+        self.dry = bool(config["fast_dev_run"])
         callbacks = as_list(config.pop("callbacks"))
         bar = config["enable_progress_bar"]
         if bar is None:  # a bar in a log file is noise
@@ -141,8 +149,13 @@ class ZooCLI(LightningCLI):
             callbacks.append(RichProgressBar(refresh_rate=5, leave=False))
         self.lines, self.mistakes, self.predictions = EpochLines(), CollectMistakes(), CollectPredictions()
         if self.subcommand == "fit":
-            callbacks = [OpenRun(self.folder, self._recorded()), StepRandomness(self.names["seed"]), self.lines, *callbacks]
-            if not config["fast_dev_run"]:
+            callbacks = [
+                OpenRun(self.folder, self._recorded()),
+                StepRandomness(self.names["seed"]),
+                self.lines,
+                *callbacks,
+            ]
+            if not self.dry:
                 self.metrics = MetricsFile(self.folder.metrics)
                 config["logger"] = [self.metrics, *loggers(config["logger"])]
                 if config["enable_checkpointing"] is not False:
@@ -172,11 +185,11 @@ class ZooCLI(LightningCLI):
         """Trains, then tests the checkpoint that validation chose."""
         if self.checkpoint:
             print(f"continues from {self.checkpoint}", flush=True)
-            if not self.trainer.fast_dev_run:
+            if not self.dry:
                 self.metrics.continue_from(read_checkpoint(self.checkpoint)["global_step"])
         self.trainer.fit(self.model, self.datamodule, ckpt_path=self.checkpoint, weights_only=True)
         seconds = self.lines.seconds  # the test below takes up the checkpoint's own count
-        if self.trainer.fast_dev_run:
+        if self.dry:
             print("fast_dev_run: one batch of each split went through; nothing was written")
             return
         if not self.folder.chosen.exists():
@@ -197,7 +210,9 @@ class ZooCLI(LightningCLI):
 
     def predict(self, **kwargs: Any) -> None:
         """Writes the probabilities of the classes for each test image."""
-        self.trainer.predict(self.model, self.datamodule, ckpt_path=self.checkpoint, return_predictions=False, weights_only=True)
+        self.trainer.predict(
+            self.model, self.datamodule, ckpt_path=self.checkpoint, return_predictions=False, weights_only=True
+        )
         if self.trainer.is_global_zero:
             path = self.folder.predictions if self.has_folder else Path("predictions.csv")
             write_predictions(path, self.predictions, self.datamodule.classes)
@@ -211,13 +226,16 @@ class ZooCLI(LightningCLI):
         if self.trainer.is_global_zero:
             result = self.model.results[split]
             row = {"accuracy": result.accuracy, "loss": result.loss, "n": result.n}
-            show_table(f"{self.names['model']} on {self.names['data']}", {split: row}, [f"checkpoint: {self.checkpoint}"])
+            show_table(
+                f"{self.names['model']} on {self.names['data']}", {split: row}, [f"checkpoint: {self.checkpoint}"]
+            )
 
     def _check_complete(self, split: str) -> None:
         """Refuses a result that does not count every image of the split once, unless less was asked for."""
         limited = self.trainer.limit_test_batches if split == "test" else self.trainer.limit_val_batches
         expected, found = len(self.datamodule.splits[split]), self.model.results[split].n
-        if limited == 1.0 and not self.trainer.fast_dev_run and found != expected:
+        everything = isinstance(limited, float) and limited == 1.0  # the whole number 1 is one batch
+        if everything and found != expected:
             raise ValueError(f"images counted in {split}: expected {expected}, found {found}")
 
     def _record(self, seconds: float) -> None:
@@ -225,11 +243,14 @@ class ZooCLI(LightningCLI):
         write_record(self.folder.result, record)
         title = f"{self.names['model']} on {self.names['data']}, seed {self.names['seed']}"
         classes, test = self.datamodule.classes, self.model.results["test"]
-        save(draw_curves(read_metrics(self.folder.metrics), title, record["best_epoch"]), self.folder.figures / "curves.png")
+        save(
+            draw_curves(read_metrics(self.folder.metrics), title, record["best_epoch"]),
+            self.folder.figures / "curves.png",
+        )
         save(draw_confusion(test.confusion, classes, f"{title}: test images"), self.folder.figures / "confusion.png")
         wrong = self.mistakes.mistakes
         if wrong is not None:
-            images = self.datamodule.part("test").images[wrong.index]
+            images = self.datamodule.part("test").images[wrong.image]
             figure = draw_mistakes(wrong, images, classes, f"{title}: most confident mistakes")
             save(figure, self.folder.figures / "mistakes.png")
         notes = [
@@ -247,7 +268,11 @@ def complete(args: Sequence[str]) -> list[str]:
         UsageError: neither is given, or there is no run.
     """
     args = list(args)
-    if not args or args[0] not in ("fit", "validate", "test", "predict") or {"-h", "--help", "--print_config"} & set(args):
+    if (
+        not args
+        or args[0] not in ("fit", "validate", "test", "predict")
+        or {"-h", "--help", "--print_config"} & set(args)
+    ):
         return args
     verb, rest = args[0], args[1:]
     look = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)

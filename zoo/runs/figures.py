@@ -56,7 +56,9 @@ def draw_confusion(confusion: Tensor, classes: Sequence[str], title: str) -> Fig
         for i, j in np.ndindex(k, k):
             if counts[i, j]:
                 dark = i != j and wrong[i, j] > 0.6 * wrong.max()
-                axes.text(j, i, str(counts[i, j]), ha="center", va="center", fontsize=8, color="white" if dark else "black")
+                axes.text(
+                    j, i, str(counts[i, j]), ha="center", va="center", fontsize=8, color="white" if dark else "black"
+                )
         axes.set_xticks(range(k), classes, rotation=45, ha="right")
         axes.set_yticks(range(k), classes)
     axes.set(xlabel="prediction", ylabel="label", title=title)
@@ -64,8 +66,8 @@ def draw_confusion(confusion: Tensor, classes: Sequence[str], title: str) -> Fig
 
 
 def draw_mistakes(mistakes: Mistakes, images: Tensor, classes: Sequence[str], title: str) -> Figure:
-    """A grid of wrongly classified images (M, C, H, W) uint8, each with its label, the prediction and its probability."""
-    count = len(mistakes.index)
+    """A grid of wrongly classified images (M, C, H, W) uint8 with label, prediction and its probability."""
+    count = len(mistakes.image)
     columns = min(9, max(1, count))
     rows = max(1, -(-count // columns))
     figure = Figure(figsize=(1.5 * columns, 1.85 * rows + 0.5), layout="constrained")

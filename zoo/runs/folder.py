@@ -1,6 +1,6 @@
 """The folder of a run: what lies where, and when it may be made.
 
-    config.yaml  metrics.csv  result.json  predictions.csv  checkpoints/{best,last}.ckpt  figures/*.png
+config.yaml  metrics.csv  result.json  predictions.csv  checkpoints/{best,last}.ckpt  figures/*.png
 """
 
 import time
@@ -53,7 +53,9 @@ class RunFolder:
     def check_run(self) -> None:
         """Raises UsageError unless a run with a checkpoint lies here."""
         if not self.config.exists():
-            raise UsageError(f"run folder in --run_dir: expected one that holds a run (config.yaml), found none in {self.path}")
+            raise UsageError(
+                f"run folder in --run_dir: expected one that holds a run (config.yaml), found none in {self.path}"
+            )
         if not self.chosen.exists():
             raise UsageError(
                 f"checkpoint in {self.checkpoints}: expected best.ckpt or last.ckpt, found neither."
@@ -90,6 +92,8 @@ class OpenRun(Callback):
             return
         self.folder.path.mkdir(parents=True, exist_ok=True)
         if not self.folder.config.exists():
-            text = "# python cli.py fit -c config.yaml repeats this run\n" + yaml.safe_dump(self.config, sort_keys=False)
+            text = "# python cli.py fit -c config.yaml repeats this run\n" + yaml.safe_dump(
+                self.config, sort_keys=False
+            )
             self.folder.config.write_text(text)
         print(f"run folder: {self.folder.path}", flush=True)

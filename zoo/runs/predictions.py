@@ -1,6 +1,6 @@
 """predictions.csv: what the network says of each image of the test set.
 
-    index,label,predicted,p_<class 0>,…,p_<class K-1>      label is empty where it is not known
+index,label,predicted,p_<class 0>,…,p_<class K-1>      label is empty where it is not known
 """
 
 import csv
@@ -14,7 +14,7 @@ from torch import Tensor
 
 
 class CollectPredictions(Callback):
-    """Gathers indices (N,), labels (N,) and probabilities (N, K) over batches and devices, in the order of the indices."""
+    """Gathers indices (N,), labels (N,) and probabilities (N, K) over batches and devices, by index."""
 
     def __init__(self) -> None:
         self._parts: list[tuple[Tensor, Tensor, Tensor]] = []
@@ -22,7 +22,13 @@ class CollectPredictions(Callback):
         self.probabilities = torch.empty(0, 0)
 
     def on_predict_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int, dataloader_idx: int = 0
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
     ) -> None:
         _, y, index = batch
         self._parts.append((index.cpu(), y.cpu(), outputs.cpu()))
@@ -47,6 +53,8 @@ def write_predictions(path: Path, collected: CollectPredictions, classes: Sequen
     with beside.open("w", newline="") as file:
         table = csv.writer(file)
         table.writerow(["index", "label", "predicted", *(f"p_{name}" for name in classes)])
-        for i, label, guess, row in zip(collected.index.tolist(), labels, predicted, collected.probabilities.tolist(), strict=True):
+        for i, label, guess, row in zip(
+            collected.index.tolist(), labels, predicted, collected.probabilities.tolist(), strict=True
+        ):
             table.writerow([i, label, guess, *(f"{p:.6f}" for p in row)])
     beside.replace(path)

@@ -1,6 +1,6 @@
 """What a run came to: result.json, and the table at its end.
 
-    model.results, metrics.csv, best.ckpt  ->  {"data", "model", "seed", …, "train", "val", "test", …}
+model.results, metrics.csv, best.ckpt  ->  {"data", "model", "seed", …, "train", "val", "test", …}
 """
 
 import json
@@ -11,19 +11,21 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from lightning import LightningModule, Trainer
+from lightning import Trainer
 from rich.console import Console
 from rich.table import Table
 from scipy.stats import binomtest
 
+from zoo.classifier import Classifier
 from zoo.runs.folder import RunFolder
 from zoo.runs.metrics import read_metrics
-from zoo.tally import Result
 
 PACKAGES = ("torch", "torchvision", "lightning", "torchmetrics", "jsonargparse", "numpy")
 
 
-def make_record(trainer: Trainer, model: LightningModule, folder: RunFolder, names: dict[str, Any], seconds: float) -> dict[str, Any]:
+def make_record(
+    trainer: Trainer, model: Classifier, folder: RunFolder, names: dict[str, Any], seconds: float
+) -> dict[str, Any]:
     """Everything about a finished run that a table or a study may ask for.
 
     Args:
@@ -36,7 +38,7 @@ def make_record(trainer: Trainer, model: LightningModule, folder: RunFolder, nam
     chosen = torch.load(folder.chosen, map_location="cpu", weights_only=True)
     rows = [row for row in read_metrics(folder.metrics) if row.get("epoch") == chosen["epoch"] and "train/loss" in row]
     train = rows[-1] if rows else {}
-    test: Result = model.results["test"]  # type: ignore[index, assignment]
+    test = model.results["test"]
     return {
         **names,
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
@@ -58,7 +60,9 @@ def git_commit() -> str | None:
     """The commit of the code that runs, marked if files differ from it; None outside a repository."""
     here = Path(__file__).parent
     try:
-        commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, check=True, timeout=10)
+        commit = subprocess.run(
+            ["git", "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, check=True, timeout=10
+        )
         status = subprocess.run(
             ["git", "status", "--porcelain", "--untracked-files=no"],
             cwd=here, capture_output=True, text=True, check=True, timeout=10,
