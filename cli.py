@@ -26,10 +26,14 @@ def main(args: Sequence[str] | None = None) -> None:
     with reported(debug=debug, quiet=os.environ.get("LOCAL_RANK", "0") != "0"):
         import datamodules
         import zoo
-        from zoo.runs.command import ZooCLI
+        from zoo.runs.command import ZooCLI, download
 
         assert zoo  # importing the packages makes their classes known by their short names
-        ZooCLI(datamodules.ImageDataModule, [word for word in words if word != "--debug"])
+        words = [word for word in words if word != "--debug"]
+        if words[:1] == ["download"]:
+            download(datamodules.ImageDataModule, words[1:])
+        else:
+            ZooCLI(datamodules.ImageDataModule, words)
 
 
 if __name__ == "__main__":

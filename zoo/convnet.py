@@ -16,7 +16,19 @@ from typing import Any
 from torch import nn
 
 from zoo.classifier import Classifier
-from zoo.layers import Activation, NormName, PoolName, Shape, check_map, conv, conv_shape, pool_shape, pooling
+from zoo.layers import (
+    Activation,
+    NormName,
+    PoolName,
+    Shape,
+    check_map,
+    check_widths,
+    conv,
+    conv_shape,
+    dropping,
+    pool_shape,
+    pooling,
+)
 
 LARGEST_FLAT_SIDE = 6
 
@@ -50,9 +62,10 @@ class ConvNet(Classifier):
         dropout: float = 0.0,
         **training: Any,
     ) -> None:
-        if kernel_size % 2 == 0:
+        check_widths("channels", channels, least=1)
+        if kernel_size % 2 == 0 or kernel_size < 1:
             raise ValueError(
-                f"kernel size in --model.kernel_size: expected an odd number, found {kernel_size}."
+                f"kernel size in --model.kernel_size: expected an odd number from 1, found {kernel_size}."
                 f" Try: --model.kernel_size {kernel_size + 1}"
             )
         if depth < 1:
@@ -72,7 +85,6 @@ class ConvNet(Classifier):
             layers.append(nn.AdaptiveAvgPool2d(4))
             shape = (shape[0], 4, 4)
         layers.append(nn.Flatten())
-        if dropout > 0:
-            layers.append(nn.Dropout(dropout))
+        layers += dropping(dropout)
         layers.append(nn.Linear(shape[0] * shape[1] * shape[2], num_classes))
         super().__init__(nn.Sequential(*layers), **training)

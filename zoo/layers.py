@@ -5,7 +5,7 @@ conv:   (B, C, H, W) -> Conv2d -> norm -> activation -> (B, C', H', W')
 pool:   (B, C, H, W) -> (B, C, H/2, W/2)
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Literal
 
@@ -54,10 +54,21 @@ def dense(fan_in: int, fan_out: int, activation: Activation, norm: NormName, dro
     layers: list[nn.Module] = [nn.Linear(fan_in, fan_out)]
     if norm != "none":
         layers.append(norms[norm](fan_out))
-    layers.append(activate(activation))
-    if dropout > 0:
-        layers.append(nn.Dropout(dropout))
-    return layers
+    return [*layers, activate(activation), *dropping(dropout)]
+
+
+def dropping(dropout: float) -> list[nn.Module]:
+    """A dropout layer, none if nothing is dropped (Srivastava et al. 2014)."""
+    if not 0 <= dropout < 1:
+        raise ValueError(f"share in --model.dropout: expected 0 to below 1, found {dropout}")
+    return [nn.Dropout(dropout)] if dropout > 0 else []
+
+
+def check_widths(name: str, widths: Sequence[int], least: int = 0) -> None:
+    """Raises ValueError unless there are at least `least` widths, each of one unit or more."""
+    if len(widths) < least or any(width < 1 for width in widths):
+        number = "whole numbers from 1" if least == 0 else f"at least {least} whole number from 1"
+        raise ValueError(f"widths in --model.{name}: expected {number}, found {list(widths)}")
 
 
 def conv(
@@ -107,7 +118,7 @@ def check_map(layer: str, shape: Shape, kernel_size: int, padding: int = 0) -> N
     _, height, width = shape
     if min(height, width) + 2 * padding < kernel_size:
         raise ValueError(
-            f"geometry of {layer}: expected a map of at least {kernel_size} × {kernel_size} for its {kernel_size} ×"
+            f"geometry in {layer}: expected a map of at least {kernel_size} × {kernel_size} for its {kernel_size} ×"
             f" {kernel_size} kernel, found {height} × {width} with padding {padding}."
             " Try: fewer layers, a smaller kernel, or larger images"
         )

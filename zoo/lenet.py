@@ -17,7 +17,19 @@ from typing import Any
 from torch import nn
 
 from zoo.classifier import Classifier
-from zoo.layers import Activation, NormName, PoolName, Shape, check_map, conv, conv_shape, dense, pool_shape, pooling
+from zoo.layers import (
+    Activation,
+    NormName,
+    PoolName,
+    Shape,
+    check_map,
+    check_widths,
+    conv,
+    conv_shape,
+    dense,
+    pool_shape,
+    pooling,
+)
 
 
 class LeNet(Classifier):
@@ -49,6 +61,8 @@ class LeNet(Classifier):
         dropout: float = 0.0,
         **training: Any,
     ) -> None:
+        check_widths("channels", channels, least=1)
+        check_widths("hidden", hidden)
         shape = in_shape
         stride = 2 if pool == "stride" else 1
         layers: list[nn.Module] = []

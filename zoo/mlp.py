@@ -14,7 +14,7 @@ from typing import Any
 from torch import nn
 
 from zoo.classifier import Classifier
-from zoo.layers import Activation, NormName, Shape, dense
+from zoo.layers import Activation, NormName, Shape, check_widths, dense
 
 
 class MLP(Classifier):
@@ -41,6 +41,7 @@ class MLP(Classifier):
         dropout: float = 0.0,
         **training: Any,
     ) -> None:
+        check_widths("hidden", hidden)
         widths = (math.prod(in_shape), *hidden)
         layers: list[nn.Module] = [nn.Flatten()]
         for fan_in, fan_out in pairwise(widths):

@@ -55,7 +55,8 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     except (RuntimeError, pickle.UnpicklingError, EOFError, OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         reason = str(error).strip().splitlines()[0][:120] if str(error).strip() else type(error).__name__
         raise ValueError(
-            f"checkpoint in {path}: expected tensors and plain values in a whole file, found: {reason}"
+            f"checkpoint in {path}: expected tensors and plain values in a whole file,"
+            f" found what cannot be read ({reason})"
         ) from error
     if not isinstance(content, dict) or not isinstance(content.get("state_dict"), dict):
         raise ValueError(

@@ -93,10 +93,17 @@ class ZooCLI(LightningCLI):
     def _parse_ckpt_path(self) -> None:
         pass  # flags beat what a checkpoint remembers; Lightning would have it the other way round, and run its classes
 
+    def _set_seed(self) -> None:
+        seed = self._get(self.config, "seed_everything")
+        if not 0 <= seed < 2**32:
+            raise UsageError(f"seed in --seed_everything: expected 0 to 4294967295, found {seed}")
+        super()._set_seed()
+
     def before_instantiate_classes(self) -> None:
         if not self.subcommand:
             return
-        seed = self._get(self.config, "seed_everything")
+        seed = int(self._get(self.config, "seed_everything"))
+        self._get(self.config, "data")["init_args"]["seed"] = seed  # `true` has become a number since the parsing
         given = self._get(self.config, "run_dir")
         names = {key: self._get(self.config, key)["class_path"].rpartition(".")[2] for key in ("data", "model")}
         self.names = {**names, "seed": seed}
@@ -301,6 +308,18 @@ def complete(args: Sequence[str]) -> list[str]:
     if folder and folder.config.exists():
         rest = ["-c", str(folder.config), *rest]
     return [verb, *rest]
+
+
+def download(data_class: type[LightningDataModule], args: Sequence[str]) -> None:
+    """Brings a data set into its folder, for machines that will have no network: `download --data MNIST`."""
+    parser = Parser(prog="python cli.py download", description="Download a data set.", allow_abbrev=False)
+    parser.add_lightning_class_args(data_class, "data", subclass_mode=True)
+    data = parser.instantiate(parser.parse_args(list(args)))["data"]
+    data.prepare_data()
+    data.setup()
+    print(
+        f"{type(data).__name__} is there and whole: {', '.join(f'{len(v):,} {k}' for k, v in data.splits.items())} images"
+    )
 
 
 def as_list(value: Any) -> list[Any]:

@@ -1,0 +1,193 @@
+"""Protects what a user sees when something is wrong: one line that helps, an exit code, and nothing left behind."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from cli import main
+from datamodules.mnist import PARTS
+
+FORM = re.compile(r"^error: .+ in .+: expected .+, found .+")
+MLP = ["--model", "MLP"]
+DIGITS = ["--data", "Digits"]
+
+
+def complaint(words: list[str], capsys: pytest.CaptureFixture[str], code: int | None = None) -> str:
+    """What the command says on stderr: exactly one line in the agreed form."""
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as stop:
+        main([*words, "--trainer.accelerator", "cpu"] if words and words[0] == "fit" else words)
+    assert stop.value.code in ((1, 2) if code is None else (code,))
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert len(lines) == 1, lines
+    assert FORM.match(lines[0]), lines[0]
+    return lines[0]
+
+
+@pytest.fixture(autouse=True)
+def clean_folder(tmp_path, monkeypatch):
+    """Each command starts in a folder of its own, and must not leave a run in it."""
+    monkeypatch.chdir(tmp_path)
+    yield
+    assert not (tmp_path / "runs").exists()
+    assert not (tmp_path / "refused").exists()
+
+
+REFUSED = ["--run_dir", "refused"]
+
+USAGE = [
+    (["fit", *DIGITS, *MLP, "--model.hiden", "[3]"], "--model.hidden"),
+    (["fit", *DIGITS, *MLP, "--trainer.max_epoch", "3"], "--trainer.max_epochs"),
+    (["fitt", *DIGITS, *MLP], "fit"),
+    (["fit", "--data", "MNISTT", *MLP], "MNIST"),
+    (["fit", *DIGITS, "--model", "MLPP"], "MLP"),
+    (["fit", *DIGITS, *MLP, "--model.activation", "rellu"], "relu"),
+    (["fit", *DIGITS, *MLP, "--model.schedule", "Cosin"], "Cosine"),
+    (["fit", *DIGITS, *MLP, "--model.optimizer", "torch.optim.SDG"], "SGD"),
+    (["fit", *DIGITS, *MLP, "--trainer.max_epochs", "many"], "int"),
+    (["fit", *DIGITS, *MLP, "--data.batch_size", "0"], "at least 1"),
+    (["fit", *DIGITS, *MLP, "--data.batch_size", "1.5"], "int"),
+    (["fit", *DIGITS, *MLP, "--model.label_smoothing", "2"], "0 to below 1"),
+    (["fit", *DIGITS, *MLP, "--model.dropout", "1.5"], "dropout"),
+    (["fit", *DIGITS, *MLP, "--model.hidden", "[0]"], "hidden"),
+    (["fit", *DIGITS, *MLP, "--seed_everything", "-1"], "seed"),
+    (["fit", *DIGITS, "--model", "ConvNet", "--model.channels", "[4,4,4,4,4,4]"], "pooling after stage 5 of 6"),
+    (["fit", *DIGITS, "--model", "ConvNet", "--model.channels", "[]"], "channels"),
+    (["fit", "-c", "nope.yaml"], "nope.yaml"),
+    (["fit", *DIGITS, *MLP, "--resume", "must"], "--run_dir"),
+    (["test"], "--run_dir"),
+    (["predict", *DIGITS, *MLP], "--run_dir"),
+    (["validate", "--run_dir", "nowhere"], "nowhere"),
+    (["test", *DIGITS, *MLP, "--ckpt_path", "nope.ckpt"], "nope.ckpt"),
+    ([], "fit"),
+]
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"), USAGE, ids=lambda value: " ".join(value[-2:]) if isinstance(value, list) else ""
+)
+def test_usage(words, hint, capsys):
+    words = [*words, *REFUSED] if "fit" in words and "must" not in words else words
+    assert hint in complaint(words, capsys, code=2)
+
+
+def test_a_batch_larger_than_the_data(capsys):
+    line = complaint(["fit", *DIGITS, *MLP, "--data.batch_size", "5000", *REFUSED], capsys)
+    assert "1295" in line
+    assert "5000" in line
+
+
+def test_no_data_and_no_network(capsys, monkeypatch):
+    import torchvision
+
+    monkeypatch.setattr(torchvision.datasets.MNIST, "mirrors", ["http://127.0.0.1:9/"])
+    line = complaint(["fit", "--data", "MNIST", "--data.root", "empty", *MLP, *REFUSED], capsys)
+    assert "empty/MNIST/raw" in line
+    assert "python cli.py download --data MNIST --data.root" in line
+
+
+def test_a_truncated_file_is_named(tmp_path, capsys):
+    raw = tmp_path / "MNIST/raw"
+    raw.mkdir(parents=True)
+    for name, count in PARTS.values():
+        (raw / f"{name}-images-idx3-ubyte").write_bytes(bytes(100))
+        (raw / f"{name}-labels-idx1-ubyte").write_bytes(bytes(8 + count))
+    line = complaint(["fit", "--data", "MNIST", "--data.root", str(tmp_path), *MLP, *REFUSED], capsys)
+    assert "train-images-idx3-ubyte" in line
+    assert "expected 47040016 bytes, found 100" in line
+
+
+def archive(path: Path, **changes: object) -> list[str]:
+    arrays: dict[str, object] = {
+        "train_images": np.zeros((40, 8, 8), np.uint8),
+        "train_labels": np.arange(40) % 4,
+        "test_images": np.zeros((8, 8, 8), np.uint8),
+        "test_labels": np.arange(8) % 4,
+    }
+    arrays.update(changes)
+    np.savez(path, **{key: value for key, value in arrays.items() if value is not None})  # type: ignore[arg-type]
+    return ["--data", "Arrays", "--data.path", str(path), "--data.batch_size", "8"]
+
+
+NAN = np.full((40, 8, 8), np.nan, np.float32)
+
+
+@pytest.mark.parametrize(
+    ("changes", "hint"),
+    [
+        ({"train_labels": None}, "train_labels"),
+        ({"test_images": None}, "test_images"),
+        ({"test_labels": np.full(8, 7)}, "found 7 to 7"),
+        ({"train_images": NAN}, "NaN"),
+        ({"train_images": np.zeros((40, 8, 8), np.int64)}, "found int64"),
+        ({"train_images": np.zeros((40, 8, 8, 2), np.uint8)}, "(40, 8, 8, 2)"),
+    ],
+    ids=["no labels", "no test images", "label range", "nan", "type", "channels"],
+)
+def test_own_arrays(changes, hint, tmp_path, capsys):
+    data = archive(tmp_path / "own.npz", **changes)
+    line = complaint(["fit", *data, *MLP, *REFUSED], capsys)
+    assert hint in line
+    assert "own.npz" in line
+
+
+@pytest.fixture
+def trained(tmp_path, capsys) -> Path:
+    main(
+        [
+            "fit",
+            *DIGITS,
+            *MLP,
+            "--model.hidden",
+            "[8]",
+            "--trainer.max_epochs",
+            "1",
+            "--run_dir",
+            str(tmp_path / "done"),
+        ]
+    )
+    return tmp_path / "done"
+
+
+def test_a_run_is_not_overwritten(trained, capsys):
+    before = {path: path.read_bytes() for path in trained.rglob("*") if path.is_file()}
+    assert "--resume auto" in complaint(["fit", *DIGITS, *MLP, "--run_dir", str(trained)], capsys, code=2)
+    assert {path: path.read_bytes() for path in trained.rglob("*") if path.is_file()} == before
+
+
+def test_weights_of_another_model_or_data(trained, tmp_path, capsys):
+    best = str(trained / "checkpoints/best.ckpt")
+    line = complaint(["test", *DIGITS, "--model", "LeNet", "--ckpt_path", best], capsys, code=2)
+    assert "LeNet" in line
+    assert "MLP" in line
+    line = complaint(["test", "--run_dir", str(trained), "--model.hidden", "[9]"], capsys, code=2)
+    assert "(9, 784)" in line
+    assert "(8, 784)" in line
+    colour = archive(
+        tmp_path / "colour.npz",
+        train_images=np.zeros((40, 28, 28, 3), np.uint8),
+        test_images=np.zeros((8, 28, 28, 3), np.uint8),
+    )
+    line = complaint(["test", "--run_dir", str(trained), *colour], capsys, code=2)
+    assert "3 × 28 × 28" in line
+    assert "1 × 28 × 28" in line
+
+
+@pytest.mark.parametrize("content", [b"", b"no checkpoint", "half", "foreign"])
+def test_a_broken_checkpoint(content, trained, capsys):
+    best = trained / "checkpoints/best.ckpt"
+    if content == "half":
+        best.write_bytes(best.read_bytes()[: best.stat().st_size // 2])
+    elif content == "foreign":
+        torch.save({"weights": torch.zeros(3)}, best)
+    else:
+        best.write_bytes(content)
+    assert "best.ckpt" in complaint(["test", "--run_dir", str(trained)], capsys, code=1)
+
+
+def test_debug_shows_the_traceback():
+    with pytest.raises(ValueError, match="at least 1"):
+        main(["fit", *DIGITS, *MLP, "--data.batch_size", "0", "--debug"])
