@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 
 import datamodules
@@ -46,14 +47,10 @@ def test_trainer_files_are_understood(path):
 def test_recipes_are_understood_and_say_what_they_reach(path):
     cli = ZooCLI(datamodules.ImageDataModule, ["-c", str(path), "--trainer.accelerator", "cpu"], run=False)
     text = path.read_text()
-    header = [line for line in text.splitlines() if line.startswith("#")]
-    assert any(f"python cli.py fit -c configs/recipes/{path.name}" in line for line in header)
-    assert any("test accuracy" in line for line in header)
-    assert (
-        cli.model.net(cli.model.net[0].weight.new_zeros(1, *cli.datamodule.in_shape)).shape == (1, 10)
-        if hasattr(cli.model.net[0], "weight")
-        else True
-    )
+    assert f"python cli.py fit -c configs/recipes/{path.name}" in text
+    assert "test accuracy" in text
+    x = torch.zeros(2, *cli.datamodule.in_shape)
+    assert cli.model.eval()(x).shape == (2, cli.datamodule.num_classes)
 
 
 def test_recipes_are_complete():
