@@ -117,8 +117,9 @@ def table(rows: list[Row]) -> str:
     for row in rows:
         val, test = (f"{100 * float(row[f'{split}_accuracy']):.2f} %" for split in ("val", "test"))
         lines.append(
-            f"| [{row['recipe']}](configs/recipes/{row['recipe']}.yaml) | {row['data']} | {row['model']}"
-            f" | {int(row['parameters']):,} | {val} | **{test}** | {row['seconds']} s | {row['device']}, {row['precision']} |"
+            f"| [{row['recipe']}](configs/recipes/{row['recipe']}.yaml)"
+            f" | {row['data']} | {row['model']} | {int(row['parameters']):,} | {val} | **{test}**"
+            f" | {row['seconds']} s | {row['device']}, {row['precision']} |"
         )
     return "\n".join(lines)
 
