@@ -317,9 +317,8 @@ def download(data_class: type[LightningDataModule], args: Sequence[str]) -> None
     data = parser.instantiate(parser.parse_args(list(args)))["data"]
     data.prepare_data()
     data.setup()
-    print(
-        f"{type(data).__name__} is there and whole: {', '.join(f'{len(v):,} {k}' for k, v in data.splits.items())} images"
-    )
+    counts = ", ".join(f"{len(indices):,} {split}" for split, indices in data.splits.items())
+    print(f"{type(data).__name__} is there and whole: {counts} images")
 
 
 def as_list(value: Any) -> list[Any]:
