@@ -80,6 +80,7 @@ class ImageDataModule(LightningDataModule, ABC):
         self.splits: dict[str, Tensor] = {}  # indices of train and val in the training arrays, of test in the test ones
         self._arrays: dict[str, Images] = {}
         self._on_device: dict[tuple[str, torch.device], Images] = {}
+        self._normalisation: dict[torch.device, tuple[Tensor, Tensor]] = {}
         self._known_statistics: tuple[list[float], list[float]] | None = None  # those a checkpoint was trained with
 
     @abstractmethod
@@ -146,11 +147,12 @@ class ImageDataModule(LightningDataModule, ABC):
         """Raw images (B, C, H, W) uint8 -> what the network sees, float32: the one place that normalises pixels."""
         if self.normalize == "none":
             return x.float()
-        shift, scale = self._normalisation
-        return (x - shift.to(x.device)).mul_(scale.to(x.device))  # uint8 - float32 gives float32
+        if x.device not in self._normalisation:
+            self._normalisation[x.device] = self._shift_and_scale(x.device)
+        shift, scale = self._normalisation[x.device]
+        return x.float().sub_(shift).mul_(scale)
 
-    @property
-    def _normalisation(self) -> tuple[Tensor, Tensor]:
+    def _shift_and_scale(self, device: torch.device) -> tuple[Tensor, Tensor]:
         """What to subtract from a pixel in 0 … 255 and what to multiply it by, each (C, 1, 1)."""
         mean: Sequence[float] = [0.0]
         std: Sequence[float] = [1.0]
@@ -158,7 +160,8 @@ class ImageDataModule(LightningDataModule, ABC):
             mean, std = [0.5], [0.5]
         elif self.normalize == "standard":
             mean, std = self._known_statistics or self.statistics
-        return 255 * torch.tensor(mean)[:, None, None], 1 / (255 * torch.tensor(std)[:, None, None])
+        shift, scale = 255 * torch.tensor(mean)[:, None, None], 1 / (255 * torch.tensor(std)[:, None, None])
+        return shift.to(device), scale.to(device)
 
     def state_dict(self) -> dict[str, Any]:
         """What a checkpoint must remember of the data: other images are normalised as those of the training were."""
@@ -170,6 +173,7 @@ class ImageDataModule(LightningDataModule, ABC):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         if "mean" in state_dict:
             self._known_statistics = state_dict["mean"], state_dict["std"]
+            self._normalisation.clear()
 
     def part(self, split: str) -> Images:
         """The arrays that the indices `splits[split]` point into: those of the official training or test set."""

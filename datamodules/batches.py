@@ -94,11 +94,11 @@ class Batches:
         order, draws = self.order(), self.draws()
         for step in range(start, len(self)):
             index = order[step * self.batch_size : (step + 1) * self.batch_size][self.rank :: self.world_size]
-            x = self.images[index]
+            x = self.images.index_select(0, index)  # ten times as fast as self.images[index] on a CPU
             if draws is not None and self.augmentation is not None:
                 x = self.augmentation(x, draws[index])
             self.position = step + 1
-            yield self.prepare(x), self.labels[index], index
+            yield self.prepare(x), self.labels.index_select(0, index), index
         self.position = 0
 
     def order(self) -> Tensor:

@@ -6,9 +6,9 @@
 
     python scripts/benchmark.py --data-root DIR [--rounds 7] [--threads 2]
 
-An epoch is 54,000 training images and the 6,000 validation images, for all three. Each round runs all three in turn and
-takes the second epoch of each, warm; the machine's noise hits them alike, so the medians of the rounds' ratios are what
-counts, not the seconds. Raw rounds go to `--out` as JSON.
+An epoch is 54,000 training images and the 6,000 validation images, for all three. Each round runs all three in turn,
+each in a fresh process, and takes the last epoch of each, warm; the machine's noise hits them alike, so the medians of
+the rounds' ratios are what counts, not the seconds. Raw rounds go to `--out` as JSON.
 """
 
 import argparse
@@ -26,22 +26,17 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import torch
+import torch.nn.functional as F
+import torchvision
+from torch import nn
+
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-import torch  # noqa: E402
-import torch.nn.functional as F  # noqa: E402
-import torchvision  # noqa: E402
-from lightning import Callback, LightningModule, Trainer  # noqa: E402
-from torch import nn  # noqa: E402
-from torch.utils.data import DataLoader, random_split  # noqa: E402
-from torchvision import transforms  # noqa: E402
-
-from cli import main as zoo_command  # noqa: E402
-from zoo.runs.metrics import read_metrics  # noqa: E402
-
 BATCH, TRAIN, EPOCHS = 128, 54_000, 2
 MEAN, STD = 0.1307, 0.3081
+NAMES = ("plain", "tutorial", "zoo")
 
 
 def make_net() -> nn.Sequential:
@@ -50,7 +45,7 @@ def make_net() -> nn.Sequential:
 
 
 def plain(root: Path) -> float:
-    """Seconds of the second epoch of a bare loop: shuffled gather, forward, backward, Adam step; then validation."""
+    """Seconds of the last epoch of a bare loop: shuffled gather, forward, backward, Adam step; then validation."""
     data = torchvision.datasets.MNIST(str(root))
     x, y = (data.data.float().div_(255) - MEAN).div_(STD), data.targets
     train_x, train_y, val_x, val_y = x[:TRAIN], y[:TRAIN], x[TRAIN:], y[TRAIN:]
@@ -74,63 +69,68 @@ def plain(root: Path) -> float:
     return seconds
 
 
-class TutorialModel(LightningModule):
-    """The model of Lightning's own introduction, on the lectures' network."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.net = make_net()
-
-    def training_step(self, batch: Any, batch_idx: int) -> torch.Tensor:
-        x, y = batch
-        logits = self.net(x)
-        loss = F.cross_entropy(logits, y)
-        self.log("train_loss", loss)
-        self.log("train_acc", (logits.argmax(1) == y).float().mean())
-        return loss
-
-    def validation_step(self, batch: Any, batch_idx: int) -> None:
-        x, y = batch
-        logits = self.net(x)
-        self.log("val_loss", F.cross_entropy(logits, y))
-        self.log("val_acc", (logits.argmax(1) == y).float().mean())
-
-    def configure_optimizers(self) -> torch.optim.Optimizer:
-        return torch.optim.Adam(self.parameters(), lr=1e-3)
-
-
-class EpochTimer(Callback):
-    """Remembers the seconds between the starts of epochs, and to the end of the last."""
-
-    def __init__(self) -> None:
-        self.marks: list[float] = []
-
-    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self.marks.append(time.perf_counter())
-
-    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self.marks.append(time.perf_counter())
-
-
 def tutorial(root: Path, workers: int) -> float:
-    """Seconds of the second epoch of Lightning with a DataLoader, its logging and checkpoints on."""
+    """Seconds of the last epoch of Lightning with a DataLoader, its logging and checkpoints on."""
+    from lightning import Callback, LightningModule, Trainer
+    from torch.utils.data import DataLoader, random_split
+    from torchvision import transforms
+
+    class Model(LightningModule):
+        """The model of Lightning's own introduction, on the lectures' network."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.net = make_net()
+
+        def training_step(self, batch: Any, batch_idx: int) -> torch.Tensor:
+            return self.step(batch, "train")
+
+        def validation_step(self, batch: Any, batch_idx: int) -> None:
+            self.step(batch, "val")
+
+        def step(self, batch: Any, split: str) -> torch.Tensor:
+            """Loss of a batch, logged with its accuracy."""
+            x, y = batch
+            logits = self.net(x)
+            loss = F.cross_entropy(logits, y)
+            self.log(f"{split}_loss", loss)
+            self.log(f"{split}_acc", (logits.argmax(1) == y).float().mean())
+            return loss
+
+        def configure_optimizers(self) -> torch.optim.Optimizer:
+            return torch.optim.Adam(self.parameters(), lr=1e-3)
+
+    class Timer(Callback):
+        """Remembers when epochs start, and when the last ends."""
+
+        def __init__(self) -> None:
+            self.marks: list[float] = []
+
+        def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+            self.marks.append(time.perf_counter())
+
+        on_train_end = on_train_epoch_start
+
     transform = transforms.Compose([transforms.ToTensor(), transforms.Normalize((MEAN,), (STD,))])
     data = torchvision.datasets.MNIST(str(root), transform=transform)
     train, val = random_split(data, [TRAIN, len(data) - TRAIN])
-    timer = EpochTimer()
+    timer = Timer()
     with tempfile.TemporaryDirectory() as folder:
         trainer = Trainer(max_epochs=EPOCHS, accelerator="cpu", devices=1, callbacks=[timer], default_root_dir=folder)
         common: dict[str, Any] = {"batch_size": BATCH, "num_workers": workers, "persistent_workers": workers > 0}
-        trainer.fit(TutorialModel(), DataLoader(train, shuffle=True, **common), DataLoader(val, **common))
-    return timer.marks[2] - timer.marks[1]
+        trainer.fit(Model(), DataLoader(train, shuffle=True, **common), DataLoader(val, **common))
+    return timer.marks[-1] - timer.marks[-2]
 
 
 def zoo(root: Path) -> float:
-    """Seconds of the second epoch of `fit`, from its own record."""
+    """Seconds of the last epoch of `fit`, from its own record."""
+    from cli import main as command
+    from zoo.runs.metrics import read_metrics
+
     with tempfile.TemporaryDirectory() as folder:
-        zoo_command(fit_words(root, f"{folder}/run"))
+        command(fit_words(root, f"{folder}/run"))
         rows = read_metrics(Path(folder, "run", "metrics.csv"))
-    return rows[1]["seconds"] - rows[0]["seconds"]
+    return rows[-1]["seconds"] - rows[-2]["seconds"]
 
 
 def fit_words(root: Path, folder: str) -> list[str]:
@@ -149,53 +149,64 @@ def peak_memory(root: Path, threads: int) -> float:
     return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024 / 1e9
 
 
-def silently(function: Any, *args: Any) -> float:
-    """Calls without what it prints: the words of three programs would hide the numbers."""
+def measure(name: str, options: argparse.Namespace) -> float:
+    """Seconds of one contender in this process, without what it prints."""
+    torch.set_num_threads(options.threads)
     with (
         contextlib.redirect_stdout(io.StringIO()),
         contextlib.redirect_stderr(io.StringIO()),
         warnings.catch_warnings(),
     ):
         warnings.simplefilter("ignore")
-        return function(*args)
+        if name == "plain":
+            return plain(options.data_root)
+        return zoo(options.data_root) if name == "zoo" else tutorial(options.data_root, options.workers)
+
+
+def measure_afresh(name: str, options: argparse.Namespace) -> float:
+    """Seconds of one contender in a process of its own."""
+    flags = [f"--data-root={options.data_root}", f"--threads={options.threads}", f"--workers={options.workers}"]
+    environment = {**os.environ, "OMP_NUM_THREADS": str(options.threads)}
+    command = [sys.executable, __file__, "--only", name, *flags]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environment)
+    return float(done.stdout.split()[-1])
 
 
 def main() -> None:
     """Runs the rounds and prints medians and ratios."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "--data-root", type=Path, default=Path(os.environ.get("ZOO_DATA", "data")), help="folder that holds MNIST/raw"
-    )
+    default_root = Path(os.environ.get("ZOO_DATA", "data"))
+    parser.add_argument("--data-root", type=Path, default=default_root, help="folder that holds MNIST/raw")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--workers", type=int, default=0, help="num_workers of the tutorial's DataLoader")
+    parser.add_argument("--only", choices=NAMES, help="run one of them once, here, and print its seconds")
     parser.add_argument("--out", type=Path, help="JSON file for the raw rounds")
     options = parser.parse_args()
     if not (options.data_root / "MNIST/raw").is_dir():
         parser.error(f"MNIST in {options.data_root}: expected MNIST/raw in it, found none. Try: --data-root DIR")
-    torch.set_num_threads(options.threads)
-    contenders = {
-        "plain": lambda: plain(options.data_root),
-        "tutorial": lambda: tutorial(options.data_root, options.workers),
-        "zoo": lambda: zoo(options.data_root),
-    }
+    if options.only:
+        print(measure(options.only, options))
+        return
+    memory = peak_memory(options.data_root, options.threads)  # before the others: it is the largest of all children
     rounds: list[dict[str, float]] = []
     for i in range(options.rounds):
-        rounds.append({name: silently(run) for name, run in contenders.items()})
-        print(
-            f"round {i + 1}: " + "  ".join(f"{name} {seconds:.2f} s" for name, seconds in rounds[-1].items()),
-            flush=True,
-        )
+        rounds.append({name: measure_afresh(name, options) for name in NAMES})
+        shown = "  ".join(f"{name} {seconds:.2f} s" for name, seconds in rounds[-1].items())
+        print(f"round {i + 1}: {shown}", flush=True)
     ratios = {
         "tutorial / zoo": statistics.median(r["tutorial"] / r["zoo"] for r in rounds),
         "zoo / plain": statistics.median(r["zoo"] / r["plain"] for r in rounds),
     }
-    memory = peak_memory(options.data_root, options.threads)
-    print("median: " + "  ".join(f"{name} {statistics.median(r[name] for r in rounds):.2f} s" for name in contenders))
+    print("median: " + "  ".join(f"{name} {statistics.median(r[name] for r in rounds):.2f} s" for name in NAMES))
     print("median of ratios: " + "  ".join(f"{name} {ratio:.2f}" for name, ratio in ratios.items()))
     print(f"peak memory of fit: {memory:.2f} GB")
     if options.out:
-        setting = {"threads": options.threads, "workers": options.workers, "torch": torch.__version__}
+        setting = {
+            "threads": options.threads,
+            "workers": options.workers,
+            "torch": torch.__version__,
+        }
         record = {"setting": setting, "rounds": rounds, "ratios": ratios, "peak_memory_gb": memory}
         options.out.write_text(json.dumps(record, indent=2) + "\n")
 

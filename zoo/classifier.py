@@ -39,7 +39,7 @@ class Classifier(LightningModule):
         self,
         net: nn.Module,
         init: InitialiserName = "he_normal",
-        optimizer: OptimizerCallable = lambda params: torch.optim.Adam(params, lr=1e-3),
+        optimizer: OptimizerCallable = lambda params: torch.optim.Adam(params, lr=1e-3, fused=True),
         schedule: Schedule | None = None,
         label_smoothing: float = 0.0,
     ) -> None:
@@ -114,6 +114,9 @@ class Classifier(LightningModule):
 
     def configure_optimizers(self) -> Any:
         optimizer = self.optimizer(self.parameters())
+        # a fused optimiser offers to undo the loss scaling of float16 itself, and then Lightning refuses to clip
+        # gradients, even in bfloat16 where nothing is scaled; without the offer both work
+        optimizer._step_supports_amp_scaling = False  # type: ignore[attr-defined]
         if self.schedule is None:
             return optimizer
         schedule, total = self.schedule, self.trainer.estimated_stepping_batches

@@ -6,13 +6,13 @@ import numpy as np
 import torch
 from lightning import Callback, LightningModule, Trainer
 
+BLOCK = 1024  # steps whose seeds are derived at once
 PURPOSE = 4  # keeps these draws apart from those of the data, which use the small numbers before it
 
 
-def step_seed(seed: int, epoch: int, step: int, rank: int) -> int:
-    """63 bits that name the draws of one training step on one device."""
-    state = np.random.SeedSequence((seed, PURPOSE, epoch, step, rank)).generate_state(1, np.uint64)
-    return int(state[0] >> np.uint64(1))
+def step_seeds(seed: int, epoch: int, block: int, rank: int) -> list[int]:
+    """Seeds of the steps `block * BLOCK` and following of an epoch on one device, 32 bits each."""
+    return np.random.SeedSequence((seed, PURPOSE, epoch, block, rank)).generate_state(BLOCK).tolist()
 
 
 class StepRandomness(Callback):
@@ -27,9 +27,14 @@ class StepRandomness(Callback):
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
+        self._block: tuple[int, int] | None = None  # epoch and block that the seeds belong to
+        self._seeds: list[int] = []
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
-        seed = step_seed(self.seed, trainer.current_epoch, batch_idx, trainer.global_rank)
+        block = trainer.current_epoch, batch_idx // BLOCK
+        if block != self._block:
+            self._block, self._seeds = block, step_seeds(self.seed, *block, trainer.global_rank)
+        seed = self._seeds[batch_idx % BLOCK]
         torch.default_generator.manual_seed(seed)
         if pl_module.device.type == "cuda":
             torch.cuda.default_generators[pl_module.device.index].manual_seed(seed)

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+import torch
 import yaml
 from lightning import LightningDataModule, Trainer
 from lightning.pytorch.callbacks import ProgressBar, RichProgressBar
@@ -54,6 +55,7 @@ class ZooCLI(LightningCLI):
 
     def __init__(self, data_class: type[LightningDataModule], args: Sequence[str], run: bool = True) -> None:
         quieten()
+        skip_driver_search()
         super().__init__(
             Classifier,
             data_class,
@@ -171,7 +173,7 @@ class ZooCLI(LightningCLI):
                 callbacks.pop(0)
         else:
             config["logger"] = config["enable_checkpointing"] = False
-        callbacks += [self.mistakes, self.predictions]
+            callbacks += [self.mistakes, self.predictions]
         return self._instantiate_trainer({**config, "callbacks": callbacks}, [])
 
     def _validates(self, config: dict[str, Any]) -> bool:
@@ -202,6 +204,7 @@ class ZooCLI(LightningCLI):
         if not self.folder.chosen.exists():
             print("no checkpoint was written, so nothing was tested")
             return
+        self.trainer.callbacks.append(self.mistakes)  # type: ignore[attr-defined]  # only now: in training it would be asked at every step
         self.trainer.test(self.model, self.datamodule, ckpt_path=self.folder.chosen, verbose=False, weights_only=True)
         self._check_complete("test")
         if self.trainer.is_global_zero:
@@ -331,6 +334,16 @@ def as_list(value: Any) -> list[Any]:
 def loggers(value: Any) -> list[Any]:
     """The loggers that were named in the configuration."""
     return [] if isinstance(value, bool) else as_list(value)
+
+
+def skip_driver_search() -> None:
+    """Says once that there is no NVIDIA device, where there is none.
+
+    Optimisers ask for it at every step, and Lightning has the answer sought by loading the driver's library anew each
+    time: a tenth of the step of a small network.
+    """
+    if not torch.cuda.is_available():
+        os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 
 
 def quieten() -> None:
