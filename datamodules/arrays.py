@@ -75,6 +75,7 @@ class Arrays(ImageDataModule):
 
     @cached_property
     def statistics(self) -> tuple[Sequence[float], Sequence[float]]:
+        check_keys(Path(self.path), self._archive, KEYS[:1])
         images = self._archive["train_images"]
         # counts of the 256 values say it exactly, without a float copy of the images
         counts = np.stack([np.bincount(images[..., c].ravel(), minlength=256) for c in range(images.shape[3])])

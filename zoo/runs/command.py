@@ -9,7 +9,8 @@ import logging
 import os
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,6 +20,7 @@ from lightning import LightningDataModule, Trainer
 from lightning.pytorch.callbacks import ProgressBar, RichProgressBar
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.plugins import CheckpointIO
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from zoo.callbacks.mistakes import CollectMistakes
 from zoo.callbacks.progress import EpochLines
@@ -32,6 +34,7 @@ from zoo.runs.metrics import MetricsFile, read_metrics
 from zoo.runs.predictions import CollectPredictions, write_predictions
 from zoo.runs.record import make_record, show_table, write_record
 
+DESCRIPTION = "The model zoo for small images: train, test and use small networks. See README.md."
 TRAINER_DEFAULTS = {
     "max_epochs": 10,
     "devices": 1,  # these networks are small: a second device is a decision, not a default
@@ -62,7 +65,7 @@ class ZooCLI(LightningCLI):
             save_config_callback=None,  # the run folder has the config
             trainer_defaults=TRAINER_DEFAULTS,
             seed_everything_default=0,
-            parser_kwargs={"allow_abbrev": False},
+            parser_kwargs={"allow_abbrev": False, "description": DESCRIPTION},
             parser_class=Parser,
             subclass_mode_model=True,
             subclass_mode_data=True,
@@ -196,7 +199,8 @@ class ZooCLI(LightningCLI):
             print(f"continues from {self.checkpoint}", flush=True)
             if not self.dry:
                 self.metrics.continue_from(read_checkpoint(self.checkpoint)["global_step"])
-        self.trainer.fit(self.model, self.datamodule, ckpt_path=self.checkpoint, weights_only=True)
+        with honest_exit_codes(self.trainer):
+            self.trainer.fit(self.model, self.datamodule, ckpt_path=self.checkpoint, weights_only=True)
         seconds = self.lines.seconds  # the test below takes up the checkpoint's own count
         if self.dry:
             print("fast_dev_run: one batch of each split went through; nothing was written")
@@ -243,6 +247,8 @@ class ZooCLI(LightningCLI):
     def _check_complete(self, split: str) -> None:
         """Refuses a result that does not count every image of the split once, unless less was asked for."""
         limited = self.trainer.limit_test_batches if split == "test" else self.trainer.limit_val_batches
+        if split not in self.model.results:  # --trainer.limit_test_batches 0
+            return
         expected, found = len(self.datamodule.splits[split]), self.model.results[split].n
         everything = isinstance(limited, float) and limited == 1.0  # the whole number 1 is one batch
         if everything and found != expected:
@@ -252,12 +258,15 @@ class ZooCLI(LightningCLI):
         record = make_record(self.trainer, self.model, self.folder, self.names, seconds)
         write_record(self.folder.result, record)
         title = f"{self.names['model']} on {self.names['data']}, seed {self.names['seed']}"
-        classes, test = self.datamodule.classes, self.model.results["test"]
+        classes, test = self.datamodule.classes, self.model.results.get("test")
         save(
             draw_curves(read_metrics(self.folder.metrics), title, record["best_epoch"]),
             self.folder.figures / "curves.png",
         )
-        save(draw_confusion(test.confusion, classes, f"{title}: test images"), self.folder.figures / "confusion.png")
+        if test is not None:
+            save(
+                draw_confusion(test.confusion, classes, f"{title}: test images"), self.folder.figures / "confusion.png"
+            )
         wrong = self.mistakes.mistakes
         if wrong is not None:
             images = self.datamodule.part("test").images[wrong.image]
@@ -265,7 +274,8 @@ class ZooCLI(LightningCLI):
             save(figure, self.folder.figures / "mistakes.png")
         notes = [
             f"{record['parameters']:,} parameters, {record['epochs']} epochs in {record['seconds']:.1f} s,"
-            f" weights of epoch {record['best_epoch']} (chosen on validation)",
+            f" weights of epoch {record['best_epoch']}"
+            f" ({'chosen on validation' if self.folder.best.exists() else 'the last: nothing was validated'})",
             f"result: {self.folder.result}   figures: {self.folder.figures}/",
         ]
         show_table(title, {split: record[split] for split in ("train", "val", "test")}, notes)
@@ -311,6 +321,19 @@ def complete(args: Sequence[str]) -> list[str]:
     if folder and folder.config.exists():
         rest = ["-c", str(folder.config), *rest]
     return [verb, *rest]
+
+
+@contextmanager
+def honest_exit_codes(trainer: Trainer) -> Iterator[None]:
+    """130 after an interrupt and 143 after a termination, where Lightning 2.6 leaves with 1 and 0."""
+    try:
+        yield
+    except SIGTERMException:
+        sys.exit(143)
+    except SystemExit:
+        if trainer.interrupted:
+            sys.exit(130)
+        raise
 
 
 def download(data_class: type[LightningDataModule], args: Sequence[str]) -> None:

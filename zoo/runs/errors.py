@@ -32,8 +32,11 @@ def reported(*, debug: bool, quiet: bool) -> Iterator[None]:
         expected = isinstance(error, ValueError | OSError | MisconfigurationException)
         if debug or not expected:
             raise
+        text = one_line(innermost(error))
+        if isinstance(error, MisconfigurationException):  # Lightning's words do not name a flag
+            text = f"setting in --trainer: expected one that Lightning can run here, found: {text}"
         if not quiet:
-            print(f"error: {one_line(innermost(error))}", file=sys.stderr)
+            print(f"error: {text}", file=sys.stderr)
         sys.exit(2 if isinstance(error, UsageError | MisconfigurationException) else 1)
 
 

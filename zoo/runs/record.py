@@ -21,6 +21,7 @@ from zoo.runs.folder import RunFolder
 from zoo.runs.metrics import read_metrics
 
 PACKAGES = ("torch", "torchvision", "lightning", "torchmetrics", "jsonargparse", "numpy")
+NOT_DONE: dict[str, Any] = {"accuracy": None, "loss": None, "n": 0}
 
 
 def make_record(
@@ -38,7 +39,7 @@ def make_record(
     chosen = torch.load(folder.chosen, map_location="cpu", weights_only=True)
     rows = [row for row in read_metrics(folder.metrics) if row.get("epoch") == chosen["epoch"] and "train/loss" in row]
     train = rows[-1] if rows else {}
-    test = model.results["test"]
+    test = model.results.get("test")
     return {
         **names,
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
@@ -47,8 +48,8 @@ def make_record(
         "seconds": round(seconds, 3),
         # as counted while the epoch went on: with augmentation and dropout, and weights that were still moving
         "train": {"accuracy": train.get("train/accuracy"), "loss": train.get("train/loss")},
-        "val": chosen["results"].get("val", {"accuracy": None, "loss": None, "n": 0}),
-        "test": {"accuracy": test.accuracy, "loss": test.loss, "n": test.n},
+        "val": chosen["results"].get("val", NOT_DONE),
+        "test": {"accuracy": test.accuracy, "loss": test.loss, "n": test.n} if test else NOT_DONE,
         "git_commit": git_commit(),
         "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
         "device": device_name(trainer),
