@@ -213,7 +213,8 @@ def options(parser: ArgumentParser) -> Iterator[str]:
         yield from (flag for flag in flags if not flag.endswith("+"))
         hint = getattr(action, "_typehint", None)
         linked = getattr(action, "sub_add_kwargs", {}).get("linked_targets", ())  # set by another option
-        names = [] if literals(hint) else parameters(hint)
+        # the options of every callback or logger there is would be near to anything
+        names = [] if literals(hint) or "." in action.dest else parameters(hint)
         yield from (f"{action.dest}.{name}" for name in names if name not in linked)
 
 
