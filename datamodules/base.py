@@ -20,6 +20,7 @@ from datamodules.batches import Batches
 from datamodules.randomness import generator
 from datamodules.splits import stratified_order
 
+DEFAULT_BATCH_SIZE = 128
 EVAL_BATCH_SIZE = 1000  # images per evaluation step: large enough to be fast, small enough for any device's memory
 
 
@@ -35,7 +36,8 @@ class ImageDataModule(LightningDataModule, ABC):
 
     Args:
         root: folder where data sets lie or are downloaded to, in torchvision's layout. Sets that need none ignore it.
-        batch_size: images per optimisation step, over all devices together.
+        batch_size: images per optimisation step, over all devices together; None takes 128, or as many as there are
+            where there are fewer.
         val_size: validation images, a fixed stratified choice from the training set; None takes a tenth of it, 0
             trains on everything.
         train_size: train on the first so many images of a fixed stratified order; None takes all.
@@ -53,7 +55,7 @@ class ImageDataModule(LightningDataModule, ABC):
     def __init__(
         self,
         root: str = "data",
-        batch_size: int = 128,
+        batch_size: int | None = None,
         val_size: int | None = None,
         train_size: int | None = None,
         normalize: Literal["none", "unit", "symmetric", "standard"] = "standard",
@@ -97,7 +99,7 @@ class ImageDataModule(LightningDataModule, ABC):
             self._arrays = {name: self._permuted(part) for name, part in self.load().items()}
             self._split()
         if stage == "fit":
-            self._check_batch_size()
+            self.batch_size = self._settled_batch_size()
 
     def _permuted(self, part: Images) -> Images:
         """The same images with their pixel positions permuted, if that is asked for."""
@@ -129,8 +131,11 @@ class ImageDataModule(LightningDataModule, ABC):
             "test": torch.arange(len(test.labels)),
         }
 
-    def _check_batch_size(self) -> None:
+    def _settled_batch_size(self) -> int:
+        """The batch size that is used; raises ValueError if it cannot be shared out or is more than there is."""
         images, world = len(self.splits["train"]), self._world_size
+        if self.batch_size is None:
+            return max(world, min(DEFAULT_BATCH_SIZE, images) // world * world)
         if self.batch_size > images:
             raise ValueError(
                 f"batch size in --data.batch_size: expected at most the {images} training images,"
@@ -142,6 +147,7 @@ class ImageDataModule(LightningDataModule, ABC):
                 f"global batch size in --data.batch_size: expected a multiple of the {world} devices,"
                 f" found {self.batch_size}. Try: --data.batch_size {nearest}"
             )
+        return self.batch_size
 
     def prepare_images(self, x: Tensor) -> Tensor:
         """Raw images (B, C, H, W) uint8 -> what the network sees, float32: the one place that normalises pixels."""
@@ -189,7 +195,7 @@ class ImageDataModule(LightningDataModule, ABC):
             images,
             labels,
             self.splits[split].to(device),
-            self.batch_size if train else EVAL_BATCH_SIZE,
+            (self.batch_size or DEFAULT_BATCH_SIZE) if train else EVAL_BATCH_SIZE,
             self.prepare_images,
             train=train,
             shuffle=not (trainer and trainer.overfit_batches),  # type: ignore[attr-defined]

@@ -4,35 +4,30 @@ python cli.py fit …                 -> train, choose on validation, test once,
 python cli.py test --run_dir DIR …  -> DIR/config.yaml and the flags after it, weights from DIR/checkpoints
 """
 
-import argparse
-import logging
-import os
 import sys
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-import torch
 import yaml
 from lightning import LightningDataModule, Trainer
 from lightning.pytorch.callbacks import ProgressBar, RichProgressBar
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.plugins import CheckpointIO
-from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from zoo.callbacks.mistakes import CollectMistakes
 from zoo.callbacks.progress import EpochLines
 from zoo.callbacks.step_randomness import StepRandomness
 from zoo.classifier import Classifier
 from zoo.runs.checkpoints import SafeCheckpointIO, check_fits, checkpoint_callbacks, read_checkpoint
-from zoo.runs.figures import draw_confusion, draw_curves, draw_mistakes, save
+from zoo.runs.figures import draw_run
 from zoo.runs.folder import OpenRun, RunFolder
 from zoo.runs.messages import Parser, UsageError, innermost
-from zoo.runs.metrics import MetricsFile, read_metrics
+from zoo.runs.metrics import MetricsFile
 from zoo.runs.predictions import CollectPredictions, write_predictions
+from zoo.runs.process import honest_exit_codes, quieten, skip_driver_search
 from zoo.runs.record import make_record, show_table, write_record
+from zoo.runs.words import complete
 
 DESCRIPTION = "The model zoo for small images: train, test and use small networks. See README.md."
 TRAINER_DEFAULTS = {
@@ -255,85 +250,18 @@ class ZooCLI(LightningCLI):
             raise ValueError(f"images counted in {split}: expected {expected}, found {found}")
 
     def _record(self, seconds: float) -> None:
+        """Writes result and figures of a finished run and shows them."""
         record = make_record(self.trainer, self.model, self.folder, self.names, seconds)
         write_record(self.folder.result, record)
         title = f"{self.names['model']} on {self.names['data']}, seed {self.names['seed']}"
-        classes, test = self.datamodule.classes, self.model.results.get("test")
-        save(
-            draw_curves(read_metrics(self.folder.metrics), title, record["best_epoch"]),
-            self.folder.figures / "curves.png",
-        )
-        if test is not None:
-            save(
-                draw_confusion(test.confusion, classes, f"{title}: test images"), self.folder.figures / "confusion.png"
-            )
-        wrong = self.mistakes.mistakes
-        if wrong is not None:
-            images = self.datamodule.part("test").images[wrong.image]
-            figure = draw_mistakes(wrong, images, classes, f"{title}: most confident mistakes")
-            save(figure, self.folder.figures / "mistakes.png")
+        draw_run(self.folder, title, record["best_epoch"], self.model.results, self.mistakes.mistakes, self.datamodule)
         notes = [
-            f"{record['parameters']:,} parameters, {record['epochs']} epochs in {record['seconds']:.1f} s,"
+            f"{record['parameters']:,} parameters, {record['epochs']} epoch{'s' * (record['epochs'] != 1)} in {record['seconds']:.1f} s,"
             f" weights of epoch {record['best_epoch']}"
             f" ({'chosen on validation' if self.folder.best.exists() else 'the last: nothing was validated'})",
             f"result: {self.folder.result}   figures: {self.folder.figures}/",
         ]
         show_table(title, {split: record[split] for split in ("train", "val", "test")}, notes)
-
-
-def complete(args: Sequence[str]) -> list[str]:
-    """Adds the config and the checkpoint of the run that `--run_dir` or `--ckpt_path` names to the words of a command.
-
-    Raises:
-        UsageError: neither is given, or there is no run.
-    """
-    args = list(args)
-    if (
-        not args
-        or args[0] not in ("fit", "validate", "test", "predict")
-        or {"-h", "--help", "--print_config"} & set(args)
-    ):
-        return args
-    verb, rest = args[0], args[1:]
-    look = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
-    for flag in ("--run_dir", "--ckpt_path", "--resume"):
-        look.add_argument(flag)
-    try:
-        given = look.parse_known_args([word for word in rest if word != "-c"])[0]
-    except argparse.ArgumentError:  # the full parser has the better words for it
-        return args
-    folder = RunFolder(given.run_dir) if given.run_dir else None
-    if verb == "fit":
-        resumes = given.resume in ("auto", "must") and folder and folder.config.exists()
-        return [verb, *(["-c", str(folder.config)] if folder and resumes else []), *rest]
-    if folder:
-        if not given.ckpt_path:
-            folder.check_run()
-            rest += ["--ckpt_path", str(folder.chosen)]
-    elif given.ckpt_path:
-        beside = RunFolder(Path(given.ckpt_path).absolute().parent.parent)
-        folder = beside if beside.config.exists() else None
-    else:
-        raise UsageError(
-            f"weights in --run_dir or --ckpt_path: expected a run or a checkpoint to {verb}, found neither"
-            f" (random weights are not scored). Try: python cli.py {verb} --run_dir DIR"
-        )
-    if folder and folder.config.exists():
-        rest = ["-c", str(folder.config), *rest]
-    return [verb, *rest]
-
-
-@contextmanager
-def honest_exit_codes(trainer: Trainer) -> Iterator[None]:
-    """130 after an interrupt and 143 after a termination, where Lightning 2.6 leaves with 1 and 0."""
-    try:
-        yield
-    except SIGTERMException:
-        sys.exit(143)
-    except SystemExit:
-        if trainer.interrupted:
-            sys.exit(130)
-        raise
 
 
 def download(data_class: type[LightningDataModule], args: Sequence[str]) -> None:
@@ -357,31 +285,3 @@ def as_list(value: Any) -> list[Any]:
 def loggers(value: Any) -> list[Any]:
     """The loggers that were named in the configuration."""
     return [] if isinstance(value, bool) else as_list(value)
-
-
-def skip_driver_search() -> None:
-    """Says once that there is no NVIDIA device, where there is none.
-
-    Optimisers ask for it at every step, and Lightning has the answer sought by loading the driver's library anew each
-    time: a tenth of the step of a small network.
-    """
-    if not torch.cuda.is_available():
-        os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
-
-
-def quieten() -> None:
-    """Keeps what Lightning says of itself at every start off the terminal."""
-    os.environ.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")
-    for name in ("lightning.pytorch", "lightning.fabric"):
-        logging.getLogger(name).setLevel(logging.WARNING)
-    for message in (
-        ".*LeafSpec.* is deprecated",  # Lightning 2.6 on torch 2.15
-        ".*does not have many workers.*",  # no loader processes by design
-        ".*Checkpoint directory .* exists and is not empty",  # a resumed run
-        ".*`training_step` returned `None`.*",
-        ".*Loading `train_dataloader` to estimate.*",
-        ".*callbacks used to create the checkpoint need to be provided.*",  # those of fit have no work in test
-        ".*It is recommended to use `self.log\\(.*sync_dist=True.*",  # summed over devices by the tally already
-        ".*Total length of `.*` across ranks is zero.*",  # no validation images
-    ):
-        warnings.filterwarnings("ignore", message=message)

@@ -1,7 +1,8 @@
 """Pictures of a run, drawn once at its end into `figures/`: learning curves, confusion matrix, mistakes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -9,7 +10,9 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from zoo.callbacks.mistakes import Mistakes
-from zoo.runs.metrics import Row
+from zoo.runs.folder import RunFolder
+from zoo.runs.metrics import Row, read_metrics
+from zoo.tally import Result
 
 SPLITS = {"train": "C0", "val": "C1"}
 
@@ -79,3 +82,26 @@ def draw_mistakes(mistakes: Mistakes, images: Tensor, classes: Sequence[str], ti
             axes.set_title(f"{label}\nas {predicted}, {100 * mistakes.confidence[i]:.1f} %", fontsize=7)
     figure.suptitle(title if count else f"{title}: none")
     return figure
+
+
+def draw_run(
+    folder: RunFolder, title: str, best_epoch: int, results: Mapping[str, Result], mistakes: Mistakes | None, data: Any
+) -> None:
+    """Draws what there is to draw of a run into its folder.
+
+    Args:
+        folder: the run's, with its metrics in it.
+        title: of all figures.
+        best_epoch: the epoch whose weights were kept, from 1.
+        results: of the splits that were scored.
+        mistakes: of the test, if it was made.
+        data: the data module, for images and names of classes.
+    """
+    save(draw_curves(read_metrics(folder.metrics), title, best_epoch), folder.figures / "curves.png")
+    if "test" in results:
+        confusion = draw_confusion(results["test"].confusion, data.classes, f"{title}: test images")
+        save(confusion, folder.figures / "confusion.png")
+    if mistakes is not None:
+        images = data.part("test").images[mistakes.image]
+        figure = draw_mistakes(mistakes, images, data.classes, f"{title}: most confident mistakes")
+        save(figure, folder.figures / "mistakes.png")
