@@ -255,10 +255,11 @@ class ZooCLI(LightningCLI):
         write_record(self.folder.result, record)
         title = f"{self.names['model']} on {self.names['data']}, seed {self.names['seed']}"
         draw_run(self.folder, title, record["best_epoch"], self.model.results, self.mistakes.mistakes, self.datamodule)
+        epochs = f"{record['epochs']} epoch{'s' * (record['epochs'] != 1)}"
+        reason = "chosen on validation" if self.folder.best.exists() else "the last: nothing was validated"
         notes = [
-            f"{record['parameters']:,} parameters, {record['epochs']} epoch{'s' * (record['epochs'] != 1)} in {record['seconds']:.1f} s,"
-            f" weights of epoch {record['best_epoch']}"
-            f" ({'chosen on validation' if self.folder.best.exists() else 'the last: nothing was validated'})",
+            f"{record['parameters']:,} parameters, {epochs} in {record['seconds']:.1f} s,"
+            f" weights of epoch {record['best_epoch']} ({reason})",
             f"result: {self.folder.result}   figures: {self.folder.figures}/",
         ]
         show_table(title, {split: record[split] for split in ("train", "val", "test")}, notes)
