@@ -146,6 +146,11 @@ def test_training_on_everything_tests_the_last_epoch(tmp_path):
     assert not run.best.exists()
 
 
+def test_a_run_without_a_test_says_so(tmp_path):
+    record = json.loads(fit(tmp_path / "untested", "--trainer.limit_test_batches", "0").result.read_text())
+    assert record["test"] == {"accuracy": None, "loss": None, "n": 0}
+
+
 def test_default_folder_names_data_model_and_seed(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     main(["fit", *TINY, "--model", "SoftmaxRegression", "--trainer.max_epochs", "1", "--seed_everything", "5"])
@@ -170,6 +175,10 @@ def test_print_config_is_a_config(tmp_path, capsys):
     "flags",
     [
         ["--trainer.precision", "bf16-mixed"],
+        ["--trainer.precision", "64-true"],
+        ["--trainer.precision", "bf16-mixed", "--trainer.gradient_clip_val", "0.5"],
+        ["--trainer.profiler", "simple", "--trainer.enable_progress_bar", "true"],
+        ["--trainer.enable_model_summary", "true", "--trainer.reload_dataloaders_every_n_epochs", "1"],
         ["--trainer.gradient_clip_val", "0.5"],
         ["--trainer.accumulate_grad_batches", "2"],
         ["--trainer.limit_train_batches", "3", "--trainer.limit_val_batches", "1"],
