@@ -46,8 +46,9 @@ class EpochLines(Callback):
         cells = [f"epoch {epoch:>{len(total)}}/{total}"]
         for split in ("train", "val"):
             if f"{split}/loss" in metrics:
-                cells.append(f"{split} loss {metrics[f'{split}/loss']:.4f} accuracy {metrics[f'{split}/accuracy']:.4f}")
-        return "   ".join([*cells, f"{self.seconds:.1f} s"])
+                loss, accuracy = metrics[f"{split}/loss"], metrics[f"{split}/accuracy"]
+                cells.append(f"{split} loss {loss:.4f}, {100 * accuracy:.2f} %")
+        return "  ".join([*cells, f"{self.seconds:.1f} s"])
 
     def state_dict(self) -> dict[str, Any]:
         return {"seconds": self.seconds}
