@@ -18,6 +18,7 @@ from lightning.pytorch.plugins import CheckpointIO
 from zoo.callbacks.mistakes import CollectMistakes
 from zoo.callbacks.progress import EpochLines
 from zoo.callbacks.step_randomness import StepRandomness
+from zoo.callbacks.stop_on_interrupt import StopOnInterrupt
 from zoo.classifier import Classifier
 from zoo.runs.checkpoints import SafeCheckpointIO, check_fits, checkpoint_callbacks, read_checkpoint
 from zoo.runs.figures import draw_run
@@ -158,6 +159,7 @@ class ZooCLI(LightningCLI):
         if self.subcommand == "fit":
             callbacks = [
                 OpenRun(self.folder, self._recorded()),
+                StopOnInterrupt(),
                 StepRandomness(self.names["seed"]),
                 self.lines,
                 *callbacks,
