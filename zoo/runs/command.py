@@ -157,20 +157,13 @@ class ZooCLI(LightningCLI):
             callbacks.append(RichProgressBar(refresh_rate=5, leave=False))
         self.lines, self.mistakes, self.predictions = EpochLines(), CollectMistakes(), CollectPredictions()
         if self.subcommand == "fit":
-            callbacks = [
-                OpenRun(self.folder, self._recorded()),
-                StopOnInterrupt(),
-                StepRandomness(self.names["seed"]),
-                self.lines,
-                *callbacks,
-            ]
+            callbacks = [StopOnInterrupt(), StepRandomness(self.names["seed"]), self.lines, *callbacks]
             if not self.dry:
+                callbacks.insert(0, OpenRun(self.folder, self._recorded()))
                 self.metrics = MetricsFile(self.folder.metrics)
                 config["logger"] = [self.metrics, *loggers(config["logger"])]
                 if config["enable_checkpointing"] is not False:
                     callbacks += checkpoint_callbacks(self.folder, validates=self._validates(config))
-            else:
-                callbacks.pop(0)
         else:
             config["logger"] = config["enable_checkpointing"] = False
             callbacks += [self.mistakes, self.predictions]
@@ -205,7 +198,8 @@ class ZooCLI(LightningCLI):
         if not self.folder.chosen.exists():
             print("no checkpoint was written, so nothing was tested")
             return
-        self.trainer.callbacks.append(self.mistakes)  # type: ignore[attr-defined]  # only now: in training it would be asked at every step
+        # only now: in training it would be asked at every step
+        self.trainer.callbacks.append(self.mistakes)  # type: ignore[attr-defined]
         self.trainer.test(self.model, self.datamodule, ckpt_path=self.folder.chosen, verbose=False, weights_only=True)
         self._check_complete("test")
         if self.trainer.is_global_zero:

@@ -4,12 +4,24 @@ config.yaml  metrics.csv  result.json  predictions.csv  checkpoints/{best,last}.
 """
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 import yaml
 from lightning import Callback, LightningModule, Trainer
 
 from zoo.runs.messages import UsageError
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[TextIO]:
+    """Opens a text file beside `path` that takes its place once it is written: under the name it is always whole."""
+    beside = path.with_suffix(".tmp")
+    with beside.open("w", newline="") as file:
+        yield file
+    beside.replace(path)
 
 
 class RunFolder:
@@ -95,5 +107,6 @@ class OpenRun(Callback):
             text = "# python cli.py fit -c config.yaml repeats this run\n" + yaml.safe_dump(
                 self.config, sort_keys=False
             )
-            self.folder.config.write_text(text)
+            with whole_file(self.folder.config) as file:
+                file.write(text)
         print(f"run folder: {self.folder.path}", flush=True)

@@ -13,6 +13,8 @@ from typing import Any
 from lightning.pytorch.loggers.logger import Logger
 from lightning.pytorch.utilities import rank_zero_only
 
+from zoo.runs.folder import whole_file
+
 FIRST = ["epoch", "step", "seconds", "lr", "train/loss", "train/accuracy", "val/loss", "val/accuracy"]
 REWRITE_SECONDS = 5.0  # a long file is not written anew more often than this
 SHORT = 1000  # rows; a file up to this length is written at once
@@ -66,12 +68,10 @@ class MetricsFile(Logger):
 
     def _write(self) -> None:
         others = sorted({name for row in self.rows for name in row} - set(FIRST))
-        beside = self.path.with_suffix(".tmp")
-        with beside.open("w", newline="") as file:
+        with whole_file(self.path) as file:
             table = csv.DictWriter(file, [*FIRST, *others], restval="")
             table.writeheader()
             table.writerows({name: tidy(value) for name, value in row.items()} for row in self.rows)
-        beside.replace(self.path)
         self._written = time.monotonic()
 
     @rank_zero_only

@@ -12,6 +12,8 @@ import torch
 from lightning import Callback, LightningModule, Trainer
 from torch import Tensor
 
+from zoo.runs.folder import whole_file
+
 
 class CollectPredictions(Callback):
     """Gathers indices (N,), labels (N,) and probabilities (N, K) over batches and devices, by index."""
@@ -49,12 +51,10 @@ def write_predictions(path: Path, collected: CollectPredictions, classes: Sequen
     path.parent.mkdir(parents=True, exist_ok=True)
     predicted = collected.probabilities.argmax(1).tolist()
     labels = ["" if label < 0 else label for label in collected.label.tolist()]
-    beside = path.with_suffix(".tmp")
-    with beside.open("w", newline="") as file:
+    with whole_file(path) as file:
         table = csv.writer(file)
         table.writerow(["index", "label", "predicted", *(f"p_{name}" for name in classes)])
         for i, label, guess, row in zip(
             collected.index.tolist(), labels, predicted, collected.probabilities.tolist(), strict=True
         ):
             table.writerow([i, label, guess, *(f"{p:.6f}" for p in row)])
-    beside.replace(path)

@@ -44,8 +44,6 @@ def quieten() -> None:
         ".*LeafSpec.* is deprecated",  # Lightning 2.6 on torch 2.15
         ".*does not have many workers.*",  # no loader processes by design
         ".*Checkpoint directory .* exists and is not empty",  # a resumed run
-        ".*`training_step` returned `None`.*",
-        ".*Loading `train_dataloader` to estimate.*",
         ".*callbacks used to create the checkpoint need to be provided.*",  # those of fit have no work in test
         ".*It is recommended to use `self.log\\(.*sync_dist=True.*",  # summed over devices by the tally already
         ".*Total length of `.*` across ranks is zero.*",  # no validation images

@@ -17,7 +17,8 @@ from rich.table import Table
 from scipy.stats import binomtest
 
 from zoo.classifier import Classifier
-from zoo.runs.folder import RunFolder
+from zoo.runs.checkpoints import read_checkpoint
+from zoo.runs.folder import RunFolder, whole_file
 from zoo.runs.metrics import read_metrics
 
 PACKAGES = ("torch", "torchvision", "lightning", "torchmetrics", "jsonargparse", "numpy")
@@ -36,7 +37,7 @@ def make_record(
         names: `data`, `model` and `seed`.
         seconds: time of training, validation and checkpoints included.
     """
-    chosen = torch.load(folder.chosen, map_location="cpu", weights_only=True)
+    chosen = read_checkpoint(folder.chosen)
     rows = [row for row in read_metrics(folder.metrics) if row.get("epoch") == chosen["epoch"] and "train/loss" in row]
     train = rows[-1] if rows else {}
     test = model.results.get("test")
@@ -87,9 +88,8 @@ def device_name(trainer: Trainer) -> str:
 
 def write_record(path: Path, record: dict[str, Any]) -> None:
     """Writes the record as JSON; a file under this name is always whole."""
-    beside = path.with_suffix(".tmp")
-    beside.write_text(json.dumps(record, indent=2) + "\n")
-    beside.replace(path)
+    with whole_file(path) as file:
+        file.write(json.dumps(record, indent=2) + "\n")
 
 
 def interval(accuracy: float, n: int) -> tuple[float, float]:
