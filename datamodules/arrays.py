@@ -8,8 +8,6 @@
 Each verb asks only for what it uses: `predict` does with `test_images` alone.
 """
 
-import zipfile
-import zlib
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -18,17 +16,16 @@ from typing import Any
 import numpy as np
 import torch
 
+from datamodules.archive import read_arrays, readable
 from datamodules.base import ImageDataModule, Images
+from datamodules.checks import short
 
 KEYS = ("train_images", "train_labels", "test_images", "test_labels")
+ALL_KEYS = (*KEYS, "classes")
 NEEDED = {"fit": KEYS, "validate": KEYS[:2], "test": KEYS[2:], "predict": KEYS[2:3]}
 UNKNOWN = -1  # label of an image that has none
-# what NumPy and zipfile raise on files that are no archives, or damaged ones
-UNREADABLE = (
-    *(ValueError, TypeError, AttributeError, NotImplementedError),
-    *(OSError, EOFError, zipfile.BadZipFile, zlib.error),
-)
 MOST_CLASSES = 10_000  # unless they are named; a larger label is an identifier or an error, not a class
+MOST_NAMES = 1_000_000  # a name is longer in Python than in the archive
 
 
 class Arrays(ImageDataModule):
@@ -78,7 +75,8 @@ class Arrays(ImageDataModule):
         check_keys(Path(self.path), self._archive, KEYS[:1])
         images = self._archive["train_images"]
         # counts of the 256 values say it exactly, without a float copy of the images
-        counts = np.stack([np.bincount(images[..., c].ravel(), minlength=256) for c in range(images.shape[3])])
+        channels = [torch.from_numpy(images[..., c].reshape(-1)) for c in range(images.shape[3])]
+        counts = np.stack([channel.bincount(minlength=256).numpy() for channel in channels])
         values = np.arange(256) / 255
         share = counts / counts.sum(axis=1, keepdims=True)
         mean = share @ values
@@ -104,12 +102,12 @@ class Arrays(ImageDataModule):
         if images.shape[1:] != (height, width, channels):
             raise ValueError(
                 f"image shape (H, W, C) of {split}_images in {path}: expected {(height, width, channels)}"
-                f" as in train_images, found {images.shape[1:]}"
+                f" as in train_images, found {images.shape[1:]}. Try: bring all images to one shape"
             )
         if labels is None:
             labels = np.full(len(images), UNKNOWN)
         else:
-            check_labels(path, f"{split}_labels", labels, self.num_classes)
+            check_label_range(path, f"{split}_labels", labels, self.num_classes)
         pixels = np.ascontiguousarray(images.transpose(0, 3, 1, 2))
         return Images(torch.from_numpy(pixels), torch.from_numpy(labels.astype(np.int64)))
 
@@ -120,28 +118,22 @@ def read(path: Path) -> Mapping[str, np.ndarray]:
     Raises:
         FileNotFoundError, ValueError: with one message that names the file, what was expected and what was found.
     """
-    if not path.is_file():
+    with readable(path):
+        there = path.is_file()
+    if not there:
         raise FileNotFoundError(
             f"archive in --data.path: expected an .npz file, found nothing at {path}. Try: --data.path FILE.npz"
         )
-    try:
-        # opened here, because numpy leaves a file open that it finds to be no archive
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            found = {key: archive[key] for key in archive.files if key in (*KEYS, "classes")}
-            names = archive.files
-    except UNREADABLE as error:
-        raise ValueError(
-            f"archive in {path}: expected plain arrays saved by numpy.savez, found something else ({error})"
-        ) from error
+    found, names = read_arrays(path, ALL_KEYS)
     if "train_images" not in found and "test_images" not in found:
         check_keys(path, found, KEYS, names)
     for split in ("train", "test"):
         if f"{split}_images" in found:
             found[f"{split}_images"] = check_images(path, f"{split}_images", found[f"{split}_images"])
         if f"{split}_labels" in found:
-            check_label_type(path, split, found)
-    if "classes" in found and found["classes"].ndim != 1:
-        raise ValueError(f"shape of classes in {path}: expected one name per class, found {found['classes'].shape}")
+            check_labels(path, split, found)
+    if "classes" in found:
+        check_classes(path, found["classes"])
     largest = int(found["train_labels"].max()) if "train_labels" in found else 0
     if "classes" not in found and largest >= MOST_CLASSES:
         raise ValueError(
@@ -157,20 +149,31 @@ def check_keys(
     """Raises ValueError if an array that is needed is not in the archive."""
     missing = [key for key in needed if key not in archive]
     if missing:
-        found = ", ".join(archive if names is None else names) or "none"
-        raise ValueError(f"arrays in {path}: expected {', '.join(needed)}, found {found}: {', '.join(missing)} missing")
+        found = short(", ".join(archive if names is None else names)) or "none"
+        raise ValueError(
+            f"arrays in {path}: expected {', '.join(needed)}, found {found}: {', '.join(missing)} missing."
+            " Try: numpy.savez with the arrays under these names"
+        )
 
 
-def check_label_type(path: Path, split: str, archive: Mapping[str, np.ndarray]) -> None:
-    """Raises ValueError unless there is one whole number for each image."""
-    labels, images = archive[f"{split}_labels"], archive.get(f"{split}_images", ())
+def check_labels(path: Path, split: str, archive: Mapping[str, np.ndarray]) -> None:
+    """Raises ValueError unless there is one whole number, not negative, for each image."""
+    key, labels, images = f"{split}_labels", archive[f"{split}_labels"], archive.get(f"{split}_images")
+    if images is None:
+        raise ValueError(f"arrays in {path}: expected {split}_images with {key}, found none. Try: leave out {key}")
     if labels.shape != (len(images),):
         raise ValueError(
-            f"shape of {split}_labels in {path}: expected {(len(images),)}, one per image, found {labels.shape}"
+            f"shape of {key} in {path}: expected {(len(images),)}, one per image, found {labels.shape}."
+            " Try: labels.argmax(1) if each is a row with a one"
         )
     if labels.dtype.kind not in "iu":
         raise ValueError(
-            f"type of {split}_labels in {path}: expected whole numbers (an integer type), found {labels.dtype}"
+            f"type of {key} in {path}: expected whole numbers (an integer type), found {short(labels.dtype)}."
+            " Try: numpy.unique(labels, return_inverse=True)[1]"
+        )
+    if labels.min() < 0:
+        raise ValueError(
+            f"labels of {key} in {path}: expected 0 to K - 1, found {labels.min()}. Try: number the classes from 0"
         )
 
 
@@ -178,19 +181,41 @@ def check_images(path: Path, key: str, images: np.ndarray) -> np.ndarray:
     """Returns the images as (N, H, W, C) uint8 or raises ValueError."""
     if images.dtype != np.uint8:
         nan = " with NaN" if images.dtype.kind == "f" and np.isnan(images).any() else ""
-        raise ValueError(f"type of {key} in {path}: expected uint8 (0 to 255), found {images.dtype}{nan}")
+        raise ValueError(
+            f"type of {key} in {path}: expected uint8 (0 to 255), found {short(images.dtype)}{nan}."
+            " Try: images.astype(numpy.uint8), after scaling to 0 to 255"
+        )
     shape = images.shape
     if images.ndim == 3:
         images = images[..., None]
     if images.ndim != 4 or images.shape[3] not in (1, 3) or 0 in images.shape:
         raise ValueError(
-            f"shape of {key} in {path}: expected (N, H, W), (N, H, W, 1) or (N, H, W, 3), none of them 0, found {shape}"
+            f"shape of {key} in {path}: expected (N, H, W), (N, H, W, 1) or (N, H, W, 3), none of them 0,"
+            f" found {shape}. Try: numpy.reshape or numpy.moveaxis"
         )
     return images
 
 
-def check_labels(path: Path, key: str, labels: np.ndarray, num_classes: int) -> None:
-    """Raises ValueError unless every label is one of 0 … num_classes - 1."""
+def check_label_range(path: Path, key: str, labels: np.ndarray, num_classes: int) -> None:
+    """Raises ValueError unless every label, none of them negative, is one of 0 … num_classes - 1."""
     low, high = int(labels.min()), int(labels.max())
-    if low < 0 or high >= num_classes:
-        raise ValueError(f"labels of {key} in {path}: expected 0 to {num_classes - 1}, found {low} to {high}")
+    if high >= num_classes:
+        raise ValueError(
+            f"labels of {key} in {path}: expected 0 to {num_classes - 1}, found {low} to {high}."
+            " Try: number the classes from 0, as in train_labels"
+        )
+
+
+def check_classes(path: Path, classes: np.ndarray) -> None:
+    """Raises ValueError unless these are names: text, or numbers that serve as such."""
+    if classes.ndim != 1 or not 0 < len(classes) <= MOST_NAMES:
+        raise ValueError(
+            f"shape of classes in {path}: expected one name per class, 1 to {MOST_NAMES} of them,"
+            f" found {classes.shape}. Try: numpy.array(['cat', 'dog'])"
+        )
+    if classes.dtype.kind not in "Uiu":
+        raise ValueError(
+            f"type of classes in {path}: expected text, found {short(classes.dtype)}. Try: classes.astype(str)"
+        )
+    with readable(path):
+        "".join(map(str, classes)).encode()  # not every number of 32 bits is a character

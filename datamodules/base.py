@@ -7,6 +7,7 @@
 It shares two words with the models, `in_shape` and `num_classes`; `cli.py` joins them.
 """
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
@@ -170,16 +171,41 @@ class ImageDataModule(LightningDataModule, ABC):
         return shift.to(device), scale.to(device)
 
     def state_dict(self) -> dict[str, Any]:
-        """What a checkpoint must remember of the data: other images are normalised as those of the training were."""
-        if self.normalize != "standard":
-            return {}
-        mean, std = self._known_statistics or self.statistics
-        return {"mean": list(mean), "std": list(std)}
+        """What a checkpoint must remember of the data: what images look like to the network, and what a step is."""
+        state: dict[str, Any] = {"batch_size": self.batch_size, "images": len(self.splits["train"])}
+        if self.normalize == "standard":
+            mean, std = self._known_statistics or self.statistics
+            state |= {"mean": list(mean), "std": list(std)}
+        return state
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        if "mean" in state_dict:
-            self._known_statistics = state_dict["mean"], state_dict["std"]
+        if "mean" in state_dict and self.normalize == "standard":  # other images look as those of the training did
+            self._known_statistics = checked_statistics(state_dict, self.in_shape[0])
             self._normalisation.clear()
+        if self.trainer and self.trainer.state.fn == "fit":
+            self._check_same_steps(state_dict)
+
+    def _check_same_steps(self, state: dict[str, Any]) -> None:
+        """Raises ValueError if steps are others than those of the run that is to go on: its schedule would be wrong."""
+        for key, found, what, advice in (
+            (
+                "batch_size",
+                self.batch_size,
+                "batch size in --data.batch_size",
+                f"--data.batch_size {state.get('batch_size')}",
+            ),
+            (
+                "images",
+                len(self.splits["train"]),
+                "images in --data.train_size or --data.val_size",
+                "those of its config.yaml",
+            ),
+        ):
+            if state.get(key, found) != found:
+                raise ValueError(
+                    f"{what}: expected {state[key]}, as in the run that is to go on, found {found}."
+                    f" Try: {advice}, or a new run (without --resume)"
+                )
 
     def part(self, split: str) -> Images:
         """The arrays that the indices `splits[split]` point into: those of the official training or test set."""
@@ -230,3 +256,17 @@ class ImageDataModule(LightningDataModule, ABC):
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
         return batch  # the arrays lie there already
+
+
+def checked_statistics(state: dict[str, Any], channels: int) -> tuple[list[float], list[float]]:
+    """Mean and standard deviation from a checkpoint; raises ValueError unless there is one number for each channel."""
+    mean: Any = state["mean"]
+    std: Any = state.get("std")
+    for values, least in ((mean, -math.inf), (std, 0)):
+        numbers = isinstance(values, list) and all(type(value) in (int, float) for value in values)
+        if not numbers or len(values) != channels or not all(least < value < math.inf for value in values):
+            raise ValueError(
+                f"mean and std in the checkpoint: expected a finite number for each of the {channels} channels,"
+                f" found {str(mean)[:60]} and {str(std)[:60]}. Try: a checkpoint of this data"
+            )
+    return mean, std

@@ -86,11 +86,8 @@ class Batches:
         self._start = state["position"] % max(1, len(self))
 
     def __iter__(self) -> Iterator[Batch]:
+        # a generator runs from its first `next` on, that is after Lightning has set the epoch and the place in it
         start, self._start = self._start, 0
-        return self._pass(start)
-
-    def _pass(self, start: int) -> Iterator[Batch]:
-        # a generator runs from its first `next` on, that is after Lightning has set the epoch
         order, draws = self.order(), self.draws()
         for step in range(start, len(self)):
             index = order[step * self.batch_size : (step + 1) * self.batch_size][self.rank :: self.world_size]

@@ -1,4 +1,4 @@
-"""Is what was read what was meant? Sizes before parsing, SHA-256 of the decoded arrays after it."""
+"""Is what was read what was meant? Sizes before reading, SHA-256 of the decoded arrays after it."""
 
 import hashlib
 from pathlib import Path
@@ -11,20 +11,32 @@ def sha256(array: np.ndarray) -> str:
     return hashlib.sha256(np.ascontiguousarray(array).data).hexdigest()
 
 
-def check_size(path: Path, expected: int) -> None:
-    """Raises ValueError if a file has not the size its format prescribes, in bytes."""
-    found = path.stat().st_size
-    if found != expected:
-        raise ValueError(
-            f"file size in {path}: expected {expected} bytes, found {found}. Try: rm '{path}' and run again"
-        )
+def read_file(path: Path, sizes: range) -> np.ndarray:
+    """Reads a file as bytes (N,) uint8, once its size is known to be right: a wrong file cannot fill the memory.
+
+    Raises:
+        OSError, ValueError: it cannot be read, or its size in bytes is not one of `sizes`.
+    """
+    try:
+        found = path.stat().st_size  # 0 for a pipe, which would never answer, and for a device, which would never end
+        if found in sizes:
+            return np.fromfile(path, np.uint8, found)
+    except OSError as error:
+        reason = (error.strerror or type(error).__name__).lower()
+        raise type(error)(f"content in {path}: expected a readable file, found {reason}") from error
+    expected = f"{sizes.start} bytes" if len(sizes) == 1 else f"{sizes.start} to {sizes.stop - 1} bytes"
+    raise ValueError(f"file size in {path}: expected {expected}, found {found}")
 
 
 def check_content(path: Path, array: np.ndarray, expected: str) -> None:
-    """Raises ValueError if the array decoded from a file (or folder) is not the published one."""
+    """Raises ValueError if the array decoded from a file is not the published one."""
     found = sha256(array)
     if found != expected:
-        raise ValueError(
-            f"decoded content in {path}: expected SHA-256 {expected[:16]}…, found {found[:16]}…."
-            f" Try: rm -r '{path}' and run again"
-        )
+        raise ValueError(f"decoded content in {path}: expected SHA-256 {expected[:16]}…, found {found[:16]}…")
+
+
+def short(value: object) -> str:
+    """A value for a message: one line, not too long, nothing that a terminal would obey."""
+    text = str(value)
+    line = text if text.isprintable() else ascii(text)[1:-1]
+    return line if len(line) <= 100 else f"{line[:99]}…"

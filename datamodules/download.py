@@ -1,31 +1,114 @@
-"""Fetching a public data set by torchvision's own downloader, with one clear message when that cannot be done."""
+"""Fetching a public data set by torchvision's own downloader: once, by one process, and whole or not at all.
 
+    files not whole -> lock ROOT/.NAME.lock -> torchvision downloads and unpacks in ROOT/.NAME.part -> files whole there
+                    -> each one is renamed to its place, where it replaces what was damaged
+
+So no process ever sees a part of a file under its final name, and what was there stays until something better is.
+"""
+
+import http.client
+import shutil
+import socket
+import tarfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
+from torchvision.datasets.utils import check_integrity
 
-def fetch(source: Any, root: str, folder: Path) -> None:
-    """Downloads a torchvision data set into its own layout under `root`.
+from datamodules.checks import short
+
+TIMEOUT = 60  # seconds without a byte, after which a server is given up
+# URLError is an OSError; torchvision raises RuntimeError after its last mirror, and lets the others through
+FAILURES = (RuntimeError, ValueError, OSError, tarfile.TarError, http.client.HTTPException)
+
+
+def fetch(
+    source: Any, root: Path, files: Iterable[str], archives: Mapping[str, str], read: Callable[[Path], object]
+) -> None:
+    """Sees to it that the files of a torchvision data set are there and whole; where they are, nothing is written.
 
     Args:
-        source: torchvision data set class; its archives are checked by MD5 before they are unpacked.
+        source: torchvision data set class; it checks its archives by MD5 before it unpacks them.
         root: the folder given to torchvision.
-        folder: where the files will lie, for the message.
+        files: what it unpacks, under `root`.
+        archives: what it downloads, under `root`, and the MD5 sums. One that lies there is not downloaded again.
+        read: reads one file and raises OSError or ValueError unless it is the published one.
 
     Raises:
-        FileNotFoundError: the data is neither there nor to be had.
+        OSError, ValueError: what `read` says of the first file that is wrong, and why it could not be had anew.
     """
+    fault = first_fault(root, files, read)
+    if fault is None:
+        return
     name = source.__name__
-    print(f"{name} is not in {folder}: downloading it", flush=True)
+    print(f"{name} is not in {root}, or not whole: fetching it, or waiting for a process that does", flush=True)
     try:
-        source(root, download=True)
-    except (
-        RuntimeError,
-        OSError,
-    ) as error:  # URLError is an OSError; torchvision raises RuntimeError after its last mirror
-        reason = str(error).strip().splitlines()[-1] if str(error).strip() else type(error).__name__
-        raise FileNotFoundError(
-            f"data set {name} in {folder}: expected its files, found none, and the download failed ({reason})."
-            f" Try: python cli.py download --data {name} --data.root '{root}' where there is a network,"
+        root.mkdir(parents=True, exist_ok=True)
+        with FileLock(root / f".{name}.lock"):
+            if first_fault(root, files, read):  # unless another process was faster
+                replace(source, root, files, archives, read)
+    except FAILURES as error:
+        last = str(error).strip().splitlines()[-1:]  # torchvision lists its mirrors in several lines
+        reason = short(last[0]) if last else type(error).__name__
+        raise type(fault)(
+            f"{fault}, and fetching {name} failed ({reason}). Try: python cli.py download --data {name}"
+            f" --data.root '{root}' where there is a network and the folder can be written,"
             f" or --data.root DIR if you have it elsewhere"
         ) from error
+
+
+def first_fault(root: Path, files: Iterable[str], read: Callable[[Path], object]) -> OSError | ValueError | None:
+    """What is wrong with the first file that is not whole."""
+    try:
+        for file in files:
+            read(root / file)
+    except (OSError, ValueError) as error:
+        return error
+    return None
+
+
+def replace(
+    source: Any, root: Path, files: Iterable[str], archives: Mapping[str, str], read: Callable[[Path], object]
+) -> None:
+    """Downloads all files beside their places and moves them there once each of them is whole."""
+    part = root / f".{source.__name__}.part"
+    shutil.rmtree(part, ignore_errors=True)  # left by a process that was killed
+    try:
+        part.mkdir()
+        copy_whole(archives, root, part)
+        with careful():
+            source(str(part), download=True)
+        for file in files:
+            read(part / file)
+        for file in (*archives, *files):
+            (root / file).parent.mkdir(parents=True, exist_ok=True)
+            (part / file).replace(root / file)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def copy_whole(archives: Mapping[str, str], root: Path, part: Path) -> None:
+    """Spares the download of archives that lie under `root` already."""
+    for file, md5 in archives.items():
+        if check_integrity(root / file, md5):
+            (part / file).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(root / file, part / file)
+
+
+@contextmanager
+def careful() -> Iterator[None]:
+    """Makes two defaults of the process safe for a while, since torchvision leaves them as they are.
+
+    Members of an archive cannot leave the folder it is unpacked in, and a server that falls silent is given up.
+    """
+    extraction_filter, timeout = vars(tarfile.TarFile)["extraction_filter"], socket.getdefaulttimeout()
+    tarfile.TarFile.extraction_filter = staticmethod(tarfile.data_filter)
+    socket.setdefaulttimeout(TIMEOUT)
+    try:
+        yield
+    finally:
+        tarfile.TarFile.extraction_filter = extraction_filter
+        socket.setdefaulttimeout(timeout)

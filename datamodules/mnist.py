@@ -2,20 +2,24 @@
 
     ROOT/MNIST/raw/train-images-idx3-ubyte …  ->  images (N, 1, 28, 28) uint8, labels (N,) int64
 
-torchvision downloads the files, checks the archives and parses the IDX format: a header (16 bytes for images, 8 for
-labels, big-endian), then one byte per pixel or label. LeCun, Cortes, Burges 1998; Xiao, Rasul, Vollgraf 2017.
+torchvision downloads and unpacks the files. They are IDX: a header (two zero bytes, 8 for bytes, the number of axes,
+each axis as a big-endian uint32), then one byte per pixel or label. LeCun, Cortes, Burges 1998; Xiao, Rasul, Vollgraf
+2017.
 """
 
+import math
+import struct
 from abc import abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
+import torch
 import torchvision.datasets
 
 from datamodules.base import ImageDataModule, Images
-from datamodules.checks import check_content, check_size
+from datamodules.checks import check_content, read_file
 from datamodules.download import fetch
 
 PARTS = {"train": ("train", 60_000), "test": ("t10k", 10_000)}  # name in the files, images
@@ -31,39 +35,45 @@ class IDXImages(ImageDataModule):
     @property
     @abstractmethod
     def source(self) -> type[torchvision.datasets.MNIST]:
-        """Torchvision's reader; its class name is the folder under `root`."""
+        """Torchvision's data set; its class name is the folder under `root`."""
 
-    def _file(self, split: str, kind: str) -> Path:
-        return Path(self.root, self.source.__name__, "raw", f"{PARTS[split][0]}-{kind}")
+    @property
+    def _folder(self) -> str:
+        return f"{self.source.__name__}/raw"
+
+    @property
+    def _shapes(self) -> dict[str, tuple[int, ...]]:
+        """What each file holds."""
+        images = {f"{name}-images-idx3-ubyte": (count, 28, 28) for name, count in PARTS.values()}
+        return images | {f"{name}-labels-idx1-ubyte": (count,) for name, count in PARTS.values()}
 
     def prepare_data(self) -> None:
-        files = [self._file(split, kind) for split in PARTS for kind in ("images-idx3-ubyte", "labels-idx1-ubyte")]
-        if not all(file.exists() for file in files):
-            fetch(self.source, self.root, files[0].parent)
+        files = [f"{self._folder}/{name}" for name in self._shapes]
+        archives = {f"{self._folder}/{name}": md5 for name, md5 in self.source.resources}
+        fetch(self.source, Path(self.root), files, archives, self._read)
 
     def load(self) -> dict[str, Images]:
-        return {split: self._load(split, count) for split, (_, count) in PARTS.items()}
+        return {split: self._load(name) for split, (name, _) in PARTS.items()}
 
-    def _load(self, split: str, count: int) -> Images:
-        images_file, labels_file = self._file(split, "images-idx3-ubyte"), self._file(split, "labels-idx1-ubyte")
-        check_size(images_file, 16 + count * 28 * 28)
-        check_size(labels_file, 8 + count)
-        try:
-            parsed = self.source(self.root, train=split == "train")
-        except (AssertionError, KeyError, RuntimeError, TypeError, ValueError) as error:  # header: wrong type or shape
-            raise ValueError(
-                f"IDX header in {images_file} or {labels_file}: expected {count} images of 28 × 28 bytes and as many"
-                f" labels, found {str(error) or 'no IDX header'}. Try: rm '{images_file}' '{labels_file}' and run again"
-            ) from error
-        if parsed.data.shape != (count, 28, 28):  # the sums below do not see the shape
-            raise ValueError(
-                f"IDX header in {images_file}: expected shape {(count, 28, 28)}, found {tuple(parsed.data.shape)}."
-                f" Try: rm '{images_file}' and run again"
-            )
-        images, labels = parsed.data.numpy(), parsed.targets.numpy().astype(np.uint8)
-        check_content(images_file, images, self.sha256[images_file.name])
-        check_content(labels_file, labels, self.sha256[labels_file.name])
-        return Images(parsed.data[:, None], parsed.targets.long())
+    def _load(self, name: str) -> Images:
+        images, labels = (
+            self._read(Path(self.root, self._folder, f"{name}-{kind}"))
+            for kind in ("images-idx3-ubyte", "labels-idx1-ubyte")
+        )
+        return Images(torch.from_numpy(images[:, None]), torch.from_numpy(labels).long())
+
+    def _read(self, path: Path) -> np.ndarray:
+        """The array in an IDX file; raises OSError or ValueError unless it is the published one."""
+        shape = self._shapes[path.name]
+        header = struct.pack(f">HBB{len(shape)}I", 0, 8, len(shape), *shape)
+        size = len(header) + math.prod(shape)
+        content = read_file(path, range(size, size + 1))
+        found = content[: len(header)].tobytes()
+        if found != header:  # the sums below do not see the shape
+            raise ValueError(f"IDX header in {path}: expected {header.hex(' ', 4)}, found {found.hex(' ', 4)}")
+        array = content[len(header) :].reshape(shape)
+        check_content(path, array, self.sha256[path.name])
+        return array
 
 
 class MNIST(IDXImages):
