@@ -30,6 +30,12 @@ settings.register_profile("zoo", deadline=None, derandomize=True, max_examples=3
 settings.load_profile("zoo")
 
 
+@pytest.fixture(autouse=True)
+def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs inside a test draw nothing, which takes longer than they train; those of a module's fixtures do."""
+    monkeypatch.setattr("zoo.runs.command.draw_run", lambda *args: None)
+
+
 @pytest.fixture(scope="session")
 def real_data() -> Path:
     """The folder with the real data sets: $ZOO_DATA, else ../shared/data beside the repository."""

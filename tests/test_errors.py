@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import torchvision
 
 from cli import main
 from datamodules.mnist import PARTS
@@ -56,6 +57,9 @@ USAGE = [
     (["fit", *DIGITS, *MLP, "--seed_everything", "-1"], "seed"),
     (["fit", *DIGITS, "--model", "ConvNet", "--model.channels", "[4,4,4,4,4,4]"], "pooling after stage 5 of 6"),
     (["fit", *DIGITS, "--model", "ConvNet", "--model.channels", "[]"], "channels"),
+    (["fit", *DIGITS, *MLP, "--checkpoint_every", "0"], "more than 0"),
+    (["fit", *DIGITS, *MLP, "--trainer.devices", "2", "--trainer.strategy", "ddp_spawn"], "ddp"),
+    (["fit", *DIGITS, *MLP, "--checkpoint_every", "soon"], "float"),
     (["fit", "-c", "nope.yaml"], "nope.yaml"),
     (["fit", *DIGITS, *MLP, "--resume", "must"], "--run_dir"),
     (["test"], "--run_dir"),
@@ -74,22 +78,56 @@ def test_usage(words, hint, capsys):
     assert hint in complaint(words, capsys, code=2)
 
 
+@pytest.mark.parametrize(
+    ("content", "where"),
+    [
+        ("run_dir: s3://bucket/run", "--run_dir"),
+        ("trainer: {strategy: nope}", "--trainer"),
+        ("trainer: {logger: MLFlowLogger}", "the command or its configuration"),
+        ("model.init_args.optimizer: torch.optim.Muon", "--model.optimizer"),
+        ('ckpt_path: "a\\0b"', "--ckpt_path"),
+    ],
+)
+def test_a_file_that_parses_and_cannot_be_run(content, where, tmp_path, capsys):
+    (tmp_path / "own.yaml").write_text(content)
+    line = complaint(["fit", *DIGITS, *MLP, *REFUSED, "-c", str(tmp_path / "own.yaml")], capsys)
+    assert f" in {where}: expected " in line
+
+
+@pytest.mark.parametrize(
+    ("content", "found"), [("trainer: null", "null"), ("trainer: 3", "3"), ("trainer: []", r"\[\]")]
+)
+def test_no_options_where_there_are_many(content, found, tmp_path):
+    (tmp_path / "own.yaml").write_text(content)
+    with pytest.raises(ValueError, match=f"in --trainer: expected names with values, found {found}$"):
+        main(["fit", *DIGITS, *MLP, *REFUSED, "-c", str(tmp_path / "own.yaml"), "--debug"])
+
+
+def test_a_file_that_is_no_text(tmp_path, capsys):
+    (tmp_path / "own.yaml").write_bytes(b"\xff\xfe")
+    assert f" in {tmp_path}/own.yaml: " in complaint(
+        ["fit", "-c", str(tmp_path / "own.yaml"), *REFUSED], capsys, code=2
+    )
+
+
 def test_a_batch_larger_than_the_data(capsys):
     line = complaint(["fit", *DIGITS, *MLP, "--data.batch_size", "5000", *REFUSED], capsys)
     assert "1295" in line
     assert "5000" in line
 
 
-def test_no_data_and_no_network(capsys, monkeypatch):
-    import torchvision
-
+@pytest.fixture
+def no_network(monkeypatch):
     monkeypatch.setattr(torchvision.datasets.MNIST, "mirrors", ["http://127.0.0.1:9/"])
+
+
+def test_no_data_and_no_network(capsys, no_network):
     line = complaint(["fit", "--data", "MNIST", "--data.root", "empty", *MLP, *REFUSED], capsys)
     assert "empty/MNIST/raw" in line
     assert "python cli.py download --data MNIST --data.root" in line
 
 
-def test_a_truncated_file_is_named(tmp_path, capsys):
+def test_a_truncated_file_is_named(tmp_path, capsys, no_network):
     raw = tmp_path / "MNIST/raw"
     raw.mkdir(parents=True)
     for name, count in PARTS.values():

@@ -19,8 +19,10 @@ from torch import nn
 
 import datamodules
 import zoo
+from zoo.runs.imports import IN_WORDS, restrict
 from zoo.runs.messages import Parser, UsageError, explain, innermost
 from zoo.runs.names import choices, nearest, words
+from zoo.runs.plain_yaml import limit_yaml
 
 CHOSEN = ["fit", "--data", "Digits", "--model", "MLP"]
 NOISE = ("NestedArg", "<class", "typing.", "Union", "Subtypes", "Parser key", "Namespace(", "'''", "\n")
@@ -50,6 +52,8 @@ def build() -> None:
 
 @pytest.fixture(scope="module")
 def parser() -> Iterator[Any]:
+    restrict()
+    limit_yaml()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", ["cli.py"])
         yield capture_parser(build)
@@ -194,6 +198,14 @@ def test_the_lines_in_full(parser: Any) -> None:
         "--trainer.enable_checkpointing maybe": "value in --trainer.enable_checkpointing: expected true, false or null,"
         " found 'maybe'",
         "--model.optimizer.lr fast": "value in --model.optimizer.lr: expected float, found 'fast'",
+        "--model.activation json.loads": f"class in --model.activation: expected {IN_WORDS}, found 'json.loads'",
+        "--model.optimizer torch.optimm.SGD": f"class in --model.optimizer: expected {IN_WORDS},"
+        " found 'torch.optimm.SGD'. Try: --model.optimizer SGD",
+        "--model numpy.load": f"class in --model: expected {IN_WORDS}, found 'numpy.load'."
+        " Try: --allow_import numpy if you trust it",
+        "--trainer.plugins AsyncCheckpointIO": f"class in --trainer.plugins: expected {IN_WORDS},"
+        " found 'AsyncCheckpointIO', which is lightning.pytorch.plugins.io.async_plugin.AsyncCheckpointIO",
+        "--model.help os.system": f"class in --model: expected {IN_WORDS}, found 'os.system'",
     }.items():
         assert line_for(parser, [*CHOSEN, *written.split()]) == line
 
@@ -215,6 +227,14 @@ def test_the_lines_in_full(parser: Any) -> None:
         ("model: [1\n  a: :\n", "FILE, line 2, column 4", None),
         ("", "FILE", None),
         ("- a\n- b\n", "FILE", None),
+        ("1: 2\n", "FILE", None),
+        ("'': 2\n", "FILE", None),
+        ("trainer: {}\ntrainer: {}\n", "FILE, line 2, column 1", None),
+        ("trainer: !!python/name:os.system\n", "FILE, line 1, column 10", None),
+        ("seed_everything: \x07\n", "FILE", None),
+        ("config: [a.yaml]\n", "--config of FILE", None),
+        ("trainer: no.yaml\n", "--trainer of FILE", None),
+        ("model: {class_path: [MLP], init_args: {hidden: [3]}}", "--model of FILE", None),
     ],
 )
 def test_a_mistake_in_a_file_names_the_file(

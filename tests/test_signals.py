@@ -15,7 +15,9 @@ WORDS = "--data Digits --model SoftmaxRegression --trainer.accelerator cpu"
 
 
 @pytest.mark.parametrize(
-    ("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["interrupt", "terminate"]
+    ("sent", "code"),
+    [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGUSR1, 143)],
+    ids=["interrupt", "terminate", "preempt"],
 )
 def test_a_stopped_run_says_so_and_goes_on(sent, code, tmp_path):
     run = RunFolder(tmp_path / "run")
@@ -29,6 +31,7 @@ def test_a_stopped_run_says_so_and_goes_on(sent, code, tmp_path):
         process.send_signal(sent)
         _, errors = process.communicate(timeout=120)
     assert process.returncode == code, errors
+    assert errors.startswith("stopped in epoch"), errors
     assert "Traceback" not in errors
     assert not run.result.exists()
     assert not list(run.path.rglob("*.tmp"))

@@ -6,7 +6,9 @@ A model of the zoo is a subclass with a constructor and nothing else: it builds 
 So architecture never knows of training, and `model.net` is pure torch, for weights, export and hooks.
 """
 
-from typing import Any
+import io
+from pathlib import Path
+from typing import Any, Self
 
 import torch
 import torch.nn.functional as F
@@ -16,6 +18,8 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 
 from zoo.initialisers import InitialiserName, initialise
+from zoo.runs.checkpoints import read_checkpoint
+from zoo.runs.named_classes import check_classes
 from zoo.schedules import Schedule
 from zoo.tally import Result, Tally
 
@@ -55,6 +59,26 @@ class Classifier(LightningModule):
         self.label_smoothing = label_smoothing
         self.results: dict[str, Result] = {}  # of the last complete pass over each split
         self._tally: dict[str, Tally] = {}
+        self._counted: dict[str, Tensor] | None = None  # what a resumed epoch had counted before
+        self._settings: list[dict[str, Any]] = []  # those of the optimiser, per group of parameters, as configured here
+        self._settings_differ = False  # from those of the checkpoint that the run goes on from
+        self._total_steps = 1.0  # of the whole training
+
+    @classmethod
+    def load_from_checkpoint(cls, checkpoint_path: str | Path, *args: Any, **kwargs: Any) -> Self:  # type: ignore[override]
+        """As Lightning's, for a file on this machine: whoever wrote it, nothing in it is run or imported.
+
+        Args:
+            checkpoint_path: the file.
+            args: as for Lightning's.
+            kwargs: as for Lightning's; `weights_only` is always true.
+        """
+        content = read_checkpoint(Path(checkpoint_path))
+        check_classes(Path(checkpoint_path), content.get(cls.CHECKPOINT_HYPER_PARAMS_KEY, {}))
+        checked = io.BytesIO()  # Lightning reads what was checked, not the file again
+        torch.save(content, checked)
+        checked.seek(0)
+        return super().load_from_checkpoint(checked, *args, **{**kwargs, "weights_only": True})
 
     def forward(self, x: Tensor) -> Tensor:
         return self.net(x)
@@ -97,6 +121,25 @@ class Classifier(LightningModule):
         # summed over devices already: every device logs the same value
         self.log_dict({f"{split}/loss": result.loss, f"{split}/accuracy": result.accuracy}, rank_zero_only=False)
 
+    def on_train_start(self) -> None:
+        # where the epoch stood: Lightning 2.6 forgets to tell the batches if the schedule has asked for the number of
+        # steps (its issue 20550)
+        self.trainer.fit_loop._load_combined_loader_states()
+        if self._counted is not None:
+            self._tally["train"] = Tally.from_rows(self._counted, self.global_rank, self.device)
+            self._counted = None
+        if not self._settings_differ:
+            return
+        # the checkpoint has brought its own settings along; what was asked for on this start beats them
+        optimizer, scheduler = self.optimizers(), self.lr_schedulers()
+        assert not isinstance(optimizer, list)
+        for group, settings in zip(optimizer.param_groups, self._settings, strict=True):
+            group.update(settings)
+            if isinstance(scheduler, LambdaLR):
+                group["initial_lr"], group["lr"] = settings["lr"], settings["lr"] * self._factor(scheduler.last_epoch)
+        if isinstance(scheduler, LambdaLR):
+            scheduler.base_lrs = [settings["lr"] for settings in self._settings]
+
     def on_train_epoch_start(self) -> None:
         self._tally.pop("train", None)
 
@@ -112,21 +155,38 @@ class Classifier(LightningModule):
     def on_test_epoch_end(self) -> None:
         self._report("test")
 
+    def make_optimizer(self) -> Any:
+        """A new optimiser of the parameters; raises ValueError if it does not take them, or its own arguments."""
+        try:
+            return self.optimizer(self.parameters())
+        except (TypeError, ValueError) as error:
+            raise ValueError(
+                f"optimiser in --model.optimizer: expected one for these parameters, found another ({error})"
+            ) from error
+
     def configure_optimizers(self) -> Any:
-        optimizer = self.optimizer(self.parameters())
+        optimizer = self.make_optimizer()
         # a fused optimiser offers to undo the loss scaling of float16 itself, and then Lightning refuses to clip
         # gradients, even in bfloat16 where nothing is scaled; without the offer both work
-        optimizer._step_supports_amp_scaling = False  # type: ignore[attr-defined]
+        optimizer._step_supports_amp_scaling = False
+        self._settings = [
+            {name: value for name, value in group.items() if name != "params"} for group in optimizer.param_groups
+        ]
         if self.schedule is None:
             return optimizer
-        schedule, total = self.schedule, self.trainer.estimated_stepping_batches
+        total = self._total_steps = self.trainer.estimated_stepping_batches
         if total == float("inf"):
             raise ValueError(
                 "end of training in --trainer.max_epochs: expected a number for the schedule to reach its end,"
                 " found none. Try: --trainer.max_epochs 10"
             )
-        scheduler = LambdaLR(optimizer, lambda step: schedule(step / total))
+        scheduler = LambdaLR(optimizer, self._factor)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+    def _factor(self, step: int) -> float:
+        """What the learning rate is multiplied by in this step."""
+        assert self.schedule is not None
+        return self.schedule(step / self._total_steps)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         # built in Python rather than by the CLI, a model may have been given objects: those do not go into a file
@@ -137,6 +197,13 @@ class Classifier(LightningModule):
             split: {"accuracy": result.accuracy, "loss": result.loss, "n": result.n}
             for split, result in self.results.items()
         }
+        if "train" in self._tally:  # saved in mid-epoch
+            checkpoint["tally"] = self._tally["train"].rows()
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        self._counted = checkpoint.get("tally")
+        held = checkpoint.get(self.CHECKPOINT_HYPER_PARAMS_KEY, {}).get("optimizer")
+        self._settings_differ = held is not None and held != self.hparams.get("optimizer")
 
 
 def is_plain(value: Any) -> bool:

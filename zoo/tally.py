@@ -6,9 +6,11 @@ Whole counts are added over batches and devices and divided once at the end, so 
 average of averages arises. Nothing is read back to the host before the end of a pass.
 """
 
+import math
 from typing import NamedTuple
 
 import torch
+import torch.distributed
 from lightning.pytorch.strategies import Strategy
 from torch import Tensor
 
@@ -49,6 +51,24 @@ class Tally:
         self.confusion.index_add_(0, cell, torch.ones_like(cell))
         self.loss += loss
 
+    def rows(self) -> dict[str, Tensor]:
+        """The sums so far, one row per device, for a checkpoint: confusion (devices, K²), loss (devices,)."""
+        sums = {"confusion": self.confusion, "loss": self.loss}
+        return {name: torch.stack(of_all_devices(value)).cpu() for name, value in sums.items()}
+
+    @classmethod
+    def from_rows(cls, rows: dict[str, Tensor], rank: int, device: torch.device) -> "Tally":
+        """Goes on from such rows: each device from its own, or the first from all if there were not as many devices."""
+        confusion, loss = rows["confusion"], rows["loss"]
+        tally = cls(math.isqrt(confusion.shape[1]), device)
+        devices = torch.distributed.get_world_size() if torch.distributed.is_initialized() else 1
+        if len(loss) != devices:
+            confusion, loss = confusion.sum(0, keepdim=True), loss.sum(0, keepdim=True)
+        if rank < len(loss):
+            tally.confusion += confusion[rank].to(tally.confusion)
+            tally.loss += loss[rank].to(tally.loss)
+        return tally
+
     def result(self, strategy: Strategy) -> Result:
         """Sums over all devices and divides; every device gets the same answer."""
         confusion = strategy.reduce(self.confusion, reduce_op="sum")
@@ -59,3 +79,12 @@ class Tally:
         n = int(confusion.sum())
         correct = int(confusion.trace())
         return Result(correct / n if n else float("nan"), loss.item() / n if n else float("nan"), n, confusion)
+
+
+def of_all_devices(value: Tensor) -> list[Tensor]:
+    """The value of each device; a list of one where there is only one."""
+    if not torch.distributed.is_initialized():
+        return [value]
+    values = [torch.empty_like(value) for _ in range(torch.distributed.get_world_size())]
+    torch.distributed.all_gather(values, value)
+    return values

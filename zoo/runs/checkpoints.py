@@ -1,42 +1,157 @@
-"""Checkpoint files: written whole or not at all, read without running code, and checked against the model."""
+"""Checkpoint files: written whole or not at all, with a sum that tells damage, and read without running code.
 
+    {"state_dict": …, "optimizer_states": …, "loops": …}  ->  torch's zip archive + "sha256:…" as the archive's comment
+
+The sum lies in the file itself, so file and sum can never be of different saves, and every other program that reads
+torch's files reads these. Saving goes beside the target, is flushed to the disk, and is renamed: under a checkpoint's
+name there is always a complete one. Of `last.ckpt` the one before it is kept.
+"""
+
+import contextlib
+import errno
+import hashlib
+import io
 import os
 import pickle
+import shutil
+import struct
 import zipfile
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 import torch
-from lightning import LightningModule
-from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
+from zoo.runs.checkpoint_form import SUMMED, check_form, plain_archive
 from zoo.runs.folder import RunFolder
 from zoo.runs.messages import UsageError
 
+MARK = b"sha256:"
+COMMENT = len(MARK) + 64  # bytes of the archive's comment
+UNREADABLE = (
+    *(RuntimeError, pickle.UnpicklingError, zipfile.BadZipFile, UnicodeDecodeError, MemoryError, RecursionError),
+    *(EOFError, OSError, ValueError, KeyError, TypeError, AttributeError, IndexError, AssertionError, OverflowError),
+    struct.error,
+)
+
 
 class SafeCheckpointIO(TorchCheckpointIO):
-    """Saves beside the target, flushes to the disk, then renames: a checkpoint under its name is always complete.
+    """Saves and loads checkpoints in this form.
 
     Lightning's own save goes through the temporary folder and is a plain copy if that lies on another file system.
+
+    Args:
+        keep_previous: files whose last but one version is kept, under `previous_of` their name.
     """
 
+    def __init__(self, keep_previous: Collection[Path] = ()) -> None:
+        super().__init__()
+        self.keep_previous = {Path(path).absolute() for path in keep_previous}
+        self._whole: set[Path] = set()  # files that this process has written or found whole
+        self._written: set[Path] = set()
+        self._swept: set[Path] = set()
+
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
-        target = Path(path)
-        target.parent.mkdir(parents=True, exist_ok=True)
+        target = Path(path).absolute()
+        content = serialised(checkpoint)
         beside = target.with_name(f".{target.name}.{os.getpid()}.tmp")
         try:
-            with beside.open("wb") as file:
-                torch.save(checkpoint, file)
-                file.flush()
-                os.fsync(file.fileno())
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if target not in self._swept:  # what processes left that were killed while they wrote
+                self._swept.add(target)
+                for left in target.parent.glob(f".{target.stem}.*.tmp"):
+                    left.unlink(missing_ok=True)
+            write_through(beside, content)
+            # a file that was found damaged must not take the place of the good one before it
+            if target in self.keep_previous and target in self._whole and target.exists():
+                keep(target, previous_of(target))
             beside.replace(target)
+        except OSError as error:
+            raise OSError(no_room(error, target, len(content))) from error
         finally:
-            beside.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                beside.unlink(missing_ok=True)
+        flush_folder(target.parent)
+        self._whole.add(target)
+        self._written.add(target)
 
     def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:
         """Reads tensors and plain values only, whatever is asked for: a checkpoint cannot bring code along."""
-        return read_checkpoint(Path(path))
+        content = read_checkpoint(Path(path))
+        self._whole.add(Path(path).absolute())
+        return content
+
+    def remove_checkpoint(self, path: Any) -> None:
+        """Deletes a file that this process has written, and no other: a callback may have its name from a checkpoint.
+
+        Lightning's own deletes whole folders too, under any address.
+        """
+        if Path(path).absolute() in self._written:
+            Path(path).unlink(missing_ok=True)
+
+
+def previous_of(path: Path) -> Path:
+    """Where the version before this one is kept: last.ckpt -> last.prev.ckpt."""
+    return path.with_name(f"{path.stem}.prev{path.suffix}")
+
+
+def serialised(checkpoint: dict[str, Any]) -> bytes:
+    """The bytes of the file: torch's archive, and as its comment the SHA-256 of all that stands before the comment."""
+    buffer = io.BytesIO()
+    torch.save({**checkpoint, SUMMED: True}, buffer)
+    archive = buffer.getbuffer()
+    archive[-2:] = COMMENT.to_bytes(2, "little")  # an archive ends in the length of its comment, 0 until now
+    return b"".join([archive, MARK, hashlib.sha256(archive).hexdigest().encode()])
+
+
+def write_through(path: Path, content: bytes) -> None:
+    """Writes a new file and waits until it is on the disk."""
+    path.unlink(missing_ok=True)  # a link of this name is not followed
+    with path.open("xb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def flush_folder(path: Path) -> None:
+    """Waits until a rename in this folder is on the disk, where the system can do that."""
+    try:
+        handle = os.open(path, os.O_RDONLY)
+    except OSError:  # Windows
+        return
+    try:
+        os.fsync(handle)
+    except OSError:  # some network file systems
+        pass
+    finally:
+        os.close(handle)
+
+
+def keep(path: Path, under: Path) -> None:
+    """Gives a file a second name, in place of what had it; the file is never without its first name."""
+    beside = under.with_name(f".{under.name}.{os.getpid()}.tmp")
+    try:
+        os.link(path, beside)
+        beside.replace(under)
+        beside.unlink(missing_ok=True)  # a rename does nothing where both names are the same file's already
+    except OSError:  # no hard links here: for a moment there is only the second name, which a resume finds too
+        beside.unlink(missing_ok=True)
+        path.replace(under)
+
+
+def no_room(error: OSError, path: Path, size: int) -> str:
+    """What to say when a checkpoint of so many bytes cannot be written."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        free = f"{shutil.disk_usage(path.parent).free / 1e6:.1f} MB free ({error.strerror})"
+        wanted, advice = f"room for {size / 1e6:.1f} MB", "make room"
+    else:
+        wanted, free, advice = "a folder to write to", error.strerror or str(error), f"chmod u+w '{path.parent}'"
+    run = path.parent.parent
+    return (
+        f"checkpoint in {path}: expected {wanted}, found {free}; the one before is still there."
+        f" Try: {advice}, then python cli.py fit --resume auto --run_dir '{run}'"
+    )
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
@@ -44,58 +159,66 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
 
     Raises:
         UsageError: it is not there, or not a file in this place.
-        ValueError: it is not a whole checkpoint, or holds more than tensors and plain values.
+        ValueError: it is damaged, is of another kind, or holds more than tensors and plain values.
     """
+    if "://" in str(path) or ":/" in str(path):
+        raise UsageError(
+            f"checkpoint in --ckpt_path: expected a file on this machine, found the address {path}."
+            " Try: download it, and look at what it is"
+        )
     if not path.is_file():
         near = sorted(str(file) for file in path.parent.glob("*.ckpt")) if path.parent.is_dir() else []
         hint = f". Try: {', '.join(near[:3])}" if near else ""
-        raise UsageError(f"checkpoint in --ckpt_path: expected a file, found none at {path}{hint}")
+        found = "something else" if path.exists() else "none"
+        raise UsageError(f"checkpoint in --ckpt_path: expected a file, found {found} at {path}{hint}")
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, pickle.UnpicklingError, EOFError, OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        reason = str(error).strip().splitlines()[0][:120] if str(error).strip() else type(error).__name__
+        raw = path.read_bytes()
+        summed = check_sum(raw)
+        archive = plain_archive(raw)
+        del raw  # reading takes twice the memory of the file, not three times
+        content = torch.load(archive, map_location="cpu", weights_only=True)
+        check_form(content, summed=summed)
+    except UNREADABLE as error:
+        reason = " ".join(str(error).split())[:200].rstrip(".") or type(error).__name__
+        previous = previous_of(path)
+        hint = f". Try: {previous}" if previous.exists() else ""
         raise ValueError(
-            f"checkpoint in {path}: expected tensors and plain values in a whole file,"
-            f" found what cannot be read ({reason})"
+            f"checkpoint in {path}: expected tensors and plain values in a whole file, found {reason}{hint}"
         ) from error
-    if not isinstance(content, dict) or not isinstance(content.get("state_dict"), dict):
-        raise ValueError(
-            f"checkpoint in {path}: expected one that Lightning has written (with a state_dict),"
-            " found another kind of file"
-        )
+    content.pop(SUMMED, None)
     return content
 
 
-def check_fits(path: Path, checkpoint: dict[str, Any], model: LightningModule) -> None:
-    """Raises UsageError unless the checkpoint's weights are those of this model."""
-    expected = {name: tuple(value.shape) for name, value in model.state_dict().items()}
-    found = {name: tuple(value.shape) for name, value in checkpoint["state_dict"].items()}
-    if expected == found:
-        return
-    names = [*(n for n in expected if expected[n] != found.get(n)), *(n for n in found if n not in expected)]
-    name = names[0]
-    hyper_parameters = checkpoint.get("hyper_parameters") or {}
-    origin = str(hyper_parameters.get("_class_path", "another model")).rpartition(".")[2]
-    shape = hyper_parameters.get("in_shape")
-    images = f" for {' × '.join(str(side) for side in shape)} images" if shape else ""
-    ours = " × ".join(str(side) for side in model.hparams.get("in_shape", ()))
-    raise UsageError(
-        f"weights in {path}: expected those of this {type(model).__name__}{f' for {ours} images' if ours else ''}"
-        f" ({name}: {expected.get(name, 'none')}), found those of {origin}{images} ({name}: {found.get(name, 'none')};"
-        f" {len(names)} differ). Try: --run_dir of its run, or the model and data it was trained with"
-    )
+def check_sum(raw: bytes) -> bool:
+    """Whether the file has a sum, which then is right.
+
+    Raises:
+        ValueError: the sum is there and wrong.
+    """
+    archive, comment = memoryview(raw)[:-COMMENT], raw[-COMMENT:]
+    if not comment.startswith(MARK):
+        return False
+    if hashlib.sha256(archive).hexdigest().encode() != comment.removeprefix(MARK):
+        raise ValueError("damage: its SHA-256 is not the one it was saved with")
+    return True
 
 
-def checkpoint_callbacks(folder: RunFolder, *, validates: bool) -> list[ModelCheckpoint]:
-    """What keeps `last.ckpt` after each epoch and, if there is validation, `best.ckpt` by its accuracy."""
-    common: dict[str, Any] = {
-        "dirpath": folder.checkpoints,
-        "save_top_k": 1,
-        "enable_version_counter": False,
-        "auto_insert_metric_name": False,
-    }
-    last = ModelCheckpoint(filename="last", monitor=None, save_on_train_epoch_end=True, **common)
-    if not validates:
-        return [last]
-    # the first of equals: the earlier epoch has trained less to the same end
-    return [ModelCheckpoint(filename="best", monitor="val/accuracy", mode="max", **common), last]
+def resumable(folder: RunFolder) -> tuple[Path | None, str | None]:
+    """The newest whole checkpoint of a run, if it has one, and a warning if that is not the newest file.
+
+    Depends on the files alone, so that all processes of a run choose the same.
+
+    Raises:
+        ValueError: there are checkpoints, but none is whole.
+    """
+    there = [path for path in (folder.last, previous_of(folder.last)) if path.exists()]
+    for i, path in enumerate(there):
+        try:
+            read_checkpoint(path)
+        except ValueError as error:
+            if path == there[-1]:
+                raise
+            complaint = str(error).partition(". Try:")[0]
+            continue
+        return path, f"{complaint}; goes on from the one before, {path}" if i else None
+    return None, None

@@ -10,25 +10,38 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
+from jsonargparse import Namespace
 from lightning import LightningDataModule, Trainer
 from lightning.pytorch.callbacks import ProgressBar, RichProgressBar
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.plugins import CheckpointIO
+from lightning.pytorch.strategies.launchers import _MultiProcessingLauncher
+from lightning.pytorch.utilities import rank_zero_only
 
+from zoo.callbacks.finite import StopAtNonFinite
+from zoo.callbacks.keep_best import KeepBest
+from zoo.callbacks.keep_last import KeepLast
 from zoo.callbacks.mistakes import CollectMistakes
 from zoo.callbacks.progress import EpochLines
 from zoo.callbacks.step_randomness import StepRandomness
-from zoo.callbacks.stop_on_interrupt import StopOnInterrupt
 from zoo.classifier import Classifier
-from zoo.runs.checkpoints import SafeCheckpointIO, check_fits, checkpoint_callbacks, read_checkpoint
+from zoo.runs.checkpoints import SafeCheckpointIO, read_checkpoint, resumable
 from zoo.runs.figures import draw_run
-from zoo.runs.folder import OpenRun, RunFolder
+from zoo.runs.folder import RECORDED, OpenRun, RunFolder
+from zoo.runs.imports import restrict, smuggled
+from zoo.runs.matching import check_continues, check_fits
 from zoo.runs.messages import Parser, UsageError, innermost
 from zoo.runs.metrics import MetricsFile
+from zoo.runs.phrases import shown
+from zoo.runs.plain_yaml import limit_yaml
 from zoo.runs.predictions import CollectPredictions, write_predictions
-from zoo.runs.process import honest_exit_codes, quieten, skip_driver_search
+from zoo.runs.process import quieten, skip_driver_search
 from zoo.runs.record import make_record, show_table, write_record
-from zoo.runs.words import complete
+from zoo.runs.restoring import Restoring
+from zoo.runs.signals import StopSignals
+from zoo.runs.states import check_states, check_training
+from zoo.runs.wandb_mode import settle
+from zoo.runs.words import add_allow_import, complete, without_imports
 
 DESCRIPTION = "The model zoo for small images: train, test and use small networks. See README.md."
 TRAINER_DEFAULTS = {
@@ -40,7 +53,7 @@ TRAINER_DEFAULTS = {
     "log_every_n_steps": 1,  # nothing is logged by the step unless a callback that is asked for does so
     "use_distributed_sampler": False,  # the batches are shared out by the data module
 }
-RECORDED = ("seed_everything", "trainer", "data", "model")  # keys of config.yaml; the rest belongs to one start only
+CHECKPOINT_EVERY = 60.0  # seconds; what a killed run loses at most, and a save takes some hundredths of one
 
 
 class ZooCLI(LightningCLI):
@@ -55,6 +68,12 @@ class ZooCLI(LightningCLI):
     def __init__(self, data_class: type[LightningDataModule], args: Sequence[str], run: bool = True) -> None:
         quieten()
         skip_driver_search()
+        self.signals = StopSignals()
+        with self.signals.handled():
+            self._start(data_class, args, run)
+
+    def _start(self, data_class: type[LightningDataModule], args: Sequence[str], run: bool) -> None:
+        words = prepared([str(word) for word in args])
         super().__init__(
             Classifier,
             data_class,
@@ -66,7 +85,7 @@ class ZooCLI(LightningCLI):
             subclass_mode_model=True,
             subclass_mode_data=True,
             auto_configure_optimizers=False,
-            args=[str(word) for word in args],
+            args=words,
             run=run,
         )
 
@@ -83,6 +102,13 @@ class ZooCLI(LightningCLI):
             default="never",
             help="Continue the run in --run_dir: never, if there is one (auto), or fail if there is none (must).",
         )
+        parser.add_argument(
+            "--checkpoint_every",
+            type=float,
+            default=CHECKPOINT_EVERY,
+            help="Seconds after which last.ckpt is due again within an epoch; it is written after each epoch anyway.",
+        )
+        add_allow_import(parser)
         for name in ("in_shape", "num_classes"):  # the data decides the geometry of the model
             parser.link_arguments(f"data.{name}", f"model.init_args.{name}", apply_on="instantiate")
         parser.link_arguments("seed_everything", "data.init_args.seed")
@@ -103,6 +129,7 @@ class ZooCLI(LightningCLI):
     def before_instantiate_classes(self) -> None:
         if not self.subcommand:
             return
+        check_plain(self.config[self.subcommand])
         seed = int(self._get(self.config, "seed_everything"))
         self._get(self.config, "data")["init_args"]["seed"] = seed  # `true` has become a number since the parsing
         given = self._get(self.config, "run_dir")
@@ -111,10 +138,18 @@ class ZooCLI(LightningCLI):
         self.folder = RunFolder(given) if given else RunFolder.default(**self.names)
         self.has_folder = bool(given)
         self.checkpoint = self._choose_checkpoint()
+        if self.subcommand == "fit":
+            every = self._get(self.config, "checkpoint_every")
+            if not every > 0:
+                raise UsageError(f"seconds in --checkpoint_every: expected more than 0, found {every:g}. Try: 60")
+            warn(settle(loggers(self._get(self.config, "trainer")["logger"])))
         data = self._get(self.config, "data")["init_args"]
         if self.checkpoint and self.subcommand != "fit" and "known_classes" in data and data["known_classes"] is None:
             # images without labels don't tell how many classes there are, the checkpoint does
-            data["known_classes"] = read_checkpoint(self.checkpoint).get("hyper_parameters", {}).get("num_classes")
+            content = read_checkpoint(self.checkpoint)
+            known = content.get("hyper_parameters", {}).get("num_classes")
+            sides = {len(weight) for weight in content["state_dict"].values() if weight.ndim}
+            data["known_classes"] = known if type(known) is int and known in sides else None
 
     def _choose_checkpoint(self) -> Path | None:
         """The checkpoint to start from, checked to be readable; None to start anew."""
@@ -130,8 +165,11 @@ class ZooCLI(LightningCLI):
             self.folder.check_free()
         if resume == "must":
             self.folder.check_run()
-        if resume != "never" and self.folder.last.exists():
-            return self.folder.last
+        if resume != "never":
+            newest, warning = resumable(self.folder)
+            warn(warning)
+            if newest:
+                return newest
         return Path(asked) if asked else None
 
     def instantiate_classes(self) -> None:
@@ -140,14 +178,26 @@ class ZooCLI(LightningCLI):
         except ValueError as error:  # a constructor refused a value of the configuration
             raise UsageError(innermost(error)) from error
 
+    def _instantiate_trainer(self, config: dict[str, Any], callbacks: list[Any]) -> Trainer:
+        try:
+            return super()._instantiate_trainer(config, callbacks)
+        except (ValueError, TypeError) as error:  # its words do not name a flag
+            raise UsageError(
+                f"setting in --trainer: expected one that Lightning can run here, found another ({innermost(error)})"
+            ) from error
+
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         config = {**self._get(self.config_init, "trainer", default={}), **kwargs}
         if not self.subcommand:
             return self._instantiate_trainer(config, [])
         config["default_root_dir"] = config["default_root_dir"] or str(self.folder.path)
         config["plugins"] = as_list(config["plugins"])
-        if not any(isinstance(plugin, CheckpointIO) for plugin in config["plugins"]):
-            config["plugins"].append(SafeCheckpointIO())
+        if any(isinstance(plugin, CheckpointIO) for plugin in config["plugins"]):
+            raise UsageError(
+                "plugin in --trainer.plugins: expected none that reads or writes checkpoints, found one."
+                " Try: without it; the zoo's own writes them whole and reads them without running code"
+            )
+        config["plugins"].append(SafeCheckpointIO(keep_previous=[self.folder.last]))
         self.dry = bool(config["fast_dev_run"])
         callbacks = as_list(config.pop("callbacks"))
         bar = config["enable_progress_bar"]
@@ -157,17 +207,32 @@ class ZooCLI(LightningCLI):
             callbacks.append(RichProgressBar(refresh_rate=5, leave=False))
         self.lines, self.mistakes, self.predictions = EpochLines(), CollectMistakes(), CollectPredictions()
         if self.subcommand == "fit":
-            callbacks = [StopOnInterrupt(), StepRandomness(self.names["seed"]), self.lines, *callbacks]
+            callbacks = [StepRandomness(self.names["seed"]), StopAtNonFinite(), self.lines, *callbacks]
             if not self.dry:
                 callbacks.insert(0, OpenRun(self.folder, self._recorded()))
                 self.metrics = MetricsFile(self.folder.metrics)
                 config["logger"] = [self.metrics, *loggers(config["logger"])]
                 if config["enable_checkpointing"] is not False:
-                    callbacks += checkpoint_callbacks(self.folder, validates=self._validates(config))
+                    if self._validates(config):
+                        callbacks.append(KeepBest(self.folder.best))
+                    every = self._get(self.config, "checkpoint_every")
+                    callbacks.append(KeepLast(self.folder.last, every, self.signals))
         else:
             config["logger"] = config["enable_checkpointing"] = False
             callbacks += [self.mistakes, self.predictions]
-        return self._instantiate_trainer({**config, "callbacks": callbacks}, [])
+        self.restoring = Restoring(self.checkpoint)
+        trainer = self._instantiate_trainer({**config, "callbacks": [self.restoring, *callbacks]}, [])
+        if isinstance(trainer.strategy.launcher, _MultiProcessingLauncher):
+            raise UsageError(
+                "strategy in --trainer.strategy: expected one that starts the command anew for each device, found one"
+                " that forks or spawns, whose results end with its processes. Try: --trainer.strategy ddp"
+            )
+        # Lightning's own handlers save and talk to other processes in the middle of a step
+        trainer._signal_connector.register_signal_handlers = lambda: None  # type: ignore[method-assign]
+        # the checkpoint is the one that was chosen here and checked: under SLURM Lightning would look for others
+        connector = trainer._checkpoint_connector
+        connector._select_ckpt_path = lambda state_fn, ckpt_path, **kwargs: ckpt_path  # type: ignore[method-assign]
+        return trainer
 
     def _validates(self, config: dict[str, Any]) -> bool:
         return getattr(self.datamodule, "val_size", None) != 0 and config["limit_val_batches"] != 0
@@ -178,8 +243,20 @@ class ZooCLI(LightningCLI):
         return {key: whole[key] for key in RECORDED if key in whole}
 
     def after_instantiate_classes(self) -> None:
+        if self.subcommand == "fit":
+            self.model.make_optimizer()  # fails here if it must, before there is a folder
         if self.subcommand and self.checkpoint:
-            check_fits(self.checkpoint, read_checkpoint(self.checkpoint), self.model)
+            content = self._checked(self.checkpoint)
+            if self.subcommand == "fit":
+                check_continues(self.checkpoint, content, self.model)
+                check_training(self.checkpoint, content, self.model)
+
+    def _checked(self, path: Path) -> dict[str, Any]:
+        """The contents of a checkpoint that model, loops and callbacks can take up."""
+        content = read_checkpoint(path)
+        check_fits(path, content, self.model)
+        check_states(path, content, self.trainer)
+        return content
 
     # the verbs: LightningCLI calls these instead of the trainer's methods of the same names
 
@@ -188,8 +265,9 @@ class ZooCLI(LightningCLI):
         if self.checkpoint:
             print(f"continues from {self.checkpoint}", flush=True)
             if not self.dry:
-                self.metrics.continue_from(read_checkpoint(self.checkpoint)["global_step"])
-        with honest_exit_codes(self.trainer):
+                content = read_checkpoint(self.checkpoint)
+                self.metrics.continue_from(content["global_step"], content.get("row"))
+        with self.restoring:
             self.trainer.fit(self.model, self.datamodule, ckpt_path=self.checkpoint, weights_only=True)
         seconds = self.lines.seconds  # the test below takes up the checkpoint's own count
         if self.dry:
@@ -200,7 +278,11 @@ class ZooCLI(LightningCLI):
             return
         # only now: in training it would be asked at every step
         self.trainer.callbacks.append(self.mistakes)  # type: ignore[attr-defined]
-        self.trainer.test(self.model, self.datamodule, ckpt_path=self.folder.chosen, verbose=False, weights_only=True)
+        self._checked(self.folder.chosen)  # it need not be of this start of the run
+        with self.restoring.of(self.folder.chosen):
+            self.trainer.test(
+                self.model, self.datamodule, ckpt_path=self.folder.chosen, verbose=False, weights_only=True
+            )
         self._check_complete("test")
         if self.trainer.is_global_zero:
             self._record(seconds)
@@ -215,16 +297,18 @@ class ZooCLI(LightningCLI):
 
     def predict(self, **kwargs: Any) -> None:
         """Writes the probabilities of the classes for each test image."""
-        self.trainer.predict(
-            self.model, self.datamodule, ckpt_path=self.checkpoint, return_predictions=False, weights_only=True
-        )
+        with self.restoring:
+            self.trainer.predict(
+                self.model, self.datamodule, ckpt_path=self.checkpoint, return_predictions=False, weights_only=True
+            )
         if self.trainer.is_global_zero:
             path = self.folder.predictions if self.has_folder else Path("predictions.csv")
             write_predictions(path, self.predictions, self.datamodule.classes)
             print(f"predictions of {len(self.predictions.index):,} images: {path}")
 
     def _evaluate(self, split: str, verb: Any) -> None:
-        verb(self.model, self.datamodule, ckpt_path=self.checkpoint, verbose=False, weights_only=True)
+        with self.restoring:
+            verb(self.model, self.datamodule, ckpt_path=self.checkpoint, verbose=False, weights_only=True)
         if split not in self.model.results:
             raise UsageError(f"{split} images in --data.{split}_size: expected some, found none")
         self._check_complete(split)
@@ -261,15 +345,37 @@ class ZooCLI(LightningCLI):
         show_table(title, {split: record[split] for split in ("train", "val", "test")}, notes)
 
 
+def prepared(args: Sequence[str]) -> list[str]:
+    """The words to parse, once it is settled what they and the files they name may say."""
+    words, trusted = without_imports(args)
+    restrict(trusted)
+    limit_yaml()
+    return words
+
+
 def download(data_class: type[LightningDataModule], args: Sequence[str]) -> None:
     """Brings a data set into its folder, for machines that will have no network: `download --data MNIST`."""
     parser = Parser(prog="python cli.py download", description="Download a data set.", allow_abbrev=False)
     parser.add_lightning_class_args(data_class, "data", subclass_mode=True)
-    data = parser.instantiate(parser.parse_args(list(args)))["data"]
+    add_allow_import(parser)
+    data = parser.instantiate(parser.parse_args(prepared(args)))["data"]
     data.prepare_data()
     data.setup()
     counts = ", ".join(f"{len(indices):,} {split}" for split, indices in data.splits.items())
     print(f"{type(data).__name__} is there and whole: {counts} images")
+
+
+def check_plain(config: Namespace) -> None:
+    """Raises UsageError for what jsonargparse takes without a look: no options at all, functions, unread classes."""
+    if not isinstance(config.trainer, Namespace):
+        found = "null" if config.trainer is None else shown(str(config.trainer))
+        raise UsageError(f"options in --trainer: expected names with values, found {found}")
+    if config.run_dir and "://" in config.run_dir:
+        found = f"the address {shown(config.run_dir)}"
+        raise UsageError(f"run folder in --run_dir: expected one on this machine, found {found}")
+    for key in ("trainer", "data", "model"):
+        if hidden := smuggled(config[key].as_dict()):
+            raise UsageError(f"value in --{key}: expected classes and plain values, found {hidden[:100]}")
 
 
 def as_list(value: Any) -> list[Any]:
@@ -282,3 +388,9 @@ def as_list(value: Any) -> list[Any]:
 def loggers(value: Any) -> list[Any]:
     """The loggers that were named in the configuration."""
     return [] if isinstance(value, bool) else as_list(value)
+
+
+def warn(text: str | None) -> None:
+    """Says on stderr what does not stop the run, once for all its processes."""
+    if text and getattr(rank_zero_only, "rank", 0) == 0:
+        print(f"warning: {text}", file=sys.stderr)

@@ -20,6 +20,7 @@ SPLITS = {"train": "C0", "val": "C1"}
 def save(figure: Figure, path: Path) -> None:
     """Writes a figure without a window system and without matplotlib's global state."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)  # a link of this name is not followed
     FigureCanvasAgg(figure).print_figure(path, dpi=120, bbox_inches="tight")
 
 
@@ -28,7 +29,8 @@ def draw_curves(rows: Sequence[Row], title: str, best_epoch: int) -> Figure:
     figure = Figure(figsize=(9, 3.6), layout="constrained")
     for axes, metric, label in zip(figure.subplots(1, 2), ("loss", "accuracy"), ("loss", "error, %"), strict=True):
         for split, colour in SPLITS.items():
-            points = [(row["epoch"] + 1, row[f"{split}/{metric}"]) for row in rows if f"{split}/{metric}" in row]
+            name = f"{split}/{metric}"
+            points = [(row["epoch"] + 1, row[name]) for row in rows if {"epoch", name} <= row.keys()]
             if points:
                 epochs, values = np.array(points).T
                 shown = values if metric == "loss" else 100 * (1 - values)

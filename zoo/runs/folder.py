@@ -3,9 +3,10 @@
 config.yaml  metrics.csv  result.json  predictions.csv  checkpoints/{best,last}.ckpt  figures/*.png
 """
 
+import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TextIO
 
@@ -14,14 +15,23 @@ from lightning import Callback, LightningModule, Trainer
 
 from zoo.runs.messages import UsageError
 
+RECORDED = ("seed_everything", "trainer", "data", "model")  # keys of config.yaml; the rest belongs to one start only
+
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[TextIO]:
     """Opens a text file beside `path` that takes its place once it is written: under the name it is always whole."""
     beside = path.with_suffix(".tmp")
-    with beside.open("w", newline="") as file:
-        yield file
-    beside.replace(path)
+    try:
+        beside.unlink(missing_ok=True)  # a link of this name is not followed
+        with beside.open("x", newline="") as file:
+            yield file
+        beside.replace(path)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
+    finally:
+        with suppress(OSError):
+            beside.unlink(missing_ok=True)
 
 
 class RunFolder:
@@ -72,6 +82,34 @@ class RunFolder:
             raise UsageError(
                 f"checkpoint in {self.checkpoints}: expected best.ckpt or last.ckpt, found neither."
                 f" Try: python cli.py fit --resume auto --run_dir {self.path}"
+            )
+
+    def check_own(self) -> None:
+        """Raises UsageError if a file here is none, or leads out of the folder: what is written would follow it."""
+        home = os.path.realpath(self.path)
+        for folder in (self.path, self.checkpoints, self.figures):
+            for path in folder.iterdir() if folder.is_dir() else ():
+                if path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(home):
+                    found = f"{path.name}, a link to {os.path.realpath(path)}"
+                elif path.exists() and not (path.is_file() or path.is_dir()):
+                    found = f"{path.name}, which is neither file nor folder"
+                else:
+                    continue
+                raise UsageError(
+                    f"files in {folder}: expected the run's own, found {found}. Try: rm '{path}', if the run is yours"
+                )
+
+    def check_config(self) -> None:
+        """Raises UsageError if config.yaml says more than how to train: where to write is said on the command line."""
+        try:
+            held = yaml.safe_load(self.config.read_text())
+        except (yaml.YAMLError, OSError, UnicodeDecodeError, RecursionError):  # the parser has the better words for it
+            return
+        others = [str(key) for key in held if key not in RECORDED] if isinstance(held, dict) else []
+        if others:
+            raise UsageError(
+                f"keys in {self.config}: expected only {', '.join(RECORDED)}, found {', '.join(others)[:60]}."
+                " Try: give it on the command line"
             )
 
     @classmethod

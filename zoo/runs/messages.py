@@ -15,7 +15,9 @@ from typing import Any, ClassVar, NoReturn
 from jsonargparse import Namespace
 from lightning.pytorch.cli import LightningArgumentParser
 
-from zoo.runs.phrases import NOISE, PHRASES, first_line, in_file, key_in
+from zoo.runs.imports import trusted_only
+from zoo.runs.names import command, type_of, words
+from zoo.runs.phrases import NOISE, PHRASES, first_line, in_file, key_in, say
 
 
 class UsageError(ValueError):
@@ -43,6 +45,12 @@ class Parser(LightningArgumentParser):
             self.described = theclass
         return super().add_class_arguments(theclass, nested_key, *args, **kwargs)
 
+    def add_function_arguments(self, function: Any, *args: Any, **kwargs: Any) -> Any:
+        """Adds the options of a function that a class path has named, if it is the user's own."""
+        if path := trusted_only(function):
+            self.error(f"Importing '{path}' is not allowed: a function")
+        return super().add_function_arguments(function, *args, **kwargs)
+
     def add_subclass_arguments(self, baseclass: Any, nested_key: str, *args: Any, **kwargs: Any) -> Any:
         """Adds the choice of a class and remembers if it must be made."""
         if kwargs.get("required"):
@@ -55,6 +63,11 @@ class Parser(LightningArgumentParser):
             self.files[str(path)] = super().parse_path(path, *args, **kwargs)
         except UsageError as error:
             raise UsageError(in_file(str(error), str(path))) from error
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(f"file in {path}: expected yaml, found what cannot be read ({error})") from error
+        included = self.files[str(path)].get("config")
+        if isinstance(included, list) and any(isinstance(each, str) for each in included):
+            raise UsageError(f"value in --config of {path}: expected the path of one file, found a list")
         return self.files[str(path)]
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
@@ -74,8 +87,14 @@ def explain(message: str, parser: ArgumentParser, error: BaseException | None = 
     if line := line_within(message, error):
         return under(key, line)
     lines = (phrase(message, parser) for phrase in PHRASES)
-    fallback = f"value in --{key}: {first_line(message)}" if key else first_line(message)
-    return " ".join(next((line for line in lines if line), fallback).split())
+    return " ".join((next((line for line in lines if line), None) or otherwise(message, key, parser)).split())
+
+
+def otherwise(message: str, key: str, parser: ArgumentParser) -> str:
+    """The line for a mistake of no known kind."""
+    hint = type_of(key, parser) if key else None
+    where = f"--{key}" if key else command(parser)
+    return say("value", where, words(hint) if hint else "one that can be read", f"another ({first_line(message)})")
 
 
 def line_within(message: str, error: BaseException | None) -> str | None:
@@ -91,6 +110,8 @@ def under(key: str, line: str) -> str:
         return line
     start, _, rest = line.partition(" in --")
     middle, _, advice = rest.partition(" Try: --")
+    if advice.startswith("allow_import "):  # a flag of the command, not of a class in it
+        return f"{start} in {flag(key, middle)} Try: --{advice}"
     return f"{start} in {flag(key, middle)}" + (f" Try: {flag(key, advice)}" if advice else "")
 
 

@@ -75,9 +75,17 @@ class MetricsFile(Logger):
         self._written = time.monotonic()
 
     @rank_zero_only
-    def continue_from(self, step: int) -> None:
-        """Takes up the file of an interrupted run, less the rows after `step`, which will be made again."""
+    def continue_from(self, step: int, row: dict[str, float] | None = None) -> None:
+        """Takes up the file of an interrupted run.
+
+        Args:
+            step: where the run goes on; rows after it will be made again, and are left out.
+            row: the last epoch's results from the checkpoint, in case that the run was killed before they came here.
+        """
         self.rows = [row for row in read_metrics(self.path) if row["step"] <= step]
+        if row:
+            # through text, as the other rows have gone
+            self.log_metrics({k: float(tidy(v)) for k, v in row.items() if k != "step"}, int(row["step"]))
 
 
 def tidy(value: float) -> str:
@@ -86,8 +94,18 @@ def tidy(value: float) -> str:
 
 
 def read_metrics(path: Path) -> list[Row]:
-    """The rows of a metrics file, without empty cells; no rows if there is no file."""
+    """The rows of a metrics file, without empty cells; no rows if there is no file.
+
+    Raises:
+        ValueError: it is not one that was written here.
+    """
     if not path.exists():
         return []
-    with path.open(newline="") as file:
-        return [{name: float(value) for name, value in row.items() if value} for row in csv.DictReader(file)]
+    try:
+        with path.open(newline="") as file:
+            rows = [{name: float(value) for name, value in row.items() if value} for row in csv.DictReader(file)]
+    except (ValueError, TypeError, csv.Error) as error:
+        raise ValueError(f"metrics in {path}: expected numbers under their names, found others ({error})") from error
+    if not all("step" in row for row in rows):
+        raise ValueError(f"metrics in {path}: expected a step in each row, found one without")
+    return rows

@@ -20,7 +20,10 @@ from typing import Any, Literal, Union, get_args, get_origin
 
 import torch
 
+from zoo.runs.imports import is_listed
+
 MAX_LISTED = 12  # names in one line; nobody reads more
+MOST_LETTERS = 100  # of a name that is compared with others, which takes the square of that time
 ALIKE = 0.6  # share of letters in common, above which two names may be meant to be the same
 WORDS = {NoneType: "null", bool: "true or false", str: "text", dict: "mapping"}
 LISTS = {list, tuple, set, abc.Sequence, abc.Iterable, abc.Collection}
@@ -33,7 +36,7 @@ WRITTEN = (int, float, str, Enum, Path, torch.Tensor)
 
 def nearest(name: str, candidates: Iterable[str]) -> str | None:
     """The candidate that is most like a name, or else begins with it, in any case of letters; None if none does."""
-    name, lower = name.lower(), {candidate.lower(): candidate for candidate in candidates}
+    name, lower = name[:MOST_LETTERS].lower(), {candidate.lower(): candidate for candidate in candidates}
     alike = {candidate: SequenceMatcher(None, candidate, name).ratio() for candidate in lower}
     best = max(alike, key=lambda candidate: alike[candidate], default=None)
     if best is None or alike[best] < ALIKE:
@@ -75,11 +78,11 @@ def bases(hint: Any) -> list[type]:
 
 
 def subclasses(base: type) -> Iterator[type]:
-    """The classes below a base that can be chosen by name: not abstract, private or local to a function."""
+    """The classes below a base that can be chosen by name: not abstract, private, local to a function or refused."""
     direct: list[type] = base.__subclasses__()
     for cls in direct:
         path = f"{cls.__module__}.{cls.__qualname__}"
-        if not (is_abstract(cls) or "._" in path or "<locals>" in path):
+        if is_listed(path) and not (is_abstract(cls) or "._" in path or "<locals>" in path):
             yield cls
         yield from subclasses(cls)
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import yaml
 
+from zoo.runs.imports import IN_WORDS, could_be_trusted
 from zoo.runs.names import (
     MAX_LISTED,
     bases,
@@ -65,6 +66,8 @@ def shown(value: str) -> str:
     """What the user wrote, cut to a readable length: text in quotes, numbers and lists without."""
     value = " ".join(value.split())
     short = value if len(value) <= MAX_SHOWN else f"{value[: MAX_SHOWN - 1]}…"
+    if short != value:
+        return short if value.startswith(("[", "{")) else f"'{short}'"
     try:
         text = isinstance(yaml.safe_load(value), str) or not value
     except (yaml.YAMLError, ValueError):  # such as the date 2000-13-01
@@ -172,14 +175,18 @@ def no_option(key: str, parser: ArgumentParser) -> str:
 
 def wrong_config(message: str, parser: ArgumentParser) -> str | None:
     """A configuration file that is not there, or whose content is no configuration."""
+    if message.startswith(("Key must be a string", "Empty nested key", "Config file loop")):
+        return say("content", "--config", "keys with values", f"others ({first_line(message).rstrip('.')})")
     if message.startswith("Unexpected config: "):
         content = message.partition(": ")[2].strip()
         return say("content", "--config", "keys with values", shown(content) if content else "nothing")
     places = re.findall(r"line (\d+), column (\d+)", message)
-    if places and (message.startswith("Problems parsing config: ") or key_in(message, parser) == "config"):
-        line, column = places[-1]
+    syntax = message.startswith("Problems parsing config: ")
+    if syntax or (places and key_in(message, parser) == "config"):
+        place = f", line {places[-1][0]}, column {places[-1][1]}" if places else ""
         problem = [text.strip() for text in message.splitlines() if not text.strip().startswith("in ")][-1]
-        return say("syntax", f"--config, line {line}, column {column}", "valid yaml", f"an error ({problem})")
+        problem = problem.removeprefix("Problems parsing config: ").partition(' in "<')[0]
+        return say("syntax", f"--config{place}", "valid yaml", f"an error ({problem})")
     match = re.match(r"Parser key \"config\": .*'([^']*)'", message)
     if not match:
         return None
@@ -188,6 +195,23 @@ def wrong_config(message: str, parser: ArgumentParser) -> str | None:
     near = nearest_config(str(path))
     found = "a folder" if path.is_dir() else "none"
     return say("file", "--config", "a yaml file", f"{found} at {path}", f"--config {near}" if near else None)
+
+
+def refused_import(message: str, parser: ArgumentParser) -> str | None:
+    """A class path that is not on the list of what a configuration may import, or is no class."""
+    match = re.search(r"Importing '([^']+)' is not allowed(: a function)?", message)
+    if not match:
+        return None
+    path, help_of = match[1], re.match(r"--(\S+)\.help: ", message)
+    key = help_of[1] if help_of else key_in(message, parser)
+    given = (value_in(message) or path).strip("[]'\"")
+    if given.rpartition(".")[2] != path.rpartition(".")[2]:  # the class around the one that is refused
+        given = path
+    own = could_be_trusted(path)
+    name = None if own else corrected(given, choices(type_of(key, parser)), as_list=False)
+    advice = f"--allow_import {own} if you trust it" if own else f"--{key} {name}" if name and key else None
+    more = ", a function" if match[2] else f", which is {path}" if path != given else ""
+    return say("class", f"--{key}", IN_WORDS, shown(given) + more, advice)
 
 
 def wrong_value(message: str, parser: ArgumentParser) -> str | None:
@@ -215,6 +239,8 @@ def classless(key: str, option: str, hint: Any) -> str:
 
 def corrected(value: str, names: list[str], as_list: bool) -> str | None:
     """The value with the nearest names in place of those that do not exist, as a list if need be; None if unchanged."""
+    if value.startswith("{"):  # a class with its arguments, written wrongly
+        return None
     bare = value.strip("[]")
     old = [item.strip(" '\"") for item in bare.split(",")]
     new = [item if item in names else nearest(item.rpartition(".")[2], names) or item for item in old]
@@ -225,4 +251,4 @@ def corrected(value: str, names: list[str], as_list: bool) -> str | None:
     return f"'[{', '.join(new)}]'" if is_list else ", ".join(new)
 
 
-PHRASES = (wrong_verb, missing, valueless, unknown_words, unknown_key, wrong_config, wrong_value)
+PHRASES = (wrong_verb, missing, valueless, unknown_words, unknown_key, wrong_config, refused_import, wrong_value)

@@ -2,27 +2,9 @@
 
 import logging
 import os
-import sys
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import torch
-from lightning import Trainer
-from lightning.pytorch.utilities.exceptions import SIGTERMException
-
-
-@contextmanager
-def honest_exit_codes(trainer: Trainer) -> Iterator[None]:
-    """130 after an interrupt and 143 after a termination, where Lightning 2.6 leaves with 1 and 0."""
-    try:
-        yield
-    except SIGTERMException:
-        sys.exit(143)
-    except SystemExit:
-        if trainer.interrupted:
-            sys.exit(130)
-        raise
 
 
 def skip_driver_search() -> None:

@@ -49,7 +49,7 @@ def make_record(
         "seconds": round(seconds, 3),
         # as counted while the epoch went on: with augmentation and dropout, and weights that were still moving
         "train": {"accuracy": train.get("train/accuracy"), "loss": train.get("train/loss")},
-        "val": chosen["results"].get("val", NOT_DONE),
+        "val": chosen.get("results", {}).get("val", NOT_DONE),
         "test": {"accuracy": test.accuracy, "loss": test.loss, "n": test.n} if test else NOT_DONE,
         "git_commit": git_commit(),
         "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},

@@ -1,6 +1,7 @@
-"""The words of a command, completed by what a run folder knows.
+"""The words of a command, completed by what a run folder knows, and cleared of those that no file may say.
 
-test --run_dir DIR  ->  test -c DIR/config.yaml --run_dir DIR --ckpt_path DIR/checkpoints/best.ckpt
+test --run_dir DIR             ->  test -c DIR/config.yaml --run_dir DIR --ckpt_path DIR/checkpoints/best.ckpt
+fit --allow_import mine -c …   ->  fit -c …, and mine
 """
 
 import argparse
@@ -9,6 +10,7 @@ from pathlib import Path
 
 from zoo.runs.folder import RunFolder
 from zoo.runs.messages import UsageError
+from zoo.runs.phrases import shown
 
 
 def complete(args: Sequence[str]) -> list[str]:
@@ -33,21 +35,69 @@ def complete(args: Sequence[str]) -> list[str]:
     except argparse.ArgumentError:  # the full parser has the better words for it
         return args
     folder = RunFolder(given.run_dir) if given.run_dir else None
+    if folder:
+        folder.check_own()
     if verb == "fit":
         resumes = given.resume in ("auto", "must") and folder and folder.config.exists()
-        return [verb, *(["-c", str(folder.config)] if folder and resumes else []), *rest]
+        if not folder or not resumes:
+            return [verb, *rest]
+        folder.check_config()
+        return [verb, "-c", str(folder.config), *rest]
     if folder:
         if not given.ckpt_path:
             folder.check_run()
             rest += ["--ckpt_path", str(folder.chosen)]
     elif given.ckpt_path:
         beside = RunFolder(Path(given.ckpt_path).absolute().parent.parent)
-        folder = beside if beside.config.exists() else None
+        folder = beside if beside.config.is_file() else None
     else:
         raise UsageError(
             f"weights in --run_dir or --ckpt_path: expected a run or a checkpoint to {verb}, found neither"
             f" (random weights are not scored). Try: python cli.py {verb} --run_dir DIR"
         )
     if folder and folder.config.exists():
+        folder.check_config()
         rest = ["-c", str(folder.config), *rest]
     return [verb, *rest]
+
+
+def add_allow_import(parser: argparse.ArgumentParser) -> None:
+    """Adds `--allow_import` for the help, and to refuse it where it is left: in a configuration file."""
+    parser.add_argument(
+        "--allow_import",
+        type=module,
+        metavar="MODULE",
+        help="Lets class paths name this module of yours too; may be repeated. On the command line only.",
+    )
+
+
+def module(value: str) -> str:
+    """Refuses a value for `--allow_import`: those of the command line have been taken out of it."""
+    raise UsageError("option in --: expected it on the command line only, found it in a configuration file")
+
+
+def without_imports(args: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Takes `--allow_import PREFIX` out of the words of a command, however often it is there.
+
+    Returns:
+        The other words, and the prefixes.
+
+    Raises:
+        UsageError: a prefix is not the name of a module.
+    """
+    rest: list[str] = []
+    prefixes: list[str] = []
+    words = iter(args)
+    for word in words:
+        flag, equals, value = word.partition("=")
+        if flag != "--allow_import":
+            rest.append(word)
+            continue
+        prefix = value if equals else next(words, "")
+        if not all(name.isidentifier() for name in prefix.split(".")) or prefix.split(".")[0] == "jsonargparse":
+            found = shown(prefix) if prefix else "none"
+            raise UsageError(
+                f"module in --allow_import: expected the name of one, found {found}. Try: --allow_import my_models"
+            )
+        prefixes.append(prefix)
+    return rest, prefixes

@@ -1,0 +1,38 @@
+"""Protects the promise that a killed run ends as if nothing had happened: a short round of scripts/chaos.py."""
+
+import csv
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+ROWS = ROOT / "results" / "chaos.csv"
+
+
+@pytest.mark.parametrize("case", ["convnet", "ddp"])
+def test_killed_and_stopped_runs_end_like_the_undisturbed_one(case, tmp_path):
+    command = [sys.executable, "scripts/chaos.py", "--kills", "2", "--stops", "1", "--case", case, "--data", "Digits"]
+    done = subprocess.run(
+        [*command, "--out", str(tmp_path / "rows.csv")], cwd=ROOT, capture_output=True, text=True, timeout=600
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "2/2 equal to the undisturbed run" in done.stdout
+    assert "1/1 equal to the undisturbed run" in done.stdout
+    with (tmp_path / "rows.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len({row["fingerprint"] for row in rows}) == 1
+    assert all(int(row["kills"]) + int(row["stops"]) for row in rows)
+
+
+def test_the_long_round_is_what_the_documents_say():
+    with ROWS.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    killed, stopped = ([row for row in rows if int(row[kind])] for kind in ("kills", "stops"))
+    page = (ROOT / "docs" / "reliability.md").read_text()
+    assert len(killed) >= 300
+    assert all(row["equal"] == "True" for row in rows)
+    assert {row["case"] for row in killed} == {"mlp", "convnet", "ddp"}
+    assert f"{len(killed)} of {len(killed)} killed runs" in page
+    assert f"{len(stopped)} of {len(stopped)} stopped runs" in page

@@ -1,0 +1,40 @@
+"""Are loss and weights still numbers? If not, the run stops before the step that would spoil the weights.
+
+The loss is looked at before every backward pass, the weights before every save: so no checkpoint ever holds a weight
+that is not a number. Gradients that overflow in float16 are the loss scaler's business and do not count.
+"""
+
+import math
+from typing import Any
+
+from lightning import Callback, LightningModule, Trainer
+from torch import Tensor
+
+
+class StopAtNonFinite(Callback):
+    """Raises ValueError, which names epoch, step and learning rate, if the loss or a weight becomes nan or inf."""
+
+    def on_before_backward(self, trainer: Trainer, pl_module: LightningModule, loss: Tensor) -> None:
+        value = loss.item()
+        if not math.isfinite(value):
+            raise ValueError(complaint(trainer, "loss", value))
+
+    def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        for name, weight in checkpoint["state_dict"].items():
+            # a sum over finite numbers may overflow, the largest and smallest of them cannot
+            if not weight.is_floating_point() or not weight.numel():
+                continue
+            low, high = weight.aminmax()  # nan if any is nan; a sum would overflow
+            if not (math.isfinite(low) and math.isfinite(high)):
+                raise ValueError(complaint(trainer, f"weight {name}", float("nan")))
+
+
+def complaint(trainer: Trainer, what: str, value: float) -> str:
+    """The one line for a number that is none."""
+    rate = trainer.optimizers[0].param_groups[0]["lr"] if trainer.optimizers else 0.0
+    rate = float(rate)
+    return (
+        f"{what} in epoch {trainer.current_epoch + 1}, step {trainer.global_step + 1} (learning rate {rate:g}):"
+        f" expected a finite number, found {value}; the last checkpoint is from before."
+        f" Try: --model.optimizer.lr {rate / 10:g}, or --trainer.gradient_clip_val 1"
+    )

@@ -1,0 +1,48 @@
+"""Can the run go on from what the checkpoint holds? Until the first batch is through, a failure is the checkpoint's."""
+
+import re
+from pathlib import Path
+from typing import Any, Self
+
+from lightning import Callback
+
+from zoo.runs.messages import UsageError, innermost
+
+CLEAR = re.compile(r" in .+: expected .+, found ", re.DOTALL)
+
+
+class Restoring(Callback):
+    """Around a trainer's verb: turns what restoring a checkpoint's state raises into one clear message.
+
+    A checkpoint can be whole and fit the model, and still hold states of optimiser, loops or callbacks with which
+    Lightning and torch fail somewhere deep inside.
+
+    Args:
+        checkpoint: what is restored; None if nothing is.
+    """
+
+    def __init__(self, checkpoint: Path | None) -> None:
+        self.checkpoint = checkpoint
+        self.works = False
+
+    def of(self, checkpoint: Path) -> Self:
+        """From now on it is this one that is restored."""
+        self.checkpoint, self.works = checkpoint, False
+        return self
+
+    def on_train_batch_end(self, *args: Any) -> None:
+        self.works = True
+
+    on_validation_batch_end = on_test_batch_end = on_predict_batch_end = on_train_batch_end  # type: ignore[assignment]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:
+        if not isinstance(error, Exception) or not self.checkpoint or self.works or CLEAR.search(innermost(error)):
+            return
+        reason = f"{type(error).__name__}: {innermost(error)[:160]}"
+        raise UsageError(
+            f"state in {self.checkpoint}: expected that of a run with these settings, found one that cannot be restored"
+            f" ({reason}). Try: the command and config.yaml it was made with, or a new run"
+        ) from error
