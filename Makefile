@@ -1,4 +1,4 @@
-# Needs nothing but python3 (3.11 or later), make and a package index.
+# Needs nothing but python3 (3.11.4 or later), make and a package index.
 #
 #   make quickstart   train on the digits inside scikit-learn, test, print a table      (offline once installed)
 #   make test         the default tests
@@ -18,7 +18,7 @@ quickstart: install
 	$(BIN)/python cli.py fit -c configs/recipes/quickstart.yaml
 
 test: install
-	$(BIN)/python -m pytest -n 2 -m "not slow"
+	ZOO_LOCKED=1 $(BIN)/python -m pytest -n 2 -m "not slow"
 
 test-slow: install
 	$(BIN)/python -m pytest -m slow
@@ -32,7 +32,7 @@ install: $(STAMP)
 
 # --no-deps: the lock is complete, and every file must have one of its hashes
 $(STAMP): requirements.lock pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "error: version of $(PYTHON): expected 3.11 or later, found $$($(PYTHON) -V 2>&1). Try: make PYTHON=python3.12" >&2; exit 2; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11, 4))' || { echo "error: version of $(PYTHON): expected 3.11.4 or later, found $$($(PYTHON) -V 2>&1). Try: make PYTHON=python3.12" >&2; exit 2; }
 	$(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .

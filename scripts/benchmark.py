@@ -5,6 +5,7 @@
     zoo       this project's `fit`, with metrics.csv, checkpoints and validation on
 
     python scripts/benchmark.py --data-root DIR [--rounds 7] [--threads 2]
+    python scripts/benchmark.py --data-root DIR --safety 20     # what exact resume and safe saves cost instead
 
 An epoch is 54,000 training images and the 6,000 validation images, for all three. Each round runs all three in turn,
 each in a fresh process, and takes the last epoch of each, warm; the machine's noise hits them alike, so the medians of
@@ -163,6 +164,22 @@ def measure(name: str, options: argparse.Namespace) -> float:
         return zoo(options.data_root) if name == "zoo" else tutorial(options.data_root, options.workers)
 
 
+def measure_safety(options: argparse.Namespace) -> None:
+    """Cost of exact resume and safe saves, for each of the cases, in this process."""
+    from benchmark_safety import CASES, Switch, measure, summary
+
+    torch.set_num_threads(options.threads)
+    record: dict[str, Any] = {"setting": {"threads": options.threads, "torch": torch.__version__}}
+    switch = Switch()
+    switch.install()
+    for name in CASES:
+        with contextlib.redirect_stdout(io.StringIO()):
+            record[name] = measure(options.data_root, name, options.safety, switch)
+        print(summary(name, record[name]), flush=True)
+    if options.out:
+        options.out.write_text(json.dumps(record, indent=2) + "\n")
+
+
 def measure_afresh(name: str, options: argparse.Namespace) -> float:
     """Seconds of one contender in a process of its own."""
     flags = [f"--data-root={options.data_root}", f"--threads={options.threads}", f"--workers={options.workers}"]
@@ -180,6 +197,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--workers", type=int, default=0, help="num_workers of the tutorial's DataLoader")
+    parser.add_argument("--safety", type=int, metavar="PAIRS", help="pairs of epochs with and without exact resume")
     parser.add_argument("--only", choices=NAMES, help="run one of them once, here, and print its seconds")
     parser.add_argument("--out", type=Path, help="JSON file for the raw rounds")
     options = parser.parse_args()
@@ -187,6 +205,9 @@ def main() -> None:
         parser.error(f"MNIST in {options.data_root}: expected MNIST/raw in it, found none. Try: --data-root DIR")
     if options.only:
         print(measure(options.only, options))
+        return
+    if options.safety:
+        measure_safety(options)
         return
     memory = peak_memory(options.data_root, options.threads)  # before the others: it is the largest of all children
     rounds: list[dict[str, float]] = []

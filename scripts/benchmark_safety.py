@@ -1,0 +1,112 @@
+"""What do exact resume and safe saves cost? The same `fit` with them in one epoch and without them in the next.
+
+    epochs: with, without, without, with, with, without, …  ->  seconds of each  ->  ratios of neighbours  ->  median
+
+For `scripts/benchmark.py --safety`. Within one process and between neighbouring epochs the machine's moods cancel out;
+between processes they are larger than what is measured. "Without" means: no seed per step, order and augmentation from
+torch's running generator, no look at the loss, no clock and no flags after a step, and Lightning's own way of saving.
+"""
+
+import statistics
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch.plugins.io import TorchCheckpointIO
+
+import datamodules.batches
+from cli import main as command
+from zoo import Classifier
+from zoo.callbacks.finite import StopAtNonFinite
+from zoo.callbacks.keep_last import KeepLast
+from zoo.callbacks.step_randomness import StepRandomness
+from zoo.runs.checkpoints import SafeCheckpointIO
+
+CASES = {
+    "MLP 784-256-10, batch 128": "--model MLP --model.hidden [256] --data.batch_size 128",
+    # an eighth of the images, so that an epoch takes seconds: the saves weigh eight times as much as they would
+    "ConvNet, batch 128, 6,750 images": "--model ConvNet --data.batch_size 128 --data.train_size 6750"
+    " --data.augment [shift_rotate] --trainer.precision bf16-mixed",
+}
+WARM_UP = 2  # epochs
+
+
+class Switch:
+    """Takes the safety out of the running process and puts it back, epoch by epoch.
+
+    Attributes:
+        starts: when each epoch began, and the last one ended, in seconds.
+    """
+
+    def __init__(self) -> None:
+        self.safe = True
+        self.starts: list[float] = []
+        self.callbacks: list[Any] = []
+
+    def is_safe(self, epoch: int) -> bool:
+        """With, without, without, with, and so on."""
+        return epoch % 4 in (0, 3)
+
+    def install(self) -> None:
+        """Puts itself in place of what it switches."""
+        save, generator, after_batch = (
+            SafeCheckpointIO.save_checkpoint,
+            datamodules.batches.generator,
+            KeepLast.on_train_batch_end,
+        )
+        switch = self
+
+        def on_train_epoch_start(model: Classifier) -> None:
+            switch.starts.append(time.perf_counter())
+            model._tally.clear()
+            switch.safe = switch.is_safe(model.trainer.current_epoch)
+            switch.callbacks = switch.callbacks or list(model.trainer.callbacks)  # type: ignore[attr-defined]
+            left_out = () if switch.safe else (StepRandomness, StopAtNonFinite)
+            model.trainer.callbacks = [c for c in switch.callbacks if not isinstance(c, left_out)]  # type: ignore[attr-defined]
+
+        def save_checkpoint(plugin: SafeCheckpointIO, content: Any, path: Any, **options: Any) -> None:
+            (save if switch.safe else TorchCheckpointIO.save_checkpoint)(plugin, content, path, **options)
+
+        def draw(*args: Any) -> torch.Generator:
+            return generator(*args) if switch.safe else torch.default_generator
+
+        def on_train_batch_end(callback: KeepLast, *args: Any) -> None:
+            if switch.safe:
+                after_batch(callback, *args)
+
+        def on_train_end(model: Classifier) -> None:
+            switch.starts.append(time.perf_counter())
+
+        Classifier.on_train_epoch_start = on_train_epoch_start  # type: ignore[method-assign, assignment]
+        Classifier.on_train_end = on_train_end  # type: ignore[method-assign, assignment]
+        SafeCheckpointIO.save_checkpoint = save_checkpoint  # type: ignore[method-assign, assignment]
+        datamodules.batches.generator = draw  # type: ignore[assignment]
+        KeepLast.on_train_batch_end = on_train_batch_end  # type: ignore[method-assign, assignment]
+
+
+def measure(root: Path, name: str, pairs: int, switch: Switch) -> list[dict[str, float]]:
+    """Seconds of neighbouring epochs with and without, in this process, where the switch is installed."""
+    switch.starts, switch.callbacks = [], []
+    epochs = WARM_UP + 2 * pairs
+    with tempfile.TemporaryDirectory() as folder:
+        words = f"fit --data MNIST --data.root {root} {CASES[name]} --trainer.max_epochs {epochs}"
+        command([*words.split(), "--trainer.accelerator", "cpu", "--run_dir", f"{folder}/run"])
+    seconds = [end - start for start, end in zip(switch.starts, switch.starts[1:], strict=False)]
+    rows = []
+    for first in range(WARM_UP, epochs, 2):
+        pair = {("with" if switch.is_safe(epoch) else "without"): seconds[epoch] for epoch in (first, first + 1)}
+        rows.append(pair)
+    return rows
+
+
+def summary(name: str, rows: list[dict[str, float]]) -> str:
+    """The cost in per cent, with the interval that the median of so many pairs allows."""
+    ratios = sorted(row["with"] / row["without"] for row in rows)
+    low, high = ratios[(len(ratios) - 1) // 4], ratios[-1 - (len(ratios) - 1) // 4]
+    return (
+        f"{name}: an epoch takes {statistics.median(row['with'] for row in rows):.2f} s,"
+        f" {100 * (statistics.median(ratios) - 1):+.1f} % with exact resume and safe saves"
+        f" (median of {len(rows)} pairs; the middle half from {100 * (low - 1):+.1f} to {100 * (high - 1):+.1f} %)"
+    )

@@ -1,0 +1,221 @@
+"""Runs of the command in processes of their own, which can be killed at a chosen moment.
+
+    start(words) -> fork -> cli.main(words), armed to kill itself at a moment, telling how far it is
+
+For `scripts/chaos.py`. A fork of a process that has imported torch starts in a fraction of a second.
+"""
+
+import mmap
+import os
+import signal
+import socket
+import struct
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # threads would neither survive the fork nor help networks this small
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import datamodules
+import zoo.runs.checkpoints as checkpoints
+import zoo.runs.command
+from cli import main as command
+from zoo import Classifier
+
+assert datamodules  # imported here, so that no fork has to
+assert zoo.runs.command
+zoo.runs.command.draw_run = lambda *args: None  # the figures cost more than the training
+
+SAVE_POINTS = ("half written", "before the rename", "between two renames", "after the rename")
+HOOK_POINTS = ("first step", "step", "validation", "end of epoch", "end of training")
+LAUNCHER = 15.0  # seconds after which what waits for a dead process is killed, as torchrun and srun do
+PATIENCE = 120.0  # seconds that a run may take before it counts as hung
+
+
+class Progress:
+    """How far a run is, told by it over shared memory: what it writes there is here even if it dies the moment after.
+
+    Attributes:
+        step: optimiser steps done.
+        unsaved: seconds from the last save, or the start, to the beginning of the last step.
+    """
+
+    def __init__(self) -> None:
+        self._memory = mmap.mmap(-1, 16)
+
+    @property
+    def step(self) -> int:
+        return int(struct.unpack_from("q", self._memory, 0)[0])
+
+    @property
+    def unsaved(self) -> float:
+        return float(struct.unpack_from("d", self._memory, 8)[0])
+
+    def follow(self) -> None:
+        """Makes this process tell."""
+        step, save = Classifier.training_step, checkpoints.SafeCheckpointIO.save_checkpoint
+        saved: list[float] = []
+
+        def training_step(model: Classifier, *args: Any) -> Any:
+            now = time.monotonic()
+            saved[:] = saved or [now]
+            struct.pack_into("qd", self._memory, 0, model.trainer.global_step, now - saved[0])
+            return step(model, *args)
+
+        def save_checkpoint(plugin: Any, content: Any, path: Any, **options: Any) -> None:
+            save(plugin, content, path, **options)
+            if Path(path).name == "last.ckpt":
+                saved[:] = [time.monotonic()]
+
+        Classifier.training_step = training_step  # type: ignore[method-assign, assignment]
+        checkpoints.SafeCheckpointIO.save_checkpoint = save_checkpoint  # type: ignore[method-assign, assignment]
+
+
+def die() -> None:
+    """SIGKILL, from inside: nothing of the process survives this line."""
+    os.kill(os.getpid(), signal.SIGKILL)
+    time.sleep(60)
+
+
+def arm(moment: str, after: int, act: Callable[[], None] = die) -> None:
+    """Makes this process do something to itself at the `after`-th time that it comes to this moment."""
+    left = after
+
+    def reached() -> bool:
+        nonlocal left
+        left -= 1
+        return left == -1
+
+    def before(owner: Any, name: str) -> None:
+        original = getattr(owner, name)
+
+        def armed(*args: Any, **kwargs: Any) -> Any:
+            if reached():
+                act()
+            return original(*args, **kwargs)
+
+        setattr(owner, name, armed)
+
+    if moment == "half written":
+        write = checkpoints.write_through
+
+        def half(path: Path, content: bytes) -> None:
+            if reached():
+                path.write_bytes(content[: len(content) // 2])
+                die()
+            write(path, content)
+
+        checkpoints.write_through = half
+    elif moment == "before the rename":
+        before(checkpoints, "keep")
+    elif moment == "between two renames":
+        original = checkpoints.keep
+
+        def kept(path: Path, under: Path) -> None:
+            original(path, under)
+            if reached():
+                die()
+
+        checkpoints.keep = kept
+    elif moment == "after the rename":
+        before(checkpoints, "flush_folder")
+    else:
+        hooks = {"first step": "training_step", "step": "training_step", "validation": "validation_step"}
+        hooks |= {"end of epoch": "on_train_epoch_end", "end of training": "on_train_end"}
+        before(Classifier, hooks[moment])
+
+
+def start(words: list[str], log: Path, prepare: Callable[[], None], environment: dict[str, str]) -> int:
+    """Forks a process that executes the command; returns its id."""
+    process = os.fork()
+    if process:
+        return process
+    code = 70
+    try:
+        os.environ.update(environment)
+        with log.open("a") as file:
+            os.dup2(file.fileno(), 1)
+            os.dup2(file.fileno(), 2)
+        prepare()
+        command(words)
+        code = 0
+    except SystemExit as leave:
+        code = leave.code if isinstance(leave.code, int) else 1
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def free_port() -> int:
+    """A port on this machine that nobody listens at."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Run:
+    """One start of a case's command: one process, or two that find each other as under torchrun.
+
+    Args:
+        words: the command's.
+        world: number of processes.
+        log: where they write what they say.
+        harm: called in the process `victim` before its work, to arm it.
+        victim: its rank.
+    """
+
+    def __init__(self, words: list[str], world: int, log: Path, harm: Callable[[], None] | None, victim: int) -> None:
+        self.progress = Progress()
+        port = str(free_port())
+
+        def prepare(rank: int) -> None:
+            if rank == 0:
+                self.progress.follow()
+            if harm and rank == victim:
+                harm()
+
+        self.left = {}
+        for rank in range(world):
+            environment = {
+                **{"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": str(world), "RANK": str(rank)},
+                **{"LOCAL_RANK": str(rank), "LOCAL_WORLD_SIZE": str(world), "TORCHELASTIC_RUN_ID": "chaos"},
+                **{"GROUP_RANK": "0", "TORCHELASTIC_USE_AGENT_STORE": "False"},
+            }
+            process = start(words, log, lambda rank=rank: prepare(rank), environment if world > 1 else {})  # type: ignore[misc]
+            self.left[process] = rank
+        self.codes: dict[int, int] = {}
+
+    def wait(self, seconds: float) -> bool:
+        """Waits until all processes have ended; whether they have within this time."""
+        end = time.monotonic() + seconds
+        while self.left:
+            for process in list(self.left):
+                done, status = os.waitpid(process, os.WNOHANG)
+                if done:
+                    self.codes[self.left.pop(process)] = os.waitstatus_to_exitcode(status)
+            if time.monotonic() > end:
+                return not self.left
+            time.sleep(0.001)
+        return True
+
+    def collapse(self) -> bool:
+        """Waits until all have ended after one was killed; whether a launcher would have had to help."""
+        if self.wait(LAUNCHER):
+            return False
+        self.kill(list(self.left.values()))
+        self.wait(PATIENCE)
+        return True
+
+    def kill(self, ranks: list[int]) -> bool:
+        """Kills those that still run; whether there was one."""
+        victims = [process for process, rank in self.left.items() if rank in ranks]
+        for process in victims:
+            os.kill(process, signal.SIGKILL)
+        return bool(victims)
