@@ -59,15 +59,16 @@ def count_values(text: str, deep: int = 0) -> int:
     held: dict[str | None, int] = {}  # number of values below each anchor that is complete
     levels: list[Level] = []
     count = 0
+    event: Any  # the stubs know neither libyaml's marks nor which event has a value
     for event in yaml.parse(text, Loader=Events):
         if isinstance(event, yaml.CollectionEndEvent):
             level = levels.pop()
             held[level.anchor] = count - level.start
         if not isinstance(event, yaml.NodeEvent):
             continue
-        where = {"problem_mark": event.start_mark}
+        where: dict[str, Any] = {"problem_mark": event.start_mark}
         if levels and levels[-1].has(event):
-            raise yaml.MarkedYAMLError(problem=f"the key {event.value} twice", **where)
+            raise yaml.MarkedYAMLError(problem=f"the key {getattr(event, 'value', '')} twice", **where)
         if isinstance(event, yaml.AliasEvent):
             if event.anchor not in held:
                 raise BeyondLimitError(problem="an alias of what it is part of", **where)
@@ -86,7 +87,7 @@ def count_values(text: str, deep: int = 0) -> int:
     return count
 
 
-def count_within(scalar: yaml.ScalarEvent, text: str, deep: int) -> int:
+def count_within(scalar: Any, text: str, deep: int) -> int:
     """Number of values below a scalar when its text is read as yaml again; 0 if it is no yaml, or one value."""
     if len(scalar.value) > LONGEST:
         raise BeyondLimitError(problem=f"more than {LONGEST:,} characters in one value", problem_mark=scalar.start_mark)
