@@ -201,9 +201,12 @@ class ImageDataModule(LightningDataModule, ABC):
                 "those of its config.yaml",
             ),
         ):
-            if state.get(key, found) != found:
+            saved = state.get(key, found)
+            if saved != found:
+                if type(saved) is not int:
+                    saved, advice = "a whole number", "another checkpoint"
                 raise ValueError(
-                    f"{what}: expected {state[key]}, as in the run that is to go on, found {found}."
+                    f"{what}: expected {saved}, as in the run that is to go on, found {found}."
                     f" Try: {advice}, or a new run (without --resume)"
                 )
 
@@ -267,6 +270,6 @@ def checked_statistics(state: dict[str, Any], channels: int) -> tuple[list[float
         if not numbers or len(values) != channels or not all(least < value < math.inf for value in values):
             raise ValueError(
                 f"mean and std in the checkpoint: expected a finite number for each of the {channels} channels,"
-                f" found {str(mean)[:60]} and {str(std)[:60]}. Try: a checkpoint of this data"
+                f" found {str(mean)[:60]!r} and {str(std)[:60]!r}. Try: a checkpoint of this data"
             )
     return mean, std

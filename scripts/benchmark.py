@@ -172,7 +172,7 @@ def measure_safety(options: argparse.Namespace) -> None:
     record: dict[str, Any] = {"setting": {"threads": options.threads, "torch": torch.__version__}}
     switch = Switch()
     switch.install()
-    for name in CASES:
+    for name in [name for name in CASES if options.case in name]:
         with contextlib.redirect_stdout(io.StringIO()):
             record[name] = measure(options.data_root, name, options.safety, switch)
         print(summary(name, record[name]), flush=True)
@@ -198,6 +198,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--workers", type=int, default=0, help="num_workers of the tutorial's DataLoader")
     parser.add_argument("--safety", type=int, metavar="PAIRS", help="pairs of epochs with and without exact resume")
+    parser.add_argument("--case", default="", help="with --safety: only the cases that have this in their names")
     parser.add_argument("--only", choices=NAMES, help="run one of them once, here, and print its seconds")
     parser.add_argument("--out", type=Path, help="JSON file for the raw rounds")
     options = parser.parse_args()

@@ -23,7 +23,7 @@ import torch
 from torch import nn
 
 from attacks.scene import MODULE, Scene, rewritten, summed, zipped
-from zoo.runs.checkpoints import serialised
+from zoo.runs.checkpoints import COMMENT, serialised
 
 LARGE = 2**31  # bytes, of what a few bytes are to become
 
@@ -428,10 +428,11 @@ def a_pickle_in_capitals(scene: Scene) -> None:
     scene.write(zipped({**scene.either({"archive/DATA.PKL": hostile_pickle(scene)}, {}), **members}))
 
 
-@attack("test")
+@attack("test", inert=True)
 def two_archives_in_a_row(scene: Scene) -> None:
     """Puts an archive before the archive: offsets can be counted from either start."""
-    scene.write(scene.either(zipped({"archive/data.pkl": hostile_pickle(scene)}), b"") + scene.honest)
+    first = zipped({"archive/data.pkl": hostile_pickle(scene)})
+    scene.write(summed(scene.either(first, b"") + scene.honest[:-COMMENT]))
 
 
 @attack("test")
@@ -898,6 +899,12 @@ def seconds_of_text(scene: Scene) -> None:
 def the_best_of_text(scene: Scene) -> None:
     """Has a text for the best accuracy."""
     state("callbacks", "KeepBest", "accuracy")(scene, "high")
+
+
+@attack("fit")
+def the_best_beyond_all(scene: Scene) -> None:
+    """Has a best accuracy that is never beaten, so that the last weights would pass for the best."""
+    state("callbacks", "KeepBest", "accuracy")(scene, 2.0)
 
 
 @attack("fit")

@@ -33,4 +33,7 @@ class KeepBest(Checkpoint):
         return {"accuracy": self.accuracy}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.accuracy = float(state_dict["accuracy"])
+        accuracy = float(state_dict["accuracy"])
+        if not -1 <= accuracy <= 1:  # such a one would never be beaten
+            raise ValueError(f"best accuracy in the checkpoint: expected a share, found {accuracy}. Try: a new run")
+        self.accuracy = accuracy

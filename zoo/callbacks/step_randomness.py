@@ -27,14 +27,18 @@ class StepRandomness(Callback):
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
-        self._block: tuple[int, int] | None = None  # epoch and block that the seeds belong to
-        self._seeds: list[int] = []
+        self._seeds: list[int] = []  # of the running block
+        self._generators: list[torch.Generator] = []
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._seeds = []
+        self._generators = [torch.default_generator]
+        if pl_module.device.type == "cuda":
+            self._generators.append(torch.cuda.default_generators[pl_module.device.index])
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
-        block = trainer.current_epoch, batch_idx // BLOCK
-        if block != self._block:
-            self._block, self._seeds = block, step_seeds(self.seed, *block, trainer.global_rank)
-        seed = self._seeds[batch_idx % BLOCK]
-        torch.default_generator.manual_seed(seed)
-        if pl_module.device.type == "cuda":
-            torch.cuda.default_generators[pl_module.device.index].manual_seed(seed)
+        block, place = divmod(batch_idx, BLOCK)
+        if place == 0 or not self._seeds:  # asking Lightning at every step costs ten times as much as the seeding
+            self._seeds = step_seeds(self.seed, trainer.current_epoch, block, trainer.global_rank)
+        for generator in self._generators:
+            generator.manual_seed(self._seeds[place])

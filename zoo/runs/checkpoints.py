@@ -167,10 +167,12 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
             " Try: download it, and look at what it is"
         )
     if not path.is_file():
-        near = sorted(str(file) for file in path.parent.glob("*.ckpt")) if path.parent.is_dir() else []
-        hint = f". Try: {', '.join(near[:3])}" if near else ""
+        near = [str(file) for file in sorted(path.parent.glob("*.ckpt")) if file.is_file()]
         found = "something else" if path.exists() else "none"
-        raise UsageError(f"checkpoint in --ckpt_path: expected a file, found {found} at {path}{hint}")
+        raise UsageError(
+            f"checkpoint in --ckpt_path: expected a file, found {found} at {path}."
+            f" Try: {', '.join(near[:3]) or '--run_dir DIR of a run'}"
+        )
     try:
         raw = path.read_bytes()
         summed = check_sum(raw)
@@ -181,9 +183,9 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     except UNREADABLE as error:
         reason = " ".join(str(error).split())[:200].rstrip(".") or type(error).__name__
         previous = previous_of(path)
-        hint = f". Try: {previous}" if previous.exists() else ""
+        advice = previous if previous.exists() else "another copy of it, or one that the zoo or Lightning 2 has written"
         raise ValueError(
-            f"checkpoint in {path}: expected tensors and plain values in a whole file, found {reason}{hint}"
+            f"checkpoint in {path}: expected tensors and plain values in a whole file, found {reason}. Try: {advice}"
         ) from error
     content.pop(SUMMED, None)
     return content

@@ -1,5 +1,6 @@
 """Does a checkpoint belong to this model, and to the way it is trained here?"""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -64,7 +65,7 @@ def check_continues(path: Path, checkpoint: Mapping[str, Any], model: LightningM
     before, now = (held.get("optimizer") for held in (checkpoint.get("hyper_parameters", {}), model.hparams))
     names = [str(held.get("class_path"))[:60] if isinstance(held, Mapping) else None for held in (before, now)]
     if None not in names and names[0] != names[1]:
-        advice = f"--model.optimizer {names[0]}, or " if str(names[0]).startswith("torch.optim.") else ""
+        advice = f"--model.optimizer {names[0]}, or " if re.fullmatch(r"torch\.optim\.\w+", str(names[0])) else ""
         raise UsageError(
             f"optimiser in --model.optimizer: expected {names[0]}, whose state is in {path}, found {names[1]}."
             f" Try: {advice}a new run (without --resume)"

@@ -17,6 +17,7 @@ from zoo.runs.folder import whole_file
 
 FIRST = ["epoch", "step", "seconds", "lr", "train/loss", "train/accuracy", "val/loss", "val/accuracy"]
 REWRITE_SECONDS = 5.0  # a long file is not written anew more often than this
+ADVICE = " Try: without this file; the run goes on from its checkpoints alone"
 SHORT = 1000  # rows; a file up to this length is written at once
 
 Row = dict[str, float]
@@ -105,7 +106,9 @@ def read_metrics(path: Path) -> list[Row]:
         with path.open(newline="") as file:
             rows = [{name: float(value) for name, value in row.items() if value} for row in csv.DictReader(file)]
     except (ValueError, TypeError, csv.Error) as error:
-        raise ValueError(f"metrics in {path}: expected numbers under their names, found others ({error})") from error
+        raise ValueError(
+            f"metrics in {path}: expected numbers under their names, found others ({error}).{ADVICE}"
+        ) from error
     if not all("step" in row for row in rows):
-        raise ValueError(f"metrics in {path}: expected a step in each row, found one without")
+        raise ValueError(f"metrics in {path}: expected a step in each row, found one without.{ADVICE}")
     return rows

@@ -120,7 +120,8 @@ def layout(value: Tensor) -> tuple[Any, ...]:
 def words(value: Any) -> str:
     """A value as far as its form goes."""
     if isinstance(value, Tensor):
-        return f"a tensor {tuple(value.shape)} of {str(value.dtype).removeprefix('torch.')}"
+        strides = "" if value.is_contiguous() else f" with strides {value.stride()}"
+        return f"a tensor {tuple(value.shape)} of {str(value.dtype).removeprefix('torch.')}{strides}"
     if isinstance(value, list | tuple):
         return f"{len(value)} in a list"
     names = {bool: "true or false", dict: "a dict", str: "a text", type(None): "nothing", float: "a number"}
