@@ -1,10 +1,11 @@
-"""Protects the numbers in the documents: headers of the recipes and table of the README are those of the rows."""
+"""Protects the numbers in the documents: rows belong to their recipes, headers and the README's table to the rows."""
 
 import importlib.util
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+from scipy.stats import ttest_1samp
 
 ROOT = Path(__file__).parents[1]
 
@@ -19,14 +20,24 @@ def recipes() -> ModuleType:
     return module
 
 
-def test_every_recipe_has_a_row(recipes):
-    assert {row["recipe"] for row in recipes.read_rows()} == {path.stem for path in recipes.RECIPES.glob("*.yaml")}
+def test_rows_belong_to_the_recipes_as_they_are(recipes):
+    """Who changes a recipe must run it anew, or its numbers would be another recipe's."""
+    for row in recipes.read_rows():
+        assert row["config"] == recipes.current(row["recipe"]), row["recipe"]
+
+
+def test_a_changed_recipe_is_told_from_its_rows(recipes):
+    text = (recipes.RECIPES / "mnist_mlp.yaml").read_text()
+    assert recipes.fingerprint("# a comment\n" + text) == recipes.fingerprint(text)
+    assert recipes.fingerprint(text.replace("seed_everything: 0", "seed_everything: 3")) == recipes.fingerprint(text)
+    assert recipes.fingerprint(text.replace("[256]", "[257]")) != recipes.fingerprint(text)
 
 
 def test_headers_are_those_of_the_rows(recipes):
-    for row in recipes.read_rows():
-        text = (recipes.RECIPES / f"{row['recipe']}.yaml").read_text()
-        assert recipes.with_header(text, row) == text
+    groups = recipes.by_recipe(recipes.read_rows())
+    for name in recipes.names():
+        text = (recipes.RECIPES / f"{name}.yaml").read_text()
+        assert recipes.with_header(name, text, groups.get(name, [])) == text
 
 
 def test_the_readme_is_that_of_the_rows(recipes):
@@ -38,3 +49,29 @@ def test_rows_count_all_test_images_and_name_their_code(recipes):
     for row in recipes.read_rows():
         assert row["test_n"] == ("359" if row["recipe"] == "quickstart" else "10000")
         assert len(row["git_commit"]) == 40  # a commit, and no file differed from it
+
+
+def test_every_recipe_has_at_least_five_seeds_each_once(recipes):
+    for name, rows in recipes.by_recipe(recipes.read_rows()).items():
+        seeds = [int(row["seed"]) for row in rows]
+        assert seeds == list(range(len(seeds))), name
+        least = 10 if rows[0]["model"] in ("SoftmaxRegression", "MLP") else 5
+        assert len(seeds) >= least, name
+
+
+def test_interval_is_students(recipes):
+    values = [98.1, 98.4, 98.3, 98.9, 98.2]
+    low, high = ttest_1samp(values, 0).confidence_interval(0.95)
+    assert recipes.with_interval(values) == f"{(low + high) / 2:.2f} ± {(high - low) / 2:.2f} %"
+
+
+def test_a_row_replaces_its_older_self_only(recipes, tmp_path):
+    def row(config: str, seed: int, test: str) -> dict[str, str]:
+        return {"recipe": "r", "config": config, "seed": str(seed), "test_accuracy": test}
+
+    path = tmp_path / "rows.csv"
+    for new in (row("a", 0, "1"), row("a", 1, "2"), row("a", 0, "3")):
+        recipes.add_row(new, path)
+    assert [(old["seed"], old["test_accuracy"]) for old in recipes.read_rows(path)] == [("0", "3"), ("1", "2")]
+    recipes.add_row(row("b", 4, "5"), path)  # the recipe has changed: the others are another recipe's
+    assert [old["seed"] for old in recipes.read_rows(path)] == ["4"]
