@@ -305,6 +305,22 @@ def test_images_give_one_row_of_scores_each(shape: tuple[int, int, int], norm: N
         assert F.cross_entropy(nothing, torch.zeros(0, dtype=torch.long), reduction="sum") == 0
 
 
+@pytest.mark.parametrize(("norm", "dense", "conv"), [
+    ("none", [nn.Linear, nn.ReLU], [nn.Conv2d, nn.ReLU]),
+    ("batch", [nn.Linear, nn.BatchNorm1d, nn.ReLU], [nn.Conv2d, nn.BatchNorm2d, nn.ReLU]),
+    ("layer", [nn.Linear, nn.LayerNorm, nn.ReLU], [nn.Conv2d, ChannelNorm, nn.ReLU]),
+])  # fmt: skip
+def test_norms_stand_between_a_layer_and_its_activation(
+    norm: NormName, dense: list[type[nn.Module]], conv: list[type[nn.Module]]
+) -> None:
+    mlp = MLP((1, 28, 28), 10, hidden=[20, 30], norm=norm, dropout=0.5)
+    hidden = [*dense, nn.Dropout]
+    assert [type(layer) for layer in mlp.net.children()] == [nn.Flatten, *hidden, *hidden, nn.Linear]
+    convnet = ConvNet((1, 28, 28), 10, channels=[4, 8], depth=2, norm=norm)
+    stage = [*conv, *conv, nn.MaxPool2d]
+    assert [type(layer) for layer in convnet.net.children()][: 2 * len(stage)] == 2 * stage
+
+
 def test_channel_norm_is_layer_norm_over_the_whole_map() -> None:
     x = 3 * torch.randn(4, 6, 5, 7) + 1
     torch.testing.assert_close(ChannelNorm(6)(x), nn.LayerNorm((6, 5, 7))(x), rtol=1e-5, atol=1e-5)
