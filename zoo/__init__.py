@@ -4,6 +4,7 @@ from zoo.classifier import Classifier
 from zoo.convnet import ConvNet
 from zoo.lenet import LeNet
 from zoo.mlp import MLP
+from zoo.resnet import ResNet
 from zoo.softmax import SoftmaxRegression
 
-__all__ = ["MLP", "Classifier", "ConvNet", "LeNet", "SoftmaxRegression"]
+__all__ = ["MLP", "Classifier", "ConvNet", "LeNet", "ResNet", "SoftmaxRegression"]
