@@ -6,5 +6,6 @@ from zoo.lenet import LeNet
 from zoo.mlp import MLP
 from zoo.resnet import ResNet
 from zoo.softmax import SoftmaxRegression
+from zoo.vit import ViT
 
-__all__ = ["MLP", "Classifier", "ConvNet", "LeNet", "ResNet", "SoftmaxRegression"]
+__all__ = ["MLP", "Classifier", "ConvNet", "LeNet", "ResNet", "SoftmaxRegression", "ViT"]
