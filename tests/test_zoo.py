@@ -88,11 +88,13 @@ def test_learns_32_images_by_heart(name, archive):
     x, y = images(32), torch.arange(32) % 10
     optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
     for _ in range(60):
+        logits = model(x)
+        if (logits.argmax(1) == y).all():
+            return  # most know them after a few steps, and some models are slow
         optimizer.zero_grad()
-        loss = F.cross_entropy(model(x), y)
-        loss.backward()
+        F.cross_entropy(logits, y).backward()
         optimizer.step()
-    assert (model(x).argmax(1) == y).all()
+    pytest.fail(f"only {(model(x).argmax(1) == y).sum()} of 32 known after 60 steps")
 
 
 @pytest.mark.parametrize("name", MODELS)

@@ -4,6 +4,8 @@ from zoo.classifier import Classifier
 from zoo.convnet import ConvNet
 from zoo.lenet import LeNet
 from zoo.mlp import MLP
+from zoo.resnet import ResNet
 from zoo.softmax import SoftmaxRegression
+from zoo.vit import ViT
 
-__all__ = ["MLP", "Classifier", "ConvNet", "LeNet", "SoftmaxRegression"]
+__all__ = ["MLP", "Classifier", "ConvNet", "LeNet", "ResNet", "SoftmaxRegression", "ViT"]

@@ -21,6 +21,7 @@ from zoo.layers import (
     NormName,
     PoolName,
     Shape,
+    check_kernel_size,
     check_map,
     check_widths,
     conv,
@@ -63,11 +64,7 @@ class ConvNet(Classifier):
         **training: Any,
     ) -> None:
         check_widths("channels", channels, least=1)
-        if kernel_size % 2 == 0 or kernel_size < 1:
-            raise ValueError(
-                f"kernel size in --model.kernel_size: expected an odd number from 1, found {kernel_size}."
-                f" Try: --model.kernel_size {kernel_size + 1}"
-            )
+        check_kernel_size(kernel_size)
         if depth < 1:
             raise ValueError(f"convolutions per stage in --model.depth: expected at least 1, found {depth}")
         shape, padding = in_shape, kernel_size // 2

@@ -113,6 +113,15 @@ def pool_shape(shape: Shape) -> Shape:
     return channels, height // 2, width // 2
 
 
+def check_kernel_size(kernel_size: int) -> None:
+    """Raises ValueError unless a kernel has a middle, so that padding by half of it keeps the size of a map."""
+    if kernel_size % 2 == 0 or kernel_size < 1:
+        raise ValueError(
+            f"kernel size in --model.kernel_size: expected an odd number from 1, found {kernel_size}."
+            f" Try: --model.kernel_size {max(kernel_size, 0) + 1}"
+        )
+
+
 def check_map(layer: str, shape: Shape, kernel_size: int, padding: int = 0) -> None:
     """Raises ValueError if a kernel is larger than the map it should slide over."""
     _, height, width = shape

@@ -1,0 +1,105 @@
+"""ResNet: stages of residual blocks; from stage to stage the map halves and the channels double.
+
+    x (B, C, 32, 32)
+      -> conv -> norm -> activation (B, 64, 32, 32)
+      -> block × n (B, 64, 32, 32)
+      -> block × n (B, 128, 16, 16)
+      -> block × n (B, 256, 8, 8)
+      -> block × n (B, 512, 4, 4)
+      -> average over the map (B, 512) -> Linear (B, K)
+
+He, Zhang, Ren, Sun 2015, arXiv 1512.03385, with the first layer of its §4.2, made for small images: one convolution
+that keeps the size of the map, and no pooling. A block learns what to add to its input, not what to make of it: the
+gradient has a way past it, and dozens of layers can be trained.
+"""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+from torch import Tensor, nn
+
+from zoo.classifier import Classifier
+from zoo.layers import Activation, NormName, Shape, activate, check_kernel_size, check_widths, conv, dropping
+
+
+class Block(nn.Module):
+    """y = activation(F(x) + shortcut(x)), the paper's equations 1 and 2.
+
+    F is conv -> norm -> activation -> conv -> norm, its first convolution with the stride. The shortcut is x itself, or
+    where F changes the shape, a 1 × 1 convolution and a norm (option B of the paper's §4.1).
+    """
+
+    def __init__(
+        self, channels_in: int, channels_out: int, kernel_size: int, stride: int, activation: Activation, norm: NormName
+    ) -> None:
+        super().__init__()
+        padding = kernel_size // 2
+        self.residual = nn.Sequential(
+            *conv(channels_in, channels_out, kernel_size, activation, norm, padding=padding, stride=stride),
+            *conv(channels_out, channels_out, kernel_size, "identity", norm, padding=padding),
+        )
+        self.shortcut: nn.Module = nn.Identity()
+        if stride > 1 or channels_in != channels_out:
+            self.shortcut = nn.Sequential(
+                *conv(channels_in, channels_out, 1, "identity", norm, padding=0, stride=stride)
+            )
+        self.activation = activate(activation)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, channels_in, H, W) -> (B, channels_out, H / stride, W / stride), sides rounded up."""
+        return self.activation(self.residual(x) + self.shortcut(x))
+
+
+class ResNet(Classifier):
+    """Residual blocks of two convolutions, in stages.
+
+    Args:
+        in_shape: channels, height and width of an image.
+        num_classes: K.
+        depth: layers with weights on the longest way through: two in each block, the first convolution and the last
+            Linear. Every stage has equally many blocks, so 18 is the paper's ResNet-18, but 34 is not its ResNet-34.
+        channels: kernels of the convolutions in each stage; stages after the first halve the map. With `[16, 32, 64]`,
+            depth 20, 32, 44, 56 and 110 are the networks of the paper's §4.2.
+        kernel_size: side of the kernels in pixels, odd, so that padding keeps the size of the map.
+        activation: after each convolution, in the second one of a block after the sum.
+        norm: after each convolution, also that of a shortcut.
+        dropout: share of the averaged features silenced in each training step.
+        training: how it is trained, see `Classifier`.
+    """
+
+    def __init__(
+        self,
+        in_shape: Shape,
+        num_classes: int,
+        depth: int = 18,
+        channels: Sequence[int] = (64, 128, 256, 512),
+        kernel_size: int = 3,
+        activation: Activation = "relu",
+        norm: NormName = "batch",
+        dropout: float = 0.0,
+        **training: Any,
+    ) -> None:
+        check_widths("channels", channels, least=1)
+        check_kernel_size(kernel_size)
+        check_depth(depth, len(channels))
+        blocks = (depth - 2) // (2 * len(channels))
+        layers = conv(in_shape[0], channels[0], kernel_size, activation, norm, padding=kernel_size // 2)
+        for i, (before, width) in enumerate(pairwise((channels[0], *channels))):
+            stride = 1 if i == 0 else 2
+            layers.append(Block(before, width, kernel_size, stride, activation, norm))
+            layers += [Block(width, width, kernel_size, 1, activation, norm) for _ in range(blocks - 1)]
+        layers += [nn.AdaptiveAvgPool2d(1), nn.Flatten(), *dropping(dropout), nn.Linear(channels[-1], num_classes)]
+        super().__init__(nn.Sequential(*layers), **training)
+
+
+def check_depth(depth: int, stages: int) -> None:
+    """Raises ValueError unless the layers between the first and the last make whole blocks, as many in each stage."""
+    step = 2 * stages
+    if depth > 2 and (depth - 2) % step == 0:
+        return
+    fitting = ", ".join(str(2 + step * blocks) for blocks in (1, 2, 3))
+    small = depth > 2 and (depth - 2) % 6 == 0  # it fits the three stages of the paper's §4.2
+    nearest = 2 + step * max(1, round((depth - 2) / step))
+    change = "--model.channels '[16,32,64]'" if small else f"--model.depth {nearest}"
+    raise ValueError(f"depth in --model.depth: expected {fitting}, … for {stages} stages, found {depth}. Try: {change}")

@@ -1,0 +1,175 @@
+"""ViT: the image is cut into patches, and each patch becomes a token of a Transformer.
+
+    x (B, C, 28, 28)
+      -> convolution 4 × 4, stride 4 (B, D, 7, 7) -> a token for each place (B, 49, D) -> + positions (49, D)
+      -> [x + attention(norm(x)) -> x + mlp(norm(x))] × depth (B, 49, D)
+      -> norm -> mean over the tokens (B, D) -> Linear (B, K)
+
+B batch, N tokens, D width, h heads. Dosovitskiy et al. 2021, arXiv 2010.11929; the mean of the tokens instead of a
+class token, and positions that need not be learned, are from Beyer, Zhai, Kolesnikov 2022, arXiv 2205.01580. Apart from
+patches and positions nothing in it knows which pixels are neighbours: that has to be learned, too.
+"""
+
+import math
+from typing import Any, Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from zoo.classifier import Classifier
+from zoo.layers import Activation, Shape, dense, dropping
+
+PositionsName = Literal["learned", "sincos"]
+
+
+def sincos(rows: int, columns: int, width: int) -> Tensor:
+    """Positions as waves: row and column of each patch, in sines and cosines of D/4 wavelengths, (N, D).
+
+        sin(ω row), cos(ω row), sin(ω column), cos(ω column)   with ω = 10,000^(-4i/D), i = 0 … D/4 - 1
+
+    Vaswani et al. 2017, arXiv 1706.03762, §3.5, once for each direction.
+    """
+    omega = 10_000.0 ** (-4 * torch.arange(width // 4) / width)  # (D/4,)
+    row = torch.arange(rows).repeat_interleave(columns)[:, None] * omega  # (N, D/4)
+    column = torch.arange(columns).repeat(rows)[:, None] * omega  # (N, D/4)
+    return torch.cat([row.sin(), row.cos(), column.sin(), column.cos()], dim=1)
+
+
+class Tokens(nn.Module):
+    """A linear map of each patch, plus a vector that says where it lies (the paper's equation 1)."""
+
+    def __init__(self, in_shape: Shape, patch_size: int, width: int, positions: PositionsName) -> None:
+        super().__init__()
+        channels, rows, columns = in_shape[0], in_shape[1] // patch_size, in_shape[2] // patch_size
+        self.patches = nn.Conv2d(channels, width, patch_size, patch_size)
+        if positions == "learned":
+            self.positions = nn.Parameter(0.02 * torch.randn(rows * columns, width))  # (N, D)
+        else:
+            self.register_buffer("positions", sincos(rows, columns, width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) -> (B, N, D), row by row of the image."""
+        return self.patches(x).flatten(2).transpose(1, 2) + self.positions
+
+
+class Attention(nn.Module):
+    """Each token asks all tokens: softmax(Q Kᵀ / √(D/h)) V in every head (Vaswani et al. 2017, §3.2).
+
+    Keys have no bias: it would add the same to all scores of a query, which softmax does not notice.
+    """
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.query = nn.Linear(width, width)
+        self.key = nn.Linear(width, width, bias=False)
+        self.value = nn.Linear(width, width)
+        self.out = nn.Linear(width, width)
+
+    def split(self, x: Tensor) -> Tensor:
+        """Deals the features out to the heads: (B, N, D) -> (B, h, N, D/h)."""
+        return x.unflatten(2, (self.heads, -1)).transpose(1, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, N, D) -> (B, N, D)."""
+        q, k, v = self.split(self.query(x)), self.split(self.key(x)), self.split(self.value(x))
+        answers = F.scaled_dot_product_attention(q, k, v)  # (B, h, N, D/h)
+        return self.out(answers.transpose(1, 2).flatten(2))
+
+
+class Block(nn.Module):
+    """Tokens first exchange what they know, then each goes through the same MLP (the paper's equations 2 and 3)."""
+
+    def __init__(self, width: int, heads: int, hidden: int, activation: Activation, dropout: float) -> None:
+        super().__init__()
+        self.attention = nn.Sequential(nn.LayerNorm(width), Attention(width, heads), *dropping(dropout))
+        layers = [*dense(width, hidden, activation, "none", dropout), nn.Linear(hidden, width), *dropping(dropout)]
+        self.mlp = nn.Sequential(nn.LayerNorm(width), *layers)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, N, D) -> (B, N, D)."""
+        x = x + self.attention(x)
+        return x + self.mlp(x)
+
+
+class Mean(nn.Module):
+    """The mean of the tokens."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, N, D) -> (B, D)."""
+        return x.mean(1)
+
+
+class ViT(Classifier):
+    """A Transformer over the patches of an image.
+
+    Args:
+        in_shape: channels, height and width of an image.
+        num_classes: K.
+        patch_size: side of a patch in pixels, a divisor of both sides of the image. Half of it makes four times as many
+            tokens and sixteen times as many pairs of tokens.
+        width: numbers in a token, D; a multiple of `heads`.
+        depth: blocks.
+        heads: parts of a token that attend on their own.
+        mlp_ratio: hidden units of the MLP in a block, as a multiple of `width`.
+        activation: in the MLP of each block.
+        positions: `learned` with the weights, or `sincos`, fixed waves of row and column, for which `width` is a
+            multiple of 4.
+        dropout: share silenced in each training step: of the tokens at first, of what each attention adds to them, of
+            the hidden units and of what each MLP adds.
+        training: how it is trained, see `Classifier`.
+    """
+
+    def __init__(
+        self,
+        in_shape: Shape,
+        num_classes: int,
+        patch_size: int = 4,
+        width: int = 64,
+        depth: int = 4,
+        heads: int = 4,
+        mlp_ratio: float = 2.0,
+        activation: Activation = "gelu",
+        positions: PositionsName = "learned",
+        dropout: float = 0.0,
+        **training: Any,
+    ) -> None:
+        hidden = round(mlp_ratio * width)
+        sizes = {"width": width, "depth": depth, "heads": heads, "mlp_ratio × --model.width": hidden}
+        for flag, size in sizes.items():
+            if size < 1:
+                raise ValueError(f"size in --model.{flag}: expected at least 1, found {size}")
+        check_patches(in_shape, patch_size)
+        check_heads(width, heads, positions)
+        layers = [
+            Tokens(in_shape, patch_size, width, positions),
+            *dropping(dropout),
+            *[Block(width, heads, hidden, activation, dropout) for _ in range(depth)],
+            nn.LayerNorm(width),
+            Mean(),
+            nn.Linear(width, num_classes),
+        ]
+        super().__init__(nn.Sequential(*layers), **training)
+
+
+def check_patches(in_shape: Shape, patch_size: int) -> None:
+    """Raises ValueError unless whole patches cover the image."""
+    _, height, width = in_shape
+    fitting = [size for size in range(1, min(height, width) + 1) if height % size == width % size == 0]
+    if patch_size not in fitting:
+        nearest = min(fitting, key=lambda size: abs(size - patch_size))
+        raise ValueError(
+            f"side of a patch in --model.patch_size: expected one of {', '.join(map(str, fitting))} for images of"
+            f" {height} × {width}, found {patch_size}. Try: --model.patch_size {nearest}"
+        )
+
+
+def check_heads(width: int, heads: int, positions: PositionsName) -> None:
+    """Raises ValueError unless a token can be dealt out evenly to the heads, and to the waves if there are any."""
+    step = heads if positions == "learned" else math.lcm(heads, 4)
+    if width % step != 0:
+        raise ValueError(
+            f"width in --model.width: expected a multiple of {step} for {heads} heads and {positions} positions,"
+            f" found {width}. Try: --model.width {max(1, round(width / step)) * step}"
+        )
