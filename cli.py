@@ -27,11 +27,14 @@ def main(args: Sequence[str] | None = None) -> None:
         import datamodules
         import zoo
         from zoo.runs.command import ZooCLI, download
+        from zoo.runs.describe import describe
 
         assert zoo  # importing the packages makes their classes known by their short names
         words = [word for word in words if word != "--debug"]
         if words[:1] == ["download"]:
             download(datamodules.ImageDataModule, words[1:])
+        elif words[:1] == ["describe"]:
+            describe(datamodules.ImageDataModule, words[1:])
         else:
             ZooCLI(datamodules.ImageDataModule, words)
 

@@ -17,6 +17,7 @@ from lightning.pytorch.cli import OptimizerCallable
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 
+from zoo.geometry import misfit
 from zoo.initialisers import InitialiserName, initialise
 from zoo.runs.checkpoints import read_checkpoint
 from zoo.runs.named_classes import check_classes
@@ -81,7 +82,13 @@ class Classifier(LightningModule):
         return super().load_from_checkpoint(checked, *args, **{**kwargs, "weights_only": True})
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.net(x)
+        """Images (B, C, H, W) -> logits (B, K); raises ValueError if the network does not take their shape."""
+        try:
+            return self.net(x)
+        except RuntimeError as error:  # costs nothing as long as there is none
+            if text := misfit(self.net, type(self).__name__, x, self.hparams.get("in_shape")):
+                raise ValueError(text) from error
+            raise
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         x, y = batch[:2]

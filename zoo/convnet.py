@@ -75,7 +75,7 @@ class ConvNet(Classifier):
                 layers += conv(shape[0], width, kernel_size, activation, norm, padding=padding, stride=stride)
                 shape = conv_shape(shape, width, kernel_size, stride, padding)
             if pool != "stride":
-                check_map(f"pooling after stage {i + 1} of {len(channels)}", shape, 2)
+                check_map(f"pooling after stage {i + 1} of {len(channels)}, net.{len(layers)}", shape, 2)
                 layers += pooling(pool)
                 shape = pool_shape(shape)
         if max(shape[1:]) > LARGEST_FLAT_SIDE:

@@ -124,10 +124,11 @@ def check_kernel_size(kernel_size: int) -> None:
 
 def check_map(layer: str, shape: Shape, kernel_size: int, padding: int = 0) -> None:
     """Raises ValueError if a kernel is larger than the map it should slide over."""
-    _, height, width = shape
+    channels, height, width = shape
     if min(height, width) + 2 * padding < kernel_size:
+        rim = f" with padding {padding}" if padding else ""
         raise ValueError(
-            f"geometry in {layer}: expected a map of at least {kernel_size} × {kernel_size} for its {kernel_size} ×"
-            f" {kernel_size} kernel, found {height} × {width} with padding {padding}."
-            " Try: fewer layers, a smaller kernel, or larger images"
+            f"geometry in {layer}: expected a map of at least {kernel_size - 2 * padding} ×"
+            f" {kernel_size - 2 * padding} for its {kernel_size} × {kernel_size} kernel{rim}, found {channels} ×"
+            f" {height} × {width} (C × H × W). Try: fewer layers, a smaller kernel, or larger images"
         )

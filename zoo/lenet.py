@@ -69,11 +69,11 @@ class LeNet(Classifier):
         for i, width in enumerate(channels):
             # 28 × 28 images are framed to the 32 × 32 of the paper
             padding = kernel_size // 2 if i == 0 and in_shape[1] < 32 else 0
-            check_map(f"convolution {i + 1} of {len(channels)}", shape, kernel_size, padding)
+            check_map(f"convolution {i + 1} of {len(channels)}, net.{len(layers)}", shape, kernel_size, padding)
             layers += conv(shape[0], width, kernel_size, activation, norm, padding=padding, stride=stride)
             shape = conv_shape(shape, width, kernel_size, stride, padding)
             if pool != "stride":
-                check_map(f"pooling {i + 1} of {len(channels)}", shape, 2)
+                check_map(f"pooling {i + 1} of {len(channels)}, net.{len(layers)}", shape, 2)
                 layers += pooling(pool)
                 shape = pool_shape(shape)
         widths = (shape[0] * shape[1] * shape[2], *hidden)

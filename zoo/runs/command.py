@@ -25,6 +25,7 @@ from zoo.callbacks.mistakes import CollectMistakes
 from zoo.callbacks.progress import EpochLines
 from zoo.callbacks.step_randomness import StepRandomness
 from zoo.classifier import Classifier
+from zoo.geometry import check_geometry
 from zoo.runs.checkpoints import SafeCheckpointIO, read_checkpoint, resumable
 from zoo.runs.figures import draw_run
 from zoo.runs.folder import RECORDED, OpenRun, RunFolder
@@ -43,7 +44,10 @@ from zoo.runs.states import check_states, check_training
 from zoo.runs.wandb_mode import settle
 from zoo.runs.words import add_allow_import, complete, without_imports
 
-DESCRIPTION = "The model zoo for small images: train, test and use small networks. See README.md."
+DESCRIPTION = (
+    "The model zoo for small images: train, test and use small networks. See README.md."
+    " Two more verbs have their own --help: describe (the layers of a network), download (a data set)."
+)
 TRAINER_DEFAULTS = {
     "max_epochs": 10,
     "devices": 1,  # these networks are small: a second device is a decision, not a default
@@ -109,9 +113,7 @@ class ZooCLI(LightningCLI):
             help="Seconds after which last.ckpt is due again within an epoch; it is written after each epoch anyway.",
         )
         add_allow_import(parser)
-        for name in ("in_shape", "num_classes"):  # the data decides the geometry of the model
-            parser.link_arguments(f"data.{name}", f"model.init_args.{name}", apply_on="instantiate")
-        parser.link_arguments("seed_everything", "data.init_args.seed")
+        link_data(parser)
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
         # the words are always given as `args`, and there is nothing to warn of when sys.argv has some too
@@ -175,7 +177,8 @@ class ZooCLI(LightningCLI):
     def instantiate_classes(self) -> None:
         try:
             super().instantiate_classes()
-        except ValueError as error:  # a constructor refused a value of the configuration
+            check_geometry(self.model.net, self.datamodule.in_shape)
+        except ValueError as error:  # a constructor refused a value, or a layer its input
             raise UsageError(innermost(error)) from error
 
     def _instantiate_trainer(self, config: dict[str, Any], callbacks: list[Any]) -> Trainer:
@@ -353,6 +356,13 @@ def prepared(args: Sequence[str]) -> list[str]:
     return words
 
 
+def link_data(parser: LightningArgumentParser) -> None:
+    """Lets the data decide the geometry of the model, and the seed the order of the data."""
+    for name in ("in_shape", "num_classes"):
+        parser.link_arguments(f"data.{name}", f"model.init_args.{name}", apply_on="instantiate")
+    parser.link_arguments("seed_everything", "data.init_args.seed")
+
+
 def download(data_class: type[LightningDataModule], args: Sequence[str]) -> None:
     """Brings a data set into its folder, for machines that will have no network: `download --data MNIST`."""
     parser = Parser(prog="python cli.py download", description="Download a data set.", allow_abbrev=False)
@@ -373,7 +383,12 @@ def check_plain(config: Namespace) -> None:
     if config.run_dir and "://" in config.run_dir:
         found = f"the address {shown(config.run_dir)}"
         raise UsageError(f"run folder in --run_dir: expected one on this machine, found {found}")
-    for key in ("trainer", "data", "model"):
+    check_values(config, ("trainer", "data", "model"))
+
+
+def check_values(config: Namespace, keys: Sequence[str]) -> None:
+    """Raises UsageError for functions and unread classes under these keys."""
+    for key in keys:
         if hidden := smuggled(config[key].as_dict()):
             raise UsageError(f"value in --{key}: expected classes and plain values, found {hidden[:100]}")
 

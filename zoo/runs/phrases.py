@@ -35,6 +35,7 @@ from zoo.runs.names import (
     words,
 )
 
+OWN_PARSERS = ("describe", "download")  # verbs that the parser of the others does not know
 MAX_SHOWN = 60  # characters of what the user wrote
 NOISE = (  # beginnings of lines that only repeat types or wrap another message
     *("Parser key ", "Does not validate against any of the Union subtypes", "Problem with given class_path"),
@@ -93,8 +94,8 @@ def value_in(message: str) -> str | None:
 
 def wrong_verb(message: str, parser: ArgumentParser) -> str | None:
     """No verb, or one that does not exist."""
-    known = list(verbs(parser))
-    if not known or not ("invalid choice: " in message or message.startswith('expected "subcommand"')):
+    known = [*verbs(parser), *OWN_PARSERS]
+    if not verbs(parser) or not ("invalid choice: " in message or message.startswith('expected "subcommand"')):
         return None
     given = next(iter(getattr(parser, "args", [])), None)
     verb = nearest(given, known) if given else None

@@ -1,0 +1,127 @@
+"""Why a network does not take an image: the first layer that cannot take its input, and the shapes of both."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from zoo.geometry.rules import as_pair
+from zoo.geometry.running import blank, watched
+
+Shape = tuple[int, int, int]  # C, H, W
+
+
+class Failure(NamedTuple):
+    """The innermost module that failed.
+
+    Args:
+        layer: its name and class.
+        needed: what it takes, if it can be told and its input is something else.
+        found: shape of its input.
+        error: torch's.
+    """
+
+    layer: str
+    needed: str | None
+    found: str
+    error: RuntimeError
+
+
+def check_geometry(net: nn.Module, in_shape: Shape) -> None:
+    """Raises ValueError, with one message that names the layer, unless a network takes images of a shape."""
+    if reason := failure(net, blank(net, in_shape)):
+        raise ValueError(message(reason, in_shape)) from reason.error
+
+
+def misfit(net: nn.Module, model: str, x: Tensor, in_shape: Sequence[int] | None) -> str | None:
+    """What is wrong with the shape of images that a network has failed on; None if it was something else.
+
+    Args:
+        net: the network.
+        model: its name in the message.
+        x: the images.
+        in_shape: C, H, W of what it was built for; None if that is not known.
+    """
+    given, expected = tuple(x.shape[1:]), tuple(in_shape or ())
+    if expected and tuple(x.shape) == expected:
+        return f"images in {model}: expected a batch B × {by(expected)}, found one of {by(x.shape)}. Try: x[None]"
+    reason = failure(net, x[:1].detach())
+    if reason is None:
+        return None
+    if not expected or given == expected:
+        return message(reason, given) if reason.needed else None
+    takes = f"takes {reason.needed}" if reason.needed else "cannot take that"
+    another = f", or another {model} with in_shape={given}" if len(given) == 3 else ""
+    return (
+        f"images in {model}: expected {by(expected)} (C × H × W), found {by(given)}: {reason.layer} {takes}, and its"
+        f" input is {reason.found}. Try: images of the shape it was built for{another}"
+    )
+
+
+def message(reason: Failure, in_shape: Sequence[int]) -> str:
+    """The line for a network that does not take the images it should."""
+    words = "" if reason.needed else f" ({' '.join(str(reason.error).split())[:160]})"
+    return (
+        f"geometry in {reason.layer}: expected {reason.needed or 'inputs that fit it'}, found {reason.found} from"
+        f" images of {by(in_shape)}{words}. Try: another size of this layer or of those before it"
+    )
+
+
+def failure(net: nn.Module, x: Tensor) -> Failure | None:
+    """Which module fails when a network runs on images; None if none does."""
+    running: list[tuple[str, nn.Module, Any]] = []
+
+    def enter(name: str, module: nn.Module, args: Any) -> None:
+        running.append((name, module, args))
+
+    def leave(name: str, module: nn.Module, output: Any) -> None:
+        running.pop()
+
+    with watched(net, "net", enter, leave), torch.no_grad():
+        try:
+            net(x)
+        except RuntimeError as error:
+            if isinstance(error, NotImplementedError):
+                raise
+            name, module, args = running[-1]
+            shapes = [leaf.shape[1:] for leaf in args if isinstance(leaf, Tensor)]
+            found = " and ".join(by(shape) for shape in shapes) or "nothing"
+            needed = needs(module, shapes[0]) if shapes else None
+            return Failure(f"{name} ({type(module).__name__})", needed, found, error)
+    return None
+
+
+def needs(module: nn.Module, shape: Sequence[int]) -> str | None:
+    """What a module takes, if it can be told and an input of this shape, without the batch, is something else."""
+    if isinstance(module, nn.Linear) and shape[-1:] != (module.in_features,):
+        return counted(module.in_features, "feature")
+    if isinstance(module, nn.Conv2d) and tuple(shape[:-2]) != (module.in_channels,):
+        return f"maps of {counted(module.in_channels, 'channel')} for its {by(module.weight.shape[1:])} kernels"
+    if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d) and shape[:1] != (module.num_features,):
+        return counted(module.num_features, "feature" if isinstance(module, nn.BatchNorm1d) else "channel")
+    if isinstance(module, nn.LayerNorm) and tuple(shape[-len(module.normalized_shape) :]) != module.normalized_shape:
+        return f"inputs of {by(module.normalized_shape)}"
+    if isinstance(module, nn.Conv2d | nn.MaxPool2d | nn.AvgPool2d) and len(shape) == 3:
+        return larger_map(module, shape)
+    return None
+
+
+def larger_map(module: nn.Conv2d | nn.MaxPool2d | nn.AvgPool2d, shape: Sequence[int]) -> str | None:
+    """What a window needs that does not fit on a map (C, H, W)."""
+    kernel, padding = as_pair(module.kernel_size), as_pair(module.padding)
+    dilation = (1, 1) if isinstance(module, nn.AvgPool2d) else as_pair(module.dilation)
+    least = [d * (k - 1) + 1 - 2 * p for k, p, d in zip(kernel, padding, dilation, strict=True)]
+    if all(side >= extent for side, extent in zip(shape[1:], least, strict=True)):
+        return None
+    return f"a map of at least {by(least)} for its {by(kernel)} kernel"
+
+
+def counted(number: int, what: str) -> str:
+    """So many of something: 1 channel, 3 channels."""
+    return f"{number} {what}{'s' * (number != 1)}"
+
+
+def by(shape: Sequence[int]) -> str:
+    """A shape: 3 × 32 × 32."""
+    return " × ".join(str(side) for side in shape)

@@ -1,0 +1,155 @@
+"""What the units that an operation makes see, by the kind of operation. Its name is torch's: `conv2d`, `add`, `cat`.
+
+Whatever these rules do not know is taken to see all that its inputs see.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch._ops import OpOverload
+from torch.utils._pytree import tree_map
+
+from zoo.geometry.seen import Pair, Seen, Window, everything, joined, reduced, shrunk, slid
+
+SeenBy = Callable[[Any], Seen | None]  # what a tensor among the inputs sees; None for weights and whatever is no tensor
+
+MOVES = {"cat", "stack", "roll", "flip", "repeat", "pad", "upsample_nearest2d"}
+MOVES |= {"pixel_shuffle", "pixel_unshuffle", "channel_shuffle"}
+OTHER_VIEWS = {"as_strided", "view_as_real", "view_as_complex"}  # not by the shape alone, or into another
+# a norm's statistics are not counted as seeing, though those of layer normalisation come from the whole map
+UNITWISE = {"batch_norm", "layer_norm", "group_norm", "instance_norm", "rms_norm", "dropout", "feature_dropout"}
+UNITWISE |= {"alpha_dropout", "feature_alpha_dropout", "prelu", "hardswish", "log_sigmoid_forward", "copy"}
+SOFTMAX = {"softmax", "log_softmax", "_softmax", "_log_softmax"}
+REDUCTIONS = {"mean", "sum", "amax", "amin", "max", "min", "var", "std", "logsumexp"}
+PRODUCTS = {"matmul", "mm", "bmm", "addmm", "baddbmm"}
+POOLS = {"max_pool2d", "max_pool2d_with_indices", "avg_pool2d"}
+ADAPTIVE = {"adaptive_avg_pool2d", "adaptive_max_pool2d"}
+WINDOWED = {"conv2d"} | POOLS | ADAPTIVE
+SPREADING = {"conv_transpose1d", "conv_transpose2d", "conv_transpose3d"}
+MIXING = SOFTMAX | REDUCTIONS | PRODUCTS | WINDOWED | SPREADING | {"linear", "scaled_dot_product_attention"}
+
+
+def name_of(func: OpOverload) -> str:
+    """Its name, the same whether it works in place or not."""
+    return func._schema.name.partition("::")[2].removesuffix("_")
+
+
+def moves(func: OpOverload) -> bool:
+    """Whether an operation only moves units to other places."""
+    name = name_of(func)
+    return name in MOVES or (func.is_view and name not in OTHER_VIEWS)
+
+
+def is_unitwise(func: OpOverload) -> bool:
+    """Whether units are made of those at the same place."""
+    return name_of(func) in UNITWISE or torch.Tag.pointwise in func.tags
+
+
+def is_known(func: OpOverload) -> bool:
+    """Whether there is a rule for an operation; others may be made of some for which there is one."""
+    return name_of(func) in MIXING or moves(func) or is_unitwise(func)
+
+
+def arguments(func: OpOverload, args: Any, kwargs: Any) -> dict[str, Any]:
+    """The arguments of an operation by name, with its defaults."""
+    given = {argument.name: value for argument, value in zip(func._schema.arguments, args, strict=False)}
+    defaults = {a.name: a.default_value for a in func._schema.arguments if a.has_default_value()}
+    return {**defaults, **given, **kwargs}
+
+
+def after(
+    func: OpOverload, args: Any, kwargs: Any, outputs: list[Tensor], inputs: list[Seen], seen_by: SeenBy
+) -> list[Seen]:
+    """What the tensors see that an operation has made, in order.
+
+    Args:
+        func: the operation.
+        args: its inputs.
+        kwargs: more of them, by name.
+        outputs: what it made.
+        inputs: what its inputs see, of which there must be some.
+        seen_by: what each of them sees.
+    """
+    name = name_of(func)
+    if moves(func):
+        return moved(func, args, kwargs, inputs, seen_by)
+    shape = outputs[0].shape
+    if is_unitwise(func):
+        seen = joined(inputs, shape)
+    elif name in WINDOWED and len(shape) == 4:
+        seen = windowed(func, args, kwargs, inputs[0], shape)
+    elif name in PRODUCTS | {"linear", "scaled_dot_product_attention"}:
+        seen = multiplied(name, args, inputs, seen_by, shape)
+    elif name in REDUCTIONS | SOFTMAX and (dims := arguments(func, args, kwargs).get("dim")) not in (None, []):
+        seen = reduced(inputs[0], dims, shape)
+    else:
+        seen = everything(inputs, shape)
+    return [seen if output.shape == shape else everything(inputs, output.shape) for output in outputs]
+
+
+def moved(func: OpOverload, args: Any, kwargs: Any, inputs: list[Seen], seen_by: SeenBy) -> list[Seen]:
+    """The operation moves the numbers of each edge as it moves the units; what is put between them sees nothing."""
+
+    def plane(edge: int, value: Any) -> Any:
+        if seen := seen_by(value):
+            return seen.edges[edge]
+        weights = isinstance(value, Tensor)
+        return torch.full(value.shape, -torch.inf, dtype=torch.double) if weights else value
+
+    if name_of(func) == "pad" and arguments(func, args, kwargs)["mode"] == "constant":
+        kwargs = {**kwargs, "value": -torch.inf}
+        args = args[:3]
+    planes = [func(*tree_map(partial(plane, i), args), **tree_map(partial(plane, i), kwargs)) for i in range(4)]
+    together = [planes] if isinstance(planes[0], Tensor) else zip(*planes, strict=True)
+    source = everything(inputs, torch.Size())
+    return [source.moved_to(torch.stack([edge.double() for edge in edges])) for edges in together]
+
+
+def windowed(func: OpOverload, args: Any, kwargs: Any, seen: Seen, shape: torch.Size) -> Seen:
+    """What the units see of a convolution or pooling."""
+    window = window_of(func, args, kwargs)
+    if window is None:
+        return shrunk(seen, shape)
+    return slid(seen, window, shape, mixes_channels=name_of(func) == "conv2d")
+
+
+def window_of(func: OpOverload, args: Any, kwargs: Any) -> Window | None:
+    """The window of a convolution or pooling; None for adaptive pooling with windows of several sizes."""
+    given = arguments(func, args, kwargs)
+    if name_of(func) in ADAPTIVE:
+        sides, counts = args[0].shape[-2:], as_pair(given["output_size"])
+        if any(n % m for n, m in zip(sides, counts, strict=True)):
+            return None
+        kernel = as_pair([n // m for n, m in zip(sides, counts, strict=True)])
+        return Window(kernel, kernel, (0, 0), (1, 1))
+    kernel = as_pair(args[1].shape[2:] if name_of(func) == "conv2d" else given["kernel_size"])
+    dilation, padding = as_pair(given.get("dilation", 1)), given["padding"]
+    if padding == "same":
+        padding = [d * (k - 1) // 2 for d, k in zip(dilation, kernel, strict=True)]
+    return Window(kernel, as_pair(given["stride"] or kernel), as_pair(0 if padding == "valid" else padding), dilation)
+
+
+def as_pair(value: Any) -> Pair:
+    """One number, or two, as two."""
+    numbers = [value] if isinstance(value, int) else list(value)
+    return int(numbers[0]), int(numbers[-1])
+
+
+def multiplied(name: str, args: Any, inputs: list[Seen], seen_by: SeenBy, shape: torch.Size) -> Seen:
+    """What the units see of a product: a row of the left and a column of the right factor; of attention, all keys."""
+    tensors = [value for value in args if isinstance(value, Tensor)]
+    if name == "linear":
+        dims: list[tuple[Tensor, Any]] = [(tensors[0], -1)]
+    elif name == "scaled_dot_product_attention":
+        dims = [(tensors[0], -1), (tensors[1], (-2, -1)), (tensors[2], (-2, -1))]
+    else:
+        dims = [(tensors[-2], -1), (tensors[-1], -2)]
+    parts = [(seen_by(tensor), tensor, dim) for tensor, dim in dims]
+    known = [(seen, dim) for seen, tensor, dim in parts if seen and tensor.ndim >= 2 - (name == "linear")]
+    heads = {tuple(tensor.shape[:-2]) for tensor, _ in dims if name == "scaled_dot_product_attention"}
+    if len(known) < len(inputs) or len(heads) > 1:  # a bias or mask that depends on the image, shared heads
+        return everything(inputs, shape)
+    return joined([reduced(seen, dim, shape) for seen, dim in known], shape)
