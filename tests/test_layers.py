@@ -57,7 +57,7 @@ def started(init: InitialiserName) -> tuple[list[nn.Linear | nn.Conv2d], list[tu
 
 
 def test_every_initialiser_is_tested_here() -> None:
-    assert {*VARIANCES, "orthogonal"} == {*INITIALISERS, "pytorch"}
+    assert {*VARIANCES, "orthogonal", "dirac"} == {*INITIALISERS, "pytorch"}
 
 
 @pytest.mark.parametrize("init", VARIANCES)
@@ -83,6 +83,19 @@ def test_orthogonal_rows_or_columns() -> None:
         w = layer.weight.flatten(1).double()
         gram = w @ w.T if w.shape[0] <= w.shape[1] else w.T @ w
         torch.testing.assert_close(gram, gain * torch.eye(len(gram), dtype=torch.double), atol=1e-5, rtol=0)
+
+
+def test_dirac_hands_the_first_channels_on() -> None:
+    layers, ((n, _), *_) = started("dirac")
+    first = layers[0]
+    assert isinstance(first, nn.Conv2d)
+    x = torch.randn(2, 32, 9, 9)
+    torch.testing.assert_close(first(x)[:, :32], x[:, :, 2:-2, 2:-2], rtol=1e-5, atol=1e-5)
+    rest = first.weight[32:]
+    assert rest.var().item() == pytest.approx(2 / n, rel=0.03)
+    fewer = nn.Sequential(nn.Conv2d(6, 4, 3, padding=1), nn.Linear(3, 2))
+    initialise(fewer, "dirac")
+    torch.testing.assert_close(fewer[0](x[:, :6]), x[:, :4])
 
 
 def test_pytorch_leaves_the_network_as_it_is() -> None:

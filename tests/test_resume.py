@@ -29,6 +29,8 @@ SETTINGS = {
     "no validation": "--data.val_size 0",
     "every second": "--trainer.check_val_every_n_epoch 2",
     "average": EMA,
+    "fastnet": f"{EMA} --model FastNet --model.channels [2,4] --model.optimizer zoo.optimizers.Muon"
+    " --model.optimizer.lr 0.1 --model.schedule Triangle --trainer.gradient_clip_val 1",
 }
 
 

@@ -19,12 +19,14 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from zoo.geometry import misfit
 from zoo.initialisers import InitialiserName, initialise
+from zoo.layers import SeesImages
 from zoo.runs.checkpoints import read_checkpoint
 from zoo.runs.named_classes import check_classes
 from zoo.schedules import Schedule
 from zoo.tally import Result, Tally
 
 Batch = tuple[Tensor, ...]  # images, labels, and whatever else the data has to say
+SEEN = 5000  # images that a layer is computed from, where one is: more change nothing
 
 
 class Classifier(LightningModule):
@@ -127,6 +129,21 @@ class Classifier(LightningModule):
         result = self.results[split] = tally.result(self.trainer.strategy)
         # summed over devices already: every device logs the same value
         self.log_dict({f"{split}/loss": result.loss, f"{split}/accuracy": result.accuracy}, rank_zero_only=False)
+
+    def on_fit_start(self) -> None:
+        for layer in self.net.modules():
+            if isinstance(layer, SeesImages) and not layer.fitted:
+                layer.fit(self._some_images())
+
+    def _some_images(self) -> Tensor:
+        """The first training images (B, C, H, W), as batches hold them but without augmentation; alike everywhere."""
+        data: Any = self.trainer.datamodule  # type: ignore[attr-defined]
+        if data is None:
+            raise ValueError(
+                "data in trainer.fit: expected a data module, from which the first layer is computed, found none."
+                " Try: trainer.fit(model, datamodule=…), or model.net[0].fit(images) before"
+            )
+        return data.prepare_images(data.part("train").images[data.splits["train"][:SEEN]])
 
     def on_train_start(self) -> None:
         # where the epoch stood: Lightning 2.6 forgets to tell the batches if the schedule has asked for the number of

@@ -10,6 +10,9 @@ C·k·k for a convolution) and fan-out m. Biases start at zero.
     normal          N(0, 0.01²)         whatever the size of the layer, as was usual before
     uniform         U(±0.05)            likewise
     orthogonal      √2 · orthogonal     Saxe, McClelland, Ganguli 2014, arXiv 1312.6120
+    dirac           1 at the centre     a convolution hands its first channels on as they are, the kernels beyond that
+                                        number are he_normal, and so are dense layers; Zagoruyko and Komodakis 2017,
+                                        arXiv 1706.00388, in the form of Jordan 2024, arXiv 2404.00498
     zeros           0                   cannot learn: all units of a layer stay alike
     pytorch         U(±1/√n)            what PyTorch does by itself, biases too; a third of He's variance over two
 
@@ -18,18 +21,35 @@ an untrained network would already be sure of itself: a loss well above ln K, an
 """
 
 from collections.abc import Callable
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
 InitialiserName = Literal[
-    "he_normal", "he_uniform", "xavier_normal", "xavier_uniform", "normal", "uniform", "orthogonal", "zeros", "pytorch"
+    "he_normal",
+    "he_uniform",
+    "xavier_normal",
+    "xavier_uniform",
+    "normal",
+    "uniform",
+    "orthogonal",
+    "dirac",
+    "zeros",
+    "pytorch",
 ]
 
 LAST_LAYER_FACTOR = 0.1
 
-INITIALISERS: dict[str, Callable[[Tensor], Tensor]] = {
+
+def dirac(w: Tensor) -> None:
+    """The first kernels of a convolution (C', C, k, k) become the identity, everything else He's."""
+    nn.init.kaiming_normal_(w, nonlinearity="relu")
+    if w.ndim == 4:
+        nn.init.dirac_(w[: w.shape[1]])
+
+
+INITIALISERS: dict[str, Callable[[Tensor], Any]] = {
     "he_normal": lambda w: nn.init.kaiming_normal_(w, nonlinearity="relu"),
     "he_uniform": lambda w: nn.init.kaiming_uniform_(w, nonlinearity="relu"),
     "xavier_normal": nn.init.xavier_normal_,
@@ -37,6 +57,7 @@ INITIALISERS: dict[str, Callable[[Tensor], Tensor]] = {
     "normal": lambda w: nn.init.normal_(w, std=0.01),
     "uniform": lambda w: nn.init.uniform_(w, -0.05, 0.05),
     "orthogonal": lambda w: nn.init.orthogonal_(w, gain=2**0.5),
+    "dirac": dirac,
     "zeros": nn.init.zeros_,
 }
 

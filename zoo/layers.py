@@ -5,11 +5,13 @@ conv:   (B, C, H, W) -> Conv2d -> norm -> activation -> (B, C', H', W')
 pool:   (B, C, H, W) -> (B, C, H/2, W/2)
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Literal
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 Shape = tuple[int, int, int]  # C, H, W
 
@@ -46,6 +48,58 @@ class ChannelNorm(nn.GroupNorm):
 
     def __init__(self, channels: int) -> None:
         super().__init__(1, channels)
+
+
+class ShiftNorm(nn.BatchNorm2d):
+    """Batch normalisation of a map (B, C, H, W) with a learned shift, and no scale.
+
+    Before another layer of weights a scale says nothing that those weights could not.
+
+    Args:
+        channels: C.
+        momentum: share of the newest batch in the running mean and variance.
+    """
+
+    def __init__(self, channels: int, momentum: float) -> None:
+        super().__init__(channels, momentum=momentum)
+        self.register_parameter("weight", None)
+
+
+class Scale(nn.Module):
+    """Multiplies by a constant.
+
+    Args:
+        factor: the constant.
+    """
+
+    def __init__(self, factor: float) -> None:
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.factor
+
+
+class SeesImages(nn.Module, ABC):
+    """A first layer that is computed from training images, once, before the first step.
+
+    `fitted` says whether it has been; it goes into checkpoints, so that a resumed run does not do it again.
+    """
+
+    fitted: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("fitted", torch.tensor(False))
+
+    def fit(self, images: Tensor) -> None:
+        """Computes the layer from images (B, C, H, W) as the network will see them, float32."""
+        self.see(images)
+        self.fitted.fill_(True)
+
+    @abstractmethod
+    def see(self, images: Tensor) -> None:
+        """Does so."""
 
 
 def dense(fan_in: int, fan_out: int, activation: Activation, norm: NormName, dropout: float) -> list[nn.Module]:

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import yaml
 from jsonargparse import Namespace
 from lightning import LightningDataModule, Trainer
-from lightning.pytorch.callbacks import ProgressBar, RichProgressBar
+from lightning.pytorch.callbacks import ProgressBar, RichProgressBar, WeightAveraging
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.plugins import CheckpointIO
 from lightning.pytorch.strategies.launchers import _MultiProcessingLauncher
@@ -222,7 +222,7 @@ class ZooCLI(LightningCLI):
                     callbacks.append(KeepLast(self.folder.last, every, self.signals))
         else:
             config["logger"] = config["enable_checkpointing"] = False
-            callbacks += [self.mistakes, self.predictions]
+            callbacks = [*without_averaging(callbacks), self.mistakes, self.predictions]
         self.restoring = Restoring(self.checkpoint)
         trainer = self._instantiate_trainer({**config, "callbacks": [self.restoring, *callbacks]}, [])
         if isinstance(trainer.strategy.launcher, _MultiProcessingLauncher):
@@ -279,8 +279,9 @@ class ZooCLI(LightningCLI):
         if not self.folder.chosen.exists():
             print("no checkpoint was written, so nothing was tested")
             return
-        # only now: in training it would be asked at every step
-        self.trainer.callbacks.append(self.mistakes)  # type: ignore[attr-defined]
+        # the mistakes come only now: in training they would be asked at every step
+        callbacks = [*without_averaging(self.trainer.callbacks), self.mistakes]  # type: ignore[attr-defined]
+        self.trainer.callbacks = callbacks  # type: ignore[attr-defined]
         self._checked(self.folder.chosen)  # it need not be of this start of the run
         with self.restoring.of(self.folder.chosen):
             self.trainer.test(
@@ -391,6 +392,14 @@ def check_values(config: Namespace, keys: Sequence[str]) -> None:
     for key in keys:
         if hidden := smuggled(config[key].as_dict()):
             raise UsageError(f"value in --{key}: expected classes and plain values, found {hidden[:100]}")
+
+
+def without_averaging(callbacks: Sequence[Any]) -> list[Any]:
+    """The callbacks for a pass without training: averages of weights have done their work, a checkpoint has them.
+
+    After a training in the same process, Lightning's would read the weights of the last step from that checkpoint.
+    """
+    return [callback for callback in callbacks if not isinstance(callback, WeightAveraging)]
 
 
 def as_list(value: Any) -> list[Any]:
