@@ -16,7 +16,6 @@ from lightning.pytorch.callbacks import ProgressBar, RichProgressBar, WeightAver
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.plugins import CheckpointIO
 from lightning.pytorch.strategies.launchers import _MultiProcessingLauncher
-from lightning.pytorch.utilities import rank_zero_only
 
 from zoo.callbacks.finite import StopAtNonFinite
 from zoo.callbacks.keep_best import KeepBest
@@ -26,6 +25,8 @@ from zoo.callbacks.progress import EpochLines
 from zoo.callbacks.step_randomness import StepRandomness
 from zoo.classifier import Classifier
 from zoo.geometry import check_geometry
+from zoo.loggers import Wandb
+from zoo.loggers.run_logger import BeginLoggers, RunFacts, ending, log_result
 from zoo.runs.checkpoints import SafeCheckpointIO, read_checkpoint, resumable
 from zoo.runs.figures import draw_run
 from zoo.runs.folder import RECORDED, OpenRun, RunFolder
@@ -36,12 +37,12 @@ from zoo.runs.metrics import MetricsFile
 from zoo.runs.phrases import shown
 from zoo.runs.plain_yaml import limit_yaml
 from zoo.runs.predictions import CollectPredictions, write_predictions
-from zoo.runs.process import quieten, skip_driver_search
+from zoo.runs.process import quieten, skip_driver_search, warn
 from zoo.runs.record import make_record, show_table, write_record
 from zoo.runs.restoring import Restoring
 from zoo.runs.signals import StopSignals
 from zoo.runs.states import check_states, check_training
-from zoo.runs.wandb_mode import settle
+from zoo.runs.wandb_mode import Settled, settle, without_repeats
 from zoo.runs.words import add_allow_import, complete, without_imports
 
 DESCRIPTION = (
@@ -144,7 +145,7 @@ class ZooCLI(LightningCLI):
             every = self._get(self.config, "checkpoint_every")
             if not every > 0:
                 raise UsageError(f"seconds in --checkpoint_every: expected more than 0, found {every:g}. Try: 60")
-            warn(settle(loggers(self._get(self.config, "trainer")["logger"])))
+            self._settle_loggers()
         data = self._get(self.config, "data")["init_args"]
         if self.checkpoint and self.subcommand != "fit" and "known_classes" in data and data["known_classes"] is None:
             # images without labels don't tell how many classes there are, the checkpoint does
@@ -152,6 +153,15 @@ class ZooCLI(LightningCLI):
             known = content.get("hyper_parameters", {}).get("num_classes")
             sides = {len(weight) for weight in content["state_dict"].values() if weight.ndim}
             data["known_classes"] = known if type(known) is int and known in sides else None
+
+    def _settle_loggers(self) -> None:
+        """Finds out what W&B can be asked for, if it is wanted, before anything is built."""
+        trainer = self._get(self.config, "trainer")
+        trainer["logger"] = without_repeats(trainer["logger"])
+        named = [] if trainer["fast_dev_run"] else loggers(trainer["logger"])
+        self.wandb: Settled
+        self.wandb, warning = settle(named, self.folder.path)
+        warn(warning)
 
     def _choose_checkpoint(self) -> Path | None:
         """The checkpoint to start from, checked to be readable; None to start anew."""
@@ -215,6 +225,9 @@ class ZooCLI(LightningCLI):
                 callbacks.insert(0, OpenRun(self.folder, self._recorded()))
                 self.metrics = MetricsFile(self.folder.metrics)
                 config["logger"] = [self.metrics, *loggers(config["logger"])]
+                for logger in config["logger"]:
+                    if isinstance(logger, Wandb):
+                        logger.settled = self.wandb
                 if config["enable_checkpointing"] is not False:
                     if self._validates(config):
                         callbacks.append(KeepBest(self.folder.best))
@@ -265,11 +278,19 @@ class ZooCLI(LightningCLI):
 
     def fit(self, **kwargs: Any) -> None:
         """Trains, then tests the checkpoint that validation chose."""
+        with ending(self.trainer):
+            self._fit()
+
+    def _fit(self) -> None:
         if self.checkpoint:
             print(f"continues from {self.checkpoint}", flush=True)
-            if not self.dry:
-                content = read_checkpoint(self.checkpoint)
-                self.metrics.continue_from(content["global_step"], content.get("row"))
+        if not self.dry:
+            content = read_checkpoint(self.checkpoint) if self.checkpoint else {}
+            step, row = content.get("global_step", 0), content.get("row")
+            if self.checkpoint:
+                self.metrics.continue_from(step, row)
+            facts = RunFacts(self.folder.path, config=self._recorded(), step=step, row=row, **self.names)
+            self.trainer.callbacks.append(BeginLoggers(facts))  # type: ignore[attr-defined]
         with self.restoring:
             self.trainer.fit(self.model, self.datamodule, ckpt_path=self.checkpoint, weights_only=True)
         seconds = self.lines.seconds  # the test below takes up the checkpoint's own count
@@ -339,6 +360,7 @@ class ZooCLI(LightningCLI):
         write_record(self.folder.result, record)
         title = f"{self.names['model']} on {self.names['data']}, seed {self.names['seed']}"
         draw_run(self.folder, title, record["best_epoch"], self.model.results, self.mistakes.mistakes, self.datamodule)
+        log_result(self.trainer, record, self.folder.figures)
         epochs = f"{record['epochs']} epoch{'s' * (record['epochs'] != 1)}"
         reason = "chosen on validation" if self.folder.best.exists() else "the last: nothing was validated"
         notes = [
@@ -412,9 +434,3 @@ def as_list(value: Any) -> list[Any]:
 def loggers(value: Any) -> list[Any]:
     """The loggers that were named in the configuration."""
     return [] if isinstance(value, bool) else as_list(value)
-
-
-def warn(text: str | None) -> None:
-    """Says on stderr what does not stop the run, once for all its processes."""
-    if text and getattr(rank_zero_only, "rank", 0) == 0:
-        print(f"warning: {text}", file=sys.stderr)

@@ -1,6 +1,7 @@
 """The folder of a run: what lies where, and when it may be made.
 
 config.yaml  metrics.csv  result.json  predictions.csv  checkpoints/{best,last}.ckpt  figures/*.png
+wandb/  tensorboard/   where these loggers are on
 """
 
 import os
@@ -51,6 +52,7 @@ class RunFolder:
         self.best = self.checkpoints / "best.ckpt"
         self.last = self.checkpoints / "last.ckpt"
         self.figures = self.path / "figures"
+        self.logs = (self.path / "wandb", self.path / "tensorboard")
 
     @property
     def holds_run(self) -> bool:
@@ -87,7 +89,7 @@ class RunFolder:
     def check_own(self) -> None:
         """Raises UsageError if a file here is none, or leads out of the folder: what is written would follow it."""
         home = os.path.realpath(self.path)
-        for folder in (self.path, self.checkpoints, self.figures):
+        for folder in (self.path, self.checkpoints, self.figures, *self.logs):
             for path in folder.iterdir() if folder.is_dir() else ():
                 if path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(home):
                     found = f"{path.name}, a link to {os.path.realpath(path)}"

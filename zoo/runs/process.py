@@ -2,9 +2,11 @@
 
 import logging
 import os
+import sys
 import warnings
 
 import torch
+from lightning.pytorch.utilities import rank_zero_only
 
 
 def skip_driver_search() -> None:
@@ -31,3 +33,9 @@ def quieten() -> None:
         ".*Total length of `.*` across ranks is zero.*",  # no validation images
     ):
         warnings.filterwarnings("ignore", message=message)
+
+
+def warn(text: str | None) -> None:
+    """Says on stderr what does not stop the run, once for all its processes."""
+    if text and getattr(rank_zero_only, "rank", 0) == 0:
+        print(f"warning: {text}", file=sys.stderr)

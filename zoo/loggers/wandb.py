@@ -1,0 +1,242 @@
+"""Weights & Biases: one W&B run per run folder, in `RUN/wandb/`, that neither stops nor delays the training.
+
+    begin      RUN/wandb/run_id -> the same W&B run, or a new one; name, tags and group from data, model and settings
+    end        uploads what is left, for some seconds; the rest can be sent later: wandb sync RUN/wandb/…
+
+Whatever W&B raises costs one warning, and from then on its log. `experiment` is W&B's own object, for callbacks.
+"""
+
+import os
+import re
+import secrets
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch.loggers.logger import rank_zero_experiment
+from lightning.pytorch.utilities import rank_zero_only
+from torch import Tensor
+
+from zoo.loggers.experiment import experiment_of, name_of
+from zoo.loggers.privacy import OF_MACHINE, WITHHELD, Privacy, may_show, shared_settings
+from zoo.loggers.run_logger import RunFacts, RunLogger, of_training
+from zoo.runs.folder import RunFolder, whole_file
+from zoo.runs.process import warn
+from zoo.runs.wandb_mode import Mode, Settled, find_key, server_address
+
+START, FINISH = 5.0, 10.0  # seconds for the server to take the run, and to take what is left at its end
+FINISH_WITH_WEIGHTS = 120.0  # seconds, where megabytes are to be sent
+STEP = "trainer/global_step"  # the axis of all curves; the same as that of Lightning's logger
+PROJECT = "small-image-zoo"
+STOPPED = (130, 143)  # exit codes of runs that were told to stop, and can go on
+
+
+class Wandb(RunLogger):
+    """Logs to Weights & Biases.
+
+    Args:
+        mode: `online`; `offline`, to be sent later; `auto`, online if there is a key and the server answers; `off`.
+        privacy: how much is told of the machine, its user and the images, see `privacy.py`.
+        project: of the dashboard; by default WANDB_PROJECT, or small-image-zoo.
+        entity: user or team; the key's own by default.
+        name: of the run; by default from data, model and seed.
+        group: what the run is one of several seeds of; by default from its settings without the seed.
+        tags: besides the names of data and model.
+        checkpoint: whether the weights of the chosen epoch are sent too, as an artifact.
+    """
+
+    def __init__(
+        self,
+        mode: Mode = "auto",
+        privacy: Privacy = "normal",
+        project: str | None = None,
+        entity: str | None = None,
+        name: str | None = None,
+        group: str | None = None,
+        tags: Sequence[str] = (),
+        checkpoint: bool = False,
+    ) -> None:
+        super().__init__()
+        self.mode, self.privacy, self.checkpoint = mode, privacy, checkpoint
+        self.settled: Settled = "offline"  # what can be had of the mode; the command says it before the run begins
+        self._named = {"project": project, "entity": entity, "name": name, "group": group}
+        self._tags = list(tags)
+        self._run: Any = None
+        self._folder: RunFolder | None = None
+
+    @property
+    def name(self) -> str:
+        return self._named["project"] or os.environ.get("WANDB_PROJECT") or PROJECT
+
+    @property
+    def version(self) -> str | None:
+        return self._run.id if self._run else None
+
+    @property
+    @rank_zero_experiment
+    def experiment(self) -> Any:
+        """W&B's own run; None before the first step and where W&B is off."""
+        return self._run
+
+    def begin(self, facts: RunFacts) -> None:
+        mode: Settled = "off" if not self.mode or self.mode == "off" else self.settled
+        if mode == "off":
+            return
+        self._folder = RunFolder(facts.folder)
+        options = self._options(facts)
+        if mode == "online":
+            self._open(options, mode)
+        if self._run is None:
+            self._open(options, "offline")
+        self._safely(lambda run: run.define_metric("*", step_metric=STEP, step_sync=True))
+        if self._run and self._run.url:
+            print(f"W&B: {self._run.url}", flush=True)
+
+    def _options(self, facts: RunFacts) -> dict[str, Any]:
+        """What W&B is told of the run at its start."""
+        given = {key: value for key, value in self._named.items() if value}
+        return {
+            "project": self.name,
+            "name": name_of(facts),
+            "group": experiment_of(facts),
+            **given,
+            "job_type": "fit",
+            "tags": [facts.data, facts.model, *self._tags],
+            "config": shared_settings(facts.config, self.privacy),
+            "id": kept_id(facts.folder / "wandb" / "run_id"),
+            "resume": "allow",
+            "reinit": "create_new",  # no other run in this process is touched
+            "dir": str(facts.folder),
+        }
+
+    def _open(self, options: dict[str, Any], mode: Settled) -> None:
+        """Starts W&B; whatever it raises, the run goes on."""
+        if self.privacy != "full":
+            os.environ.setdefault("WANDB_ERROR_REPORTING", "false")  # W&B's reports on itself
+        import wandb
+
+        server = server_address()
+        settings = {
+            "mode": mode,
+            "base_url": server,
+            "silent": True,  # the zoo says what there is to say
+            "use_dot_wandb": False,
+            "symlink": False,  # a run folder can be copied
+            "init_timeout": START,
+            "finish_timeout": FINISH_WITH_WEIGHTS if self.checkpoint else FINISH,
+            "finish_timeout_raises": True,
+            "x_disable_viewer": True,  # was asked already, with more patience for the user than for the server
+            **WITHHELD[self.privacy],
+        }
+        if mode == "online":
+            settings["api_key"] = find_key(server)  # W&B would ask for one on the terminal
+        try:
+            wandb.setup(settings=wandb.Settings(silent=True))
+            self._run = wandb.init(**options, settings=wandb.Settings(**settings))
+        except Exception as error:
+            wandb.teardown()  # or the identity would count as taken
+            warn(f"W&B did not start {mode} ({first_line(error)}){self._later() if mode == 'online' else ''}")
+
+    def _later(self) -> str:
+        assert self._folder is not None
+        return f": this run is logged on this machine only; later: wandb sync '{self._folder.path}'/wandb/offline-run-*"
+
+    def _safely(self, act: Callable[[Any], Any]) -> None:
+        """Does something with W&B's run, if there is one; a failure ends its log and nothing else."""
+        if self._run is None:
+            return
+        try:
+            act(self._run)
+        except Exception as error:
+            place = Path(self._run.dir).parent
+            self._run = None
+            warn(f"W&B failed ({first_line(error)}): no more is logged there; later: {sync_command(place)}")
+
+    @rank_zero_only
+    def log_hyperparams(self, *args: Any, **kwargs: Any) -> None:
+        pass  # all of the configuration is there since the beginning
+
+    @rank_zero_only
+    def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
+        if kept := of_training(metrics):
+            self._safely(lambda run: run.log({**kept, STEP: step or 0}))
+
+    def log_histogram(self, name: str, values: Tensor, step: int) -> None:
+        import wandb
+
+        finite = values.detach().float().flatten().cpu()
+        finite = finite[finite.isfinite()]  # NumPy counts nothing else
+        if len(finite):
+            self._safely(lambda run: run.log({name: wandb.Histogram(finite.numpy()), STEP: step}))
+
+    def log_picture(self, name: str, path: Path, step: int) -> None:
+        import wandb
+
+        if may_show(name, self.privacy):
+            self._safely(lambda run: run.log({f"figures/{name}": wandb.Image(str(path)), STEP: step}))
+
+    def conclude(self, record: dict[str, Any]) -> None:
+        self._safely(lambda run: run.summary.update(summary_of(record)))
+        if self.privacy != "minimal":
+            self._safely(lambda run: run.config.update({name: record[name] for name in OF_MACHINE}, allow_val_change=True))
+        if self.checkpoint:
+            self._safely(lambda run: self._send_weights(run, record))
+
+    def _send_weights(self, run: Any, record: dict[str, Any]) -> None:
+        import wandb
+
+        assert self._folder is not None
+        about = {name: record[name] for name in ("data", "model", "seed", "best_epoch", "parameters", "val", "test")}
+        artifact = wandb.Artifact(f"{record['data']}-{record['model']}-{run.id}".lower(), type="model", metadata=about)
+        # as it lies there: no second copy of the weights in the user's home
+        artifact.add_file(str(self._folder.chosen), name="best.ckpt", policy="immutable", skip_cache=True)
+        run.log_artifact(artifact, aliases=["best"])
+
+    def end(self, code: int) -> None:
+        run, place = self._run, self._run and Path(self._run.dir).parent
+        if code in STOPPED:
+            self._safely(lambda run: run.mark_preempting())
+        self._safely(lambda run: run.finish(exit_code=code))
+        if self._run is not None and place.name.startswith("offline-"):
+            print(f"W&B: logged on this machine only; later: {sync_command(place)}", flush=True)
+        self._run = None
+
+
+def kept_id(path: Path) -> str:
+    """The identity of a run folder's W&B run, made and kept when there is none.
+
+    Raises:
+        ValueError: the file holds something else.
+    """
+    if path.exists():
+        identity = path.read_text(errors="replace").strip()
+        if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", identity):
+            raise ValueError(
+                f"identity of the W&B run in {path}: expected letters and digits, found '{identity[:40]}'."
+                " Try: without this file; the run goes on under a new one"
+            )
+        return identity
+    # an agent of a sweep has given the run its identity
+    identity = os.environ.get("WANDB_RUN_ID") or secrets.token_hex(6)
+    path.parent.mkdir(exist_ok=True)
+    with whole_file(path) as file:
+        file.write(f"{identity}\n")
+    return identity
+
+
+def summary_of(record: dict[str, Any]) -> dict[str, float]:
+    """result.json as one row: `test/accuracy`, `best/val/accuracy`, `parameters`, `seconds`, `best_epoch` …"""
+    row = {name: record[name] for name in ("parameters", "seconds", "epochs", "best_epoch")}
+    row |= {f"test/{name}": value for name, value in record["test"].items()}
+    row |= {f"best/{split}/{name}": value for split in ("train", "val") for name, value in record[split].items()}
+    return {name: value for name, value in row.items() if value is not None}
+
+
+def sync_command(place: Path) -> str:
+    """What sends a run later; W&B takes one that was online for sent unless it is told otherwise."""
+    return f"wandb sync {'' if place.name.startswith('offline-') else '--include-online '}'{place}'"
+
+
+def first_line(error: Exception) -> str:
+    """The beginning of an exception's words."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
