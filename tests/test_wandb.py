@@ -1,20 +1,26 @@
-"""Protects a run from its dashboard: without a key, a network or a server that answers, it goes on and says so once."""
+"""Protects a run from its dashboard: without a key, a network or a server that is well, it goes on and says so once."""
 
 import json
 import socket
+import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
+from typing import Any
 
 import pytest
 
 from cli import main
+from wandb_server import KEY, WandbServer
 from zoo.runs import wandb_mode
+from zoo.runs.messages import UsageError
 from zoo.runs.wandb_mode import settle
 
-ONLINE = {"class_path": "lightning.pytorch.loggers.WandbLogger", "init_args": {"offline": False}}
-KEY = "x" * 40
+FOLDER = Path("some run")
+LIGHTNINGS = {"class_path": "lightning.pytorch.loggers.WandbLogger", "init_args": {"offline": False}}
+
+
+def own(mode: Any = "auto") -> dict[str, Any]:
+    return {"class_path": "zoo.loggers.Wandb", "init_args": {"mode": mode}}
 
 
 @pytest.fixture(autouse=True)
@@ -25,6 +31,7 @@ def no_account(tmp_path, monkeypatch):
     monkeypatch.setenv("NETRC", str(tmp_path / "no netrc"))
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     monkeypatch.delenv("WANDB_BASE_URL")
+    monkeypatch.chdir(tmp_path)  # whose folder wandb/ may hold settings
     monkeypatch.setattr(wandb_mode, "PATIENCE", 0.5)
 
 
@@ -36,61 +43,117 @@ def silent() -> Iterator[str]:
 
 
 @pytest.fixture
-def answering(request) -> Iterator[str]:
-    """A server that says no."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(404)
-            self.end_headers()
-
-        def log_message(self, format: str, *args: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
-        Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-        yield f"http://127.0.0.1:{http.server_port}"
-        http.shutdown()
+def server(monkeypatch) -> Iterator[WandbServer]:
+    """A server that is well, and a key for it."""
+    with WandbServer() as server:
+        monkeypatch.setenv("WANDB_API_KEY", KEY)
+        monkeypatch.setenv("WANDB_BASE_URL", server.url)
+        yield server
 
 
 def test_no_key():
-    assert "wandb login" in str(settle([ONLINE]))
+    mode, text = settle([LIGHTNINGS], FOLDER)
+    assert mode == "offline"
+    assert "wandb login" in str(text)
 
 
-def test_a_key_in_netrc(tmp_path, monkeypatch, answering):
-    (tmp_path / "netrc").write_text(f"machine 127.0.0.1 login user password {KEY}\n")
+def test_a_server_that_answers_is_used(server):
+    assert settle([LIGHTNINGS], FOLDER) == ("online", None)
+    assert settle([own()], FOLDER) == ("online", None)
+    assert server.names() == ["Viewer", "Viewer"]
+
+
+def test_a_key_in_netrc(tmp_path, monkeypatch, server):
+    monkeypatch.delenv("WANDB_API_KEY")
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
-    monkeypatch.setenv("WANDB_BASE_URL", answering)
-    assert settle([ONLINE]) is None
-
-
-def test_a_server_that_answers_is_used(monkeypatch, answering):
-    monkeypatch.setenv("WANDB_API_KEY", KEY)
-    monkeypatch.setenv("WANDB_BASE_URL", answering)
-    assert settle([ONLINE]) is None
+    address = server.url.removeprefix("http://")
+    (tmp_path / "netrc").write_text(f"machine {address} login user password {KEY}\n")
+    assert settle([own()], FOLDER) == ("online", None)
+    (tmp_path / "netrc").write_text(f"machine elsewhere.org login user password {KEY}\n")
+    assert settle([own()], FOLDER)[0] == "offline"
 
 
 @pytest.mark.parametrize("kind", ["closed", "silent", "no address"])
 def test_a_server_out_of_reach(kind, closed_port, silent, monkeypatch):
     monkeypatch.setenv("WANDB_API_KEY", KEY)
-    address = {"closed": closed_port, "silent": silent, "no address": "nonsense"}[kind]
+    address = {"closed": closed_port, "silent": silent, "no address": "nonsense"}[kind].rstrip("/")
     monkeypatch.setenv("WANDB_BASE_URL", address)
-    text = str(settle([ONLINE]))
-    assert address in text
-    assert "wandb sync" in text
+    mode, text = settle([own()], FOLDER)
+    assert mode == "offline"
+    assert address in str(text)
+    assert "later: wandb sync 'some run'/wandb/offline-run-*" in str(text)
+
+
+@pytest.mark.parametrize("kind", ["hang", "drip", "drop", "html", "list", "404", "500", "429", "redirect"])
+@pytest.mark.parametrize("mode", ["auto", "online"])
+def test_a_sick_server(kind, mode, server):
+    server.sick["Viewer"] = kind
+    start = time.monotonic()
+    found, text = settle([own(mode)], FOLDER)
+    assert time.monotonic() - start < 20  # the server would keep it for a minute
+    assert found == "offline"
+    assert server.url in str(text)
+    assert KEY not in str(text)
+
+
+def test_the_key_does_not_follow_a_redirection(server):
+    with WandbServer() as other:
+        server.sick["Viewer"], server.target = "redirect", other.url
+        settle([own()], FOLDER)
+        assert other.received == []
+
+
+@pytest.mark.parametrize("kind", ["401", "403", "nobody"])
+def test_a_key_that_is_refused(kind, server):
+    server.sick["Viewer"] = kind
+    mode, text = settle([own("auto")], FOLDER)
+    assert mode == "offline"
+    assert "refuses the key" in str(text)
+    with pytest.raises(UsageError, match=r"key in WANDB_API_KEY .*: expected .*, found .* Try: wandb login") as error:
+        settle([own("online")], FOLDER)
+    assert KEY not in str(error.value)
 
 
 @pytest.mark.parametrize(
-    "loggers",
-    [[], [{"class_path": "lightning.pytorch.loggers.CSVLogger"}], [{**ONLINE, "init_args": {"offline": True}}]],
-    ids=["none", "another", "offline"],
+    ("logger", "variable", "mode"),
+    [
+        (own("offline"), "online", "offline"),  # a flag beats the environment
+        (own("off"), "online", "off"),
+        (own(False), "online", "off"),  # `off` as yaml reads it
+        (own("online"), "offline", "online"),
+        (own("auto"), "offline", "offline"),
+        (own("auto"), "dryrun", "offline"),
+        (own("auto"), "disabled", "off"),
+        (LIGHTNINGS, "offline", "offline"),
+        ({**LIGHTNINGS, "init_args": {"offline": True}}, "online", "offline"),
+        ({"class_path": "lightning.pytorch.loggers.CSVLogger"}, "", "off"),
+    ],
+    ids=str,
 )
-def test_nothing_is_asked_without_need(loggers):
-    assert settle(loggers) is None
+def test_what_was_asked_for(logger, variable, mode, server, monkeypatch):
+    monkeypatch.setenv("WANDB_MODE", variable)
+    assert settle([logger], FOLDER) == (mode, None)
+    assert len(server.received) == (mode == "online")  # nothing is asked without need
+
+
+def test_wandbs_own_file_of_settings_counts(server, tmp_path, monkeypatch):
+    monkeypatch.delenv("WANDB_BASE_URL")
+    (tmp_path / "wandb").mkdir()
+    settings = tmp_path / "wandb" / "settings"
+    settings.write_text(f"[default]\nbase_url = {server.url}\n")
+    assert settle([own()], FOLDER) == ("online", None)
+    settings.write_text(f"[default]\nbase_url = {server.url}\nmode = offline\n")
+    assert settle([own()], FOLDER) == ("offline", None)
+    assert server.names() == ["Viewer"]
+
+
+def test_no_logger_no_question(server):
+    assert settle([], FOLDER) == ("off", None)
+    assert server.received == []
 
 
 def test_a_run_goes_on_without_its_dashboard(tmp_path, monkeypatch, capsys, silent):
-    monkeypatch.chdir(tmp_path)
+    """With Lightning's own logger, which writes where it always has."""
     monkeypatch.setenv("WANDB_API_KEY", KEY)
     monkeypatch.setenv("WANDB_BASE_URL", silent)
     monkeypatch.setenv("WANDB_SILENT", "true")
@@ -98,5 +161,6 @@ def test_a_run_goes_on_without_its_dashboard(tmp_path, monkeypatch, capsys, sile
     main([*words.split(), "--trainer.logger", "WandbLogger"])
     warnings = [line for line in capsys.readouterr().err.splitlines() if line.startswith("warning:")]
     assert len(warnings) == 1
+    assert "later: wandb sync wandb/offline-run-*" in warnings[0]
     assert json.loads(Path("run/result.json").read_text())["test"]["n"] == 359
     assert list(tmp_path.glob("wandb/offline-run-*"))

@@ -1,6 +1,6 @@
 """What is the same experiment? Runs that differ in their seed only, and in what changes no result.
 
-    configuration, without seed, data folder, loggers …  ->  mnist-mlp-1f0c6d2a
+configuration, without seed, data folder, loggers …  ->  mnist-mlp-1f0c6d2a
 """
 
 import hashlib
@@ -18,7 +18,9 @@ NO_MATTER = {
 def without_seed(config: dict[str, Any]) -> dict[str, Any]:
     """The part of a run's configuration that all seeds of an experiment share."""
     data = dict(config.get("data") or {})
-    data["init_args"] = {key: value for key, value in (data.get("init_args") or {}).items() if key not in ("seed", "root")}
+    data["init_args"] = {
+        key: value for key, value in (data.get("init_args") or {}).items() if key not in ("seed", "root")
+    }
     trainer = {key: value for key, value in (config.get("trainer") or {}).items() if key not in NO_MATTER}
     return {"trainer": trainer, "data": data, "model": config.get("model")}
 

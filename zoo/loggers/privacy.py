@@ -1,8 +1,8 @@
 """What a run tells Weights & Biases of its machine and its user: one switch for all of it.
 
     minimal   numbers, settings without paths, names of classes, curves and confusion matrix
-    normal    the same and: paths in settings, pictures of images that were mistaken, commit, device, load of the machine
-    full      what W&B sends when nobody stops it: host, program and its arguments, git remote and diff, packages, console
+    normal    besides: paths in settings, pictures of mistaken images, commit, device, versions, load of the machine
+    full      besides: host, program and its arguments, git remote and diff, packages, console: all that W&B can find
 
 Never without being asked for: weights (`checkpoint: true`). At no level: the key.
 """

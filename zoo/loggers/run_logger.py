@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 from lightning import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import Logger
 from torch import Tensor
@@ -89,6 +90,12 @@ def of_training(metrics: Mapping[str, float]) -> dict[str, float]:
     """The metrics that belong to the history of a training: not those of the test, and not the epoch's number alone."""
     kept = {name: value for name, value in metrics.items() if not name.startswith("test/")}
     return kept if kept.keys() - {"epoch"} else {}
+
+
+def finite(values: Tensor) -> np.ndarray:
+    """The numbers among some values, of any shape and on any device, in one row: a histogram counts no others."""
+    row = values.detach().float().flatten().cpu()
+    return row[row.isfinite()].numpy()
 
 
 def run_loggers(trainer: Trainer) -> list[RunLogger]:

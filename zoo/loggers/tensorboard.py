@@ -7,17 +7,18 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import yaml
 from lightning.pytorch.loggers.logger import rank_zero_experiment
 from lightning.pytorch.utilities import rank_zero_only
-from matplotlib.image import imread
+from PIL import Image
 from torch import Tensor
 
-from zoo.loggers.run_logger import RunFacts, RunLogger, of_training
+from zoo.loggers.run_logger import RunFacts, RunLogger, finite, of_training
 
 
 class TensorBoard(RunLogger):
-    """Logs to TensorBoard."""
+    """Logs to TensorBoard, in runs of the command, which says `begin` and `end`."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -56,16 +57,16 @@ class TensorBoard(RunLogger):
     @rank_zero_only
     def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
         for name, value in of_training(metrics).items():
-            self._writer.add_scalar(name, float(value), step)
+            if name != "epoch":  # it comes with those of training and again with those of validation
+                self._writer.add_scalar(name, float(value), step)
 
     def log_histogram(self, name: str, values: Tensor, step: int) -> None:
-        finite = values.detach().float().flatten().cpu()
-        finite = finite[finite.isfinite()]
-        if len(finite):
-            self._writer.add_histogram(name, finite, step)
+        if len(numbers := finite(values)):
+            self._writer.add_histogram(name, numbers, step)
 
     def log_picture(self, name: str, path: Path, step: int) -> None:
-        self._writer.add_image(f"figures/{name}", imread(path), step, dataformats="HWC")
+        with Image.open(path) as picture:
+            self._writer.add_image(f"figures/{name}", np.array(picture.convert("RGB")), step, dataformats="HWC")
 
     def conclude(self, record: dict[str, Any]) -> None:
         self._writer.add_text("result", f"<pre>{yaml.safe_dump(record, sort_keys=False)}</pre>")

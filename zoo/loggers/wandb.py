@@ -1,38 +1,38 @@
 """Weights & Biases: one W&B run per run folder, in `RUN/wandb/`, that neither stops nor delays the training.
 
     begin      RUN/wandb/run_id -> the same W&B run, or a new one; name, tags and group from data, model and settings
-    end        uploads what is left, for some seconds; the rest can be sent later: wandb sync RUN/wandb/…
+    end        sends what is left, for some seconds; the rest can be sent later: wandb sync RUN/wandb/…
 
 Whatever W&B raises costs one warning, and from then on its log. `experiment` is W&B's own object, for callbacks.
 """
 
 import os
-import re
-import secrets
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from lightning.pytorch.loggers.logger import rank_zero_experiment
 from lightning.pytorch.utilities import rank_zero_only
 from torch import Tensor
 
 from zoo.loggers.experiment import experiment_of, name_of
-from zoo.loggers.privacy import OF_MACHINE, WITHHELD, Privacy, may_show, shared_settings
-from zoo.loggers.run_logger import RunFacts, RunLogger, of_training
-from zoo.runs.folder import RunFolder, whole_file
+from zoo.loggers.privacy import OF_MACHINE, Privacy, may_show, shared_settings
+from zoo.loggers.run_logger import RunFacts, RunLogger, finite, of_training
+from zoo.loggers.wandb_start import first_line, kept_id, let_go, start, sync_command
+from zoo.runs.folder import RunFolder
 from zoo.runs.process import warn
-from zoo.runs.wandb_mode import Mode, Settled, find_key, server_address
+from zoo.runs.wandb_mode import Mode, Settled
 
-START, FINISH = 5.0, 10.0  # seconds for the server to take the run, and to take what is left at its end
-FINISH_WITH_WEIGHTS = 120.0  # seconds, where megabytes are to be sent
+FINISH, FINISH_WITH_WEIGHTS = 10.0, 120.0  # seconds for what is left to be sent at the end; for megabytes of it
 STEP = "trainer/global_step"  # the axis of all curves; the same as that of Lightning's logger
 PROJECT = "small-image-zoo"
 STOPPED = (130, 143)  # exit codes of runs that were told to stop, and can go on
+BINS = 64  # of a histogram
 
 
 class Wandb(RunLogger):
-    """Logs to Weights & Biases.
+    """Logs to Weights & Biases, in runs of the command, which says `begin` and `end`.
 
     Args:
         mode: `online`; `offline`, to be sent later; `auto`, online if there is a key and the server answers; `off`.
@@ -62,7 +62,7 @@ class Wandb(RunLogger):
         self._named = {"project": project, "entity": entity, "name": name, "group": group}
         self._tags = list(tags)
         self._run: Any = None
-        self._folder: RunFolder | None = None
+        self._folder = RunFolder("")
 
     @property
     def name(self) -> str:
@@ -79,13 +79,13 @@ class Wandb(RunLogger):
         return self._run
 
     def begin(self, facts: RunFacts) -> None:
-        mode: Settled = "off" if not self.mode or self.mode == "off" else self.settled
-        if mode == "off":
+        if self.settled == "off" or self.mode in ("off", False):
             return
         self._folder = RunFolder(facts.folder)
         options = self._options(facts)
-        if mode == "online":
-            self._open(options, mode)
+        if self.settled == "online":
+            later = f"this run is logged on this machine only; later: wandb sync '{facts.folder}'/wandb/offline-run-*"
+            self._open(options, "online", f": {later}")
         if self._run is None:
             self._open(options, "offline")
         self._safely(lambda run: run.define_metric("*", step_metric=STEP, step_sync=True))
@@ -109,37 +109,14 @@ class Wandb(RunLogger):
             "dir": str(facts.folder),
         }
 
-    def _open(self, options: dict[str, Any], mode: Settled) -> None:
+    def _open(self, options: dict[str, Any], mode: Settled, otherwise: str = "") -> None:
         """Starts W&B; whatever it raises, the run goes on."""
-        if self.privacy != "full":
-            os.environ.setdefault("WANDB_ERROR_REPORTING", "false")  # W&B's reports on itself
-        import wandb
-
-        server = server_address()
-        settings = {
-            "mode": mode,
-            "base_url": server,
-            "silent": True,  # the zoo says what there is to say
-            "use_dot_wandb": False,
-            "symlink": False,  # a run folder can be copied
-            "init_timeout": START,
-            "finish_timeout": FINISH_WITH_WEIGHTS if self.checkpoint else FINISH,
-            "finish_timeout_raises": True,
-            "x_disable_viewer": True,  # was asked already, with more patience for the user than for the server
-            **WITHHELD[self.privacy],
-        }
-        if mode == "online":
-            settings["api_key"] = find_key(server)  # W&B would ask for one on the terminal
+        finish = FINISH_WITH_WEIGHTS if self.checkpoint else FINISH
         try:
-            wandb.setup(settings=wandb.Settings(silent=True))
-            self._run = wandb.init(**options, settings=wandb.Settings(**settings))
+            self._run = start(options, mode, self.privacy, finish)
         except Exception as error:
-            wandb.teardown()  # or the identity would count as taken
-            warn(f"W&B did not start {mode} ({first_line(error)}){self._later() if mode == 'online' else ''}")
-
-    def _later(self) -> str:
-        assert self._folder is not None
-        return f": this run is logged on this machine only; later: wandb sync '{self._folder.path}'/wandb/offline-run-*"
+            warn(f"W&B did not start {mode} ({first_line(error)}){otherwise}")
+            let_go()  # or the identity would count as taken
 
     def _safely(self, act: Callable[[Any], Any]) -> None:
         """Does something with W&B's run, if there is one; a failure ends its log and nothing else."""
@@ -151,6 +128,7 @@ class Wandb(RunLogger):
             place = Path(self._run.dir).parent
             self._run = None
             warn(f"W&B failed ({first_line(error)}): no more is logged there; later: {sync_command(place)}")
+            let_go()
 
     @rank_zero_only
     def log_hyperparams(self, *args: Any, **kwargs: Any) -> None:
@@ -162,30 +140,29 @@ class Wandb(RunLogger):
             self._safely(lambda run: run.log({**kept, STEP: step or 0}))
 
     def log_histogram(self, name: str, values: Tensor, step: int) -> None:
-        import wandb
+        if self._run and len(numbers := finite(values)):
+            import wandb
 
-        finite = values.detach().float().flatten().cpu()
-        finite = finite[finite.isfinite()]  # NumPy counts nothing else
-        if len(finite):
-            self._safely(lambda run: run.log({name: wandb.Histogram(finite.numpy()), STEP: step}))
+            histogram = wandb.Histogram(np_histogram=np.histogram(numbers, BINS))
+            self._safely(lambda run: run.log({name: histogram, STEP: step}))
 
     def log_picture(self, name: str, path: Path, step: int) -> None:
-        import wandb
+        if self._run and may_show(name, self.privacy):
+            import wandb
 
-        if may_show(name, self.privacy):
             self._safely(lambda run: run.log({f"figures/{name}": wandb.Image(str(path)), STEP: step}))
 
     def conclude(self, record: dict[str, Any]) -> None:
         self._safely(lambda run: run.summary.update(summary_of(record)))
         if self.privacy != "minimal":
-            self._safely(lambda run: run.config.update({name: record[name] for name in OF_MACHINE}, allow_val_change=True))
+            machine = {name: record[name] for name in OF_MACHINE}
+            self._safely(lambda run: run.config.update(machine, allow_val_change=True))
         if self.checkpoint:
             self._safely(lambda run: self._send_weights(run, record))
 
     def _send_weights(self, run: Any, record: dict[str, Any]) -> None:
         import wandb
 
-        assert self._folder is not None
         about = {name: record[name] for name in ("data", "model", "seed", "best_epoch", "parameters", "val", "test")}
         artifact = wandb.Artifact(f"{record['data']}-{record['model']}-{run.id}".lower(), type="model", metadata=about)
         # as it lies there: no second copy of the weights in the user's home
@@ -193,50 +170,18 @@ class Wandb(RunLogger):
         run.log_artifact(artifact, aliases=["best"])
 
     def end(self, code: int) -> None:
-        run, place = self._run, self._run and Path(self._run.dir).parent
+        place = Path(self._run.dir).parent if self._run else Path()
         if code in STOPPED:
             self._safely(lambda run: run.mark_preempting())
         self._safely(lambda run: run.finish(exit_code=code))
-        if self._run is not None and place.name.startswith("offline-"):
+        if self._run and place.name.startswith("offline-"):
             print(f"W&B: logged on this machine only; later: {sync_command(place)}", flush=True)
         self._run = None
 
 
-def kept_id(path: Path) -> str:
-    """The identity of a run folder's W&B run, made and kept when there is none.
-
-    Raises:
-        ValueError: the file holds something else.
-    """
-    if path.exists():
-        identity = path.read_text(errors="replace").strip()
-        if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", identity):
-            raise ValueError(
-                f"identity of the W&B run in {path}: expected letters and digits, found '{identity[:40]}'."
-                " Try: without this file; the run goes on under a new one"
-            )
-        return identity
-    # an agent of a sweep has given the run its identity
-    identity = os.environ.get("WANDB_RUN_ID") or secrets.token_hex(6)
-    path.parent.mkdir(exist_ok=True)
-    with whole_file(path) as file:
-        file.write(f"{identity}\n")
-    return identity
-
-
 def summary_of(record: dict[str, Any]) -> dict[str, float]:
-    """result.json as one row: `test/accuracy`, `best/val/accuracy`, `parameters`, `seconds`, `best_epoch` …"""
+    """A result.json as one row, such as `test/accuracy`, `best/val/accuracy` (of the chosen epoch), `parameters`."""
     row = {name: record[name] for name in ("parameters", "seconds", "epochs", "best_epoch")}
     row |= {f"test/{name}": value for name, value in record["test"].items()}
     row |= {f"best/{split}/{name}": value for split in ("train", "val") for name, value in record[split].items()}
     return {name: value for name, value in row.items() if value is not None}
-
-
-def sync_command(place: Path) -> str:
-    """What sends a run later; W&B takes one that was online for sent unless it is told otherwise."""
-    return f"wandb sync {'' if place.name.startswith('offline-') else '--include-online '}'{place}'"
-
-
-def first_line(error: Exception) -> str:
-    """The beginning of an exception's words."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

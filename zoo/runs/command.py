@@ -32,7 +32,7 @@ from zoo.runs.figures import draw_run
 from zoo.runs.folder import RECORDED, OpenRun, RunFolder
 from zoo.runs.imports import restrict, smuggled
 from zoo.runs.matching import check_continues, check_fits
-from zoo.runs.messages import Parser, UsageError, innermost
+from zoo.runs.messages import Parser, UsageError, innermost, line_within
 from zoo.runs.metrics import MetricsFile
 from zoo.runs.phrases import shown
 from zoo.runs.plain_yaml import limit_yaml
@@ -189,7 +189,8 @@ class ZooCLI(LightningCLI):
             super().instantiate_classes()
             check_geometry(self.model.net, self.datamodule.in_shape)
         except ValueError as error:  # a constructor refused a value, or a layer its input
-            raise UsageError(innermost(error)) from error
+            # where one class or a list of them may stand, the line is among those of what else may stand there
+            raise UsageError(line_within(str(error), None) or innermost(error)) from error
 
     def _instantiate_trainer(self, config: dict[str, Any], callbacks: list[Any]) -> Trainer:
         try:

@@ -80,9 +80,7 @@ def without_repeats(named: Any) -> Any:
         return named
     last = {path_of(logger): i for i, logger in enumerate(named)}
     return [
-        logger
-        for i, logger in enumerate(named)
-        if not path_of(logger).startswith("zoo.") or last[path_of(logger)] == i
+        logger for i, logger in enumerate(named) if not path_of(logger).startswith("zoo.") or last[path_of(logger)] == i
     ]
 
 
@@ -101,9 +99,11 @@ def is_wandb(logger: Any) -> bool:
 def mode_of(logger: Any) -> Mode:
     """What a logger asks for; where it leaves it open, WANDB_MODE decides, or W&B's own file of settings."""
     options = logger.get("init_args") or {}
-    mode: Mode = "offline" if options.get("offline") else options.get("mode", "auto")
-    if mode != "auto":
-        return mode or "off"
+    if options.get("offline"):  # Lightning's
+        return "offline"
+    mode = options.get("mode")
+    if mode not in (None, "auto"):  # Lightning's has none where nothing was said
+        return MODES.get(mode or "off", "auto")
     return MODES.get(os.environ.get("WANDB_MODE") or str(settings_file().get("mode", "")), "auto")
 
 
