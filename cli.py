@@ -3,7 +3,6 @@
 The only place where zoo and datamodules meet.
 """
 
-import os
 import sys
 from collections.abc import Sequence
 
@@ -23,7 +22,7 @@ def main(args: Sequence[str] | None = None) -> None:
     from zoo.runs.errors import reported
 
     debug = "--debug" in words
-    with reported(debug=debug, quiet=os.environ.get("LOCAL_RANK", "0") != "0"):
+    with reported(debug=debug):
         import datamodules
         import zoo
         from zoo.runs.command import ZooCLI, download

@@ -143,10 +143,11 @@ class ImageDataModule(LightningDataModule, ABC):
                 f" found {self.batch_size}"
             )
         if self.batch_size % world:
-            nearest = max(world, round(self.batch_size / world) * world)
+            below = self.batch_size // world * world
+            nearest = " or ".join(str(size) for size in (below, below + world) if 0 < size <= images)
             raise ValueError(
                 f"global batch size in --data.batch_size: expected a multiple of the {world} devices,"
-                f" found {self.batch_size}. Try: --data.batch_size {nearest}"
+                f" found {self.batch_size}. Try: {f'--data.batch_size {nearest}' if nearest else 'fewer devices'}"
             )
         return self.batch_size
 

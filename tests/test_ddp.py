@@ -23,22 +23,53 @@ def fit(folder: Path, *flags: str) -> None:
     if "--trainer.devices" not in flags:
         main(words)
         return
-    done = subprocess.run([sys.executable, "cli.py", *words], cwd=ROOT, capture_output=True, text=True, timeout=300)
+    done = start([sys.executable, "cli.py", *words])
     assert done.returncode == 0, done.stderr
+
+
+def start(command: list[str], folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
+
+
+def curves(*folders: Path) -> list[tuple[dict[str, float], ...]]:
+    """The rows of the metrics of two runs, side by side."""
+    return list(zip(*(read_metrics(folder / "metrics.csv") for folder in folders), strict=True))
 
 
 def test_two_processes_train_as_one(tmp_path):
     fit(tmp_path / "one")
-    fit(tmp_path / "two", *TWO)
-    one, two = (json.loads((tmp_path / name / "result.json").read_text()) for name in ("one", "two"))
+    # without a folder: named by the clock, which has gone on when the second process starts
+    words = [*BASE.split(), "--trainer.accelerator", "cpu", *TWO]
+    done = start([sys.executable, str(ROOT / "cli.py"), *words], tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert not done.stderr
+    (folder,) = (tmp_path / "runs/digits-mlp").iterdir()
+    one, two = (json.loads((path / "result.json").read_text()) for path in (tmp_path / "one", folder))
     assert two["test"]["n"] == one["test"]["n"] == 359  # an odd number: no image doubled to fill a shard
     assert two["val"]["n"] == one["val"]["n"] == 143
     assert two["device"].startswith("2 x")
-    rows = zip(read_metrics(tmp_path / "one/metrics.csv"), read_metrics(tmp_path / "two/metrics.csv"), strict=True)
-    for left, right in rows:
+    for left, right in curves(tmp_path / "one", folder):
         # the same global batches, augmented alike: only the order of float additions differs
         assert right["train/loss"] == pytest.approx(left["train/loss"], abs=1e-5)
         assert right["val/loss"] == pytest.approx(left["val/loss"], abs=1e-5)
+
+
+def test_torchrun_gives_the_same_curve_step_by_step_and_all_test_images(real_data, tmp_path):
+    """Epochs of one step, so that each row is a step's loss, of a network without batch normalisation in float32."""
+    recipe = f"fit -c {ROOT}/configs/recipes/mnist_lenet.yaml --data.root {real_data} --data.val_size 100"
+    short = "--trainer.accelerator cpu --trainer.max_epochs 20 --trainer.limit_train_batches 1"
+    words = [*recipe.split(), *short.split(), "--run_dir"]
+    main([*words, str(tmp_path / "one")])
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "cli.py"]
+    done = start([*torchrun, *words, str(tmp_path / "two"), *TWO])
+    assert done.returncode == 0, done.stderr
+    pairs = curves(tmp_path / "one", tmp_path / "two")
+    assert len(pairs) == 20
+    for left, right in pairs:
+        assert right["train/loss"] == pytest.approx(left["train/loss"], abs=1e-5)
+    results = [json.loads((tmp_path / name / "result.json").read_text())["test"] for name in ("one", "two")]
+    assert results[0]["n"] == results[1]["n"] == 10_000
+    assert results[1]["loss"] == pytest.approx(results[0]["loss"], abs=1e-5)
 
 
 def test_a_run_goes_on_with_another_number_of_devices(tmp_path):
@@ -46,8 +77,7 @@ def test_a_run_goes_on_with_another_number_of_devices(tmp_path):
     fit(tmp_path / "one", "--trainer.max_epochs", "3")
     for epochs, devices in ((1, ()), (2, TWO), (3, ())):
         fit(tmp_path / "mixed", *devices, "--resume", "auto", "--trainer.max_epochs", str(epochs))
-    rows = zip(read_metrics(tmp_path / "one/metrics.csv"), read_metrics(tmp_path / "mixed/metrics.csv"), strict=True)
-    for left, right in rows:
+    for left, right in curves(tmp_path / "one", tmp_path / "mixed"):
         assert right["train/loss"] == pytest.approx(left["train/loss"], abs=1e-5)
         assert right["val/loss"] == pytest.approx(left["val/loss"], abs=1e-5)
     tests = [json.loads((tmp_path / name / "result.json").read_text())["test"] for name in ("one", "mixed")]
@@ -55,32 +85,14 @@ def test_a_run_goes_on_with_another_number_of_devices(tmp_path):
     assert tests[0]["loss"] == pytest.approx(tests[1]["loss"], abs=1e-4)
 
 
-def test_a_batch_that_cannot_be_shared_is_refused(tmp_path):
-    flags = [
-        "--trainer.accelerator",
-        "cpu",
-        "--trainer.devices",
-        "2",
-        "--trainer.strategy",
-        "ddp",
-        "--data.batch_size",
-        "51",
-    ]
-    command = [
-        sys.executable,
-        "cli.py",
-        "fit",
-        "--data",
-        "Digits",
-        "--model",
-        "MLP",
-        "--run_dir",
-        str(tmp_path / "r"),
-        *flags,
-    ]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+def test_a_batch_that_cannot_be_shared_is_refused_under_torchrun(tmp_path):
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "cli.py"]
+    words = (
+        f"fit --data Digits --model MLP --data.batch_size 51 --trainer.accelerator cpu --run_dir {tmp_path}/r".split()
+    )
+    done = start([*torchrun, *words, *TWO])
     errors = [line for line in done.stderr.splitlines() if line.startswith("error:")]
-    assert done.returncode in (1, 2)
-    assert len(errors) == 1
-    assert "multiple of the 2 devices" in errors[0]
+    assert done.returncode == 1
+    assert len(errors) == 1, done.stderr
+    assert "multiple of the 2 devices, found 51. Try: --data.batch_size 50 or 52" in errors[0]
     assert not (tmp_path / "r").exists()

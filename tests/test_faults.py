@@ -133,6 +133,7 @@ def test_a_learning_rate_far_too_high(flags, tmp_path, capsys):
         ("--model.hidden [32]", "net.1.weight: (32, 784)"),
         ("--model.norm batch", "more differ"),
         ("--model SoftmaxRegression", "--model MLP"),
+        ("--seed_everything 1", "found one of --data Digits --model MLP --seed_everything 0"),
     ],
     ids=lambda value: value.split()[0].lstrip("-") + value.split()[-1] if value.startswith("--") else "",
 )

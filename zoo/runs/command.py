@@ -4,6 +4,7 @@ python cli.py fit …                 -> train, choose on validation, test once,
 python cli.py test --run_dir DIR …  -> DIR/config.yaml and the flags after it, weights from DIR/checkpoints
 """
 
+import atexit
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,6 +29,7 @@ from zoo.geometry import check_geometry
 from zoo.loggers import Wandb
 from zoo.loggers.run_logger import BeginLoggers, RunFacts, ending, log_result
 from zoo.runs.checkpoints import SafeCheckpointIO, read_checkpoint, resumable
+from zoo.runs.devices import FORKING, check_devices, check_strategy
 from zoo.runs.figures import draw_run
 from zoo.runs.folder import RECORDED, OpenRun, RunFolder
 from zoo.runs.imports import restrict, smuggled
@@ -37,7 +39,7 @@ from zoo.runs.metrics import MetricsFile
 from zoo.runs.phrases import shown
 from zoo.runs.plain_yaml import limit_yaml
 from zoo.runs.predictions import CollectPredictions, write_predictions
-from zoo.runs.process import quieten, skip_driver_search, warn
+from zoo.runs.process import end_processes, quieten, say, skip_driver_search, started_processes, warn
 from zoo.runs.record import make_record, show_table, write_record
 from zoo.runs.restoring import Restoring
 from zoo.runs.signals import StopSignals
@@ -74,8 +76,12 @@ class ZooCLI(LightningCLI):
         quieten()
         skip_driver_search()
         self.signals = StopSignals()
-        with self.signals.handled():
-            self._start(data_class, args, run)
+        try:
+            with self.signals.handled():
+                self._start(data_class, args, run)
+        except BaseException:
+            atexit.register(end_processes, started_processes(getattr(self, "trainer", None)))  # after the last word
+            raise
 
     def _start(self, data_class: type[LightningDataModule], args: Sequence[str], run: bool) -> None:
         words = prepared([str(word) for word in args])
@@ -133,6 +139,7 @@ class ZooCLI(LightningCLI):
         if not self.subcommand:
             return
         check_plain(self.config[self.subcommand])
+        check_devices(self._get(self.config, "trainer").as_dict())
         seed = int(self._get(self.config, "seed_everything"))
         self._get(self.config, "data")["init_args"]["seed"] = seed  # `true` has become a number since the parsing
         given = self._get(self.config, "run_dir")
@@ -178,6 +185,7 @@ class ZooCLI(LightningCLI):
         if resume == "must":
             self.folder.check_run()
         if resume != "never":
+            self.folder.check_same(self._recorded())
             newest, warning = resumable(self.folder)
             warn(warning)
             if newest:
@@ -239,11 +247,8 @@ class ZooCLI(LightningCLI):
             callbacks = [*without_averaging(callbacks), self.mistakes, self.predictions]
         self.restoring = Restoring(self.checkpoint)
         trainer = self._instantiate_trainer({**config, "callbacks": [self.restoring, *callbacks]}, [])
-        if isinstance(trainer.strategy.launcher, _MultiProcessingLauncher):
-            raise UsageError(
-                "strategy in --trainer.strategy: expected one that starts the command anew for each device, found one"
-                " that forks or spawns, whose results end with its processes. Try: --trainer.strategy ddp"
-            )
+        if isinstance(trainer.strategy.launcher, _MultiProcessingLauncher):  # DDPStrategy with a start_method
+            check_strategy(FORKING[0])
         # Lightning's own handlers save and talk to other processes in the middle of a step
         trainer._signal_connector.register_signal_handlers = lambda: None  # type: ignore[method-assign]
         # the checkpoint is the one that was chosen here and checked: under SLURM Lightning would look for others
@@ -284,7 +289,7 @@ class ZooCLI(LightningCLI):
 
     def _fit(self) -> None:
         if self.checkpoint:
-            print(f"continues from {self.checkpoint}", flush=True)
+            say(f"continues from {self.checkpoint}")
         if not self.dry:
             content = read_checkpoint(self.checkpoint) if self.checkpoint else {}
             step, row = content.get("global_step", 0), content.get("row")
@@ -296,19 +301,18 @@ class ZooCLI(LightningCLI):
             self.trainer.fit(self.model, self.datamodule, ckpt_path=self.checkpoint, weights_only=True)
         seconds = self.lines.seconds  # the test below takes up the checkpoint's own count
         if self.dry:
-            print("fast_dev_run: one batch of each split went through; nothing was written")
+            say("fast_dev_run: one batch of each split went through; nothing was written")
             return
-        if not self.folder.chosen.exists():
-            print("no checkpoint was written, so nothing was tested")
+        chosen = self.trainer.strategy.broadcast(self.folder.chosen if self.folder.chosen.exists() else None)
+        if not chosen:
+            say("no checkpoint was written, so nothing was tested")
             return
         # the mistakes come only now: in training they would be asked at every step
         callbacks = [*without_averaging(self.trainer.callbacks), self.mistakes]  # type: ignore[attr-defined]
         self.trainer.callbacks = callbacks  # type: ignore[attr-defined]
-        self._checked(self.folder.chosen)  # it need not be of this start of the run
-        with self.restoring.of(self.folder.chosen):
-            self.trainer.test(
-                self.model, self.datamodule, ckpt_path=self.folder.chosen, verbose=False, weights_only=True
-            )
+        self._checked(chosen)  # it need not be of this start of the run
+        with self.restoring.of(chosen):
+            self.trainer.test(self.model, self.datamodule, ckpt_path=chosen, verbose=False, weights_only=True)
         self._check_complete("test")
         if self.trainer.is_global_zero:
             self._record(seconds)

@@ -2,25 +2,30 @@
 
     error: <what> in <file or key>: expected <x>, found <y>. Try: <command or nearest name>
 
-Exit code 2 for usage and configuration, 1 for the rest, 130 for an interrupt.
+Exit code 2 for usage and configuration, 1 for the rest, 130 for an interrupt. Of several processes the first
+speaks; the others do only where it has nothing to say.
 """
 
+import os
 import re
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 FORM = re.compile(r".+ in .+: expected .+, found .+")
 MOST_LETTERS = 2000  # of a message
+PATIENCE = 5.0  # seconds in which the first process speaks of what has happened to all, if it has
+SPOKEN = "zoo/spoken"  # key under which it says so to the others
 
 
 @contextmanager
-def reported(*, debug: bool, quiet: bool) -> Iterator[None]:
+def reported(*, debug: bool) -> Iterator[None]:
     """Turns an exception the user can cause into one line on stderr and an exit code.
 
     Args:
         debug: let the exception through, with its traceback.
-        quiet: say nothing: another process of this run has the word.
     """
     try:
         yield
@@ -31,7 +36,7 @@ def reported(*, debug: bool, quiet: bool) -> Iterator[None]:
     except Exception as error:
         from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
-        from zoo.runs.messages import UsageError, innermost
+        from zoo.runs.messages import MissingDevice, UsageError, innermost
 
         lost = lost_process(error)
         if debug or not (lost or isinstance(error, ValueError | OSError | MisconfigurationException)):
@@ -44,9 +49,54 @@ def reported(*, debug: bool, quiet: bool) -> Iterator[None]:
         elif not FORM.match(text):  # said by a library
             where = getattr(error, "filename", None) or "the command or its configuration"
             text = f"value in {where}: expected one that works, found another ({text}). Try: --debug to see where"
-        if not quiet:
-            print(f"error: {one_line(text)}", file=sys.stderr)
-        sys.exit(2 if isinstance(error, UsageError | MisconfigurationException) else 1)
+        usage = isinstance(error, UsageError | MisconfigurationException)
+        if must_speak(of_all=bool(lost) or (usage and not isinstance(error, MissingDevice))):
+            print(f"error: {one_line(text)}", file=sys.stderr, flush=True)
+        sys.exit(2 if usage else 1)
+
+
+def must_speak(*, of_all: bool) -> bool:
+    """Whether this process is the one to say what has happened.
+
+    Args:
+        of_all: whether it certainly happens to the first process, too: the command is the same for all. A file may be
+            missing on one machine only, and then the first process would never hear why the others have gone.
+    """
+    import torch.distributed
+    from lightning.pytorch.utilities import rank_zero_only
+
+    rank = getattr(rank_zero_only, "rank", 0)
+    if not torch.distributed.is_available() or not torch.distributed.is_initialized():
+        if rank == 0 or of_all or not first_of_another_machine():
+            return rank == 0
+        time.sleep(PATIENCE)  # whoever started the processes ends them all if the first one fails
+        return True
+    store = torch.distributed.distributed_c10d._get_default_store()
+    try:
+        if rank == 0:
+            store.set(SPOKEN, "1")
+        return rank == 0 or not (of_all or said_within(PATIENCE, store))
+    except RuntimeError:  # the store has gone with the process that held it, the first
+        return rank == 0
+
+
+def first_of_another_machine() -> bool:
+    """Whether this process is the first on a machine that is not the first."""
+    machine = next(
+        (os.environ[name] for name in ("GROUP_RANK", "NODE_RANK", "SLURM_NODEID") if name in os.environ), "0"
+    )
+    place = next((os.environ[name] for name in ("LOCAL_RANK", "SLURM_LOCALID") if name in os.environ), "0")
+    return machine != "0" and place == "0"
+
+
+def said_within(seconds: float, store: Any) -> bool:
+    """Whether the first process says within this time that it speaks."""
+    end = time.monotonic() + seconds
+    while not store.check([SPOKEN]):
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.1)
+    return True
 
 
 def lost_process(error: Exception) -> str | None:

@@ -6,10 +6,10 @@ wandb/  tensorboard/   where these loggers are on
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 import yaml
 from lightning import Callback, LightningModule, Trainer
@@ -43,6 +43,10 @@ class RunFolder:
     """
 
     def __init__(self, path: str | Path) -> None:
+        self.settle(path)
+
+    def settle(self, path: str | Path) -> None:
+        """Names the files anew, below another path."""
         self.path = Path(path)
         self.config = self.path / "config.yaml"
         self.metrics = self.path / "metrics.csv"
@@ -86,6 +90,22 @@ class RunFolder:
                 f" Try: python cli.py fit --resume auto --run_dir {self.path}"
             )
 
+    def check_same(self, config: Mapping[str, Any]) -> None:
+        """Raises UsageError if the run that lies here is another experiment than the one that is to go on.
+
+        Args:
+            config: the whole resolved configuration of that.
+        """
+        try:
+            found, expected = described(yaml.safe_load(self.config.read_text())), described(config)
+        except (yaml.YAMLError, OSError, UnicodeDecodeError, RecursionError, KeyError, TypeError):
+            return  # no run, or one whose configuration has been read before, with better words for what is wrong in it
+        if found != expected:
+            raise UsageError(
+                f"run in --run_dir: expected one of {expected}, found one of {found} in {self.path}."
+                f" Try: another --run_dir, or {found}"
+            )
+
     def check_own(self) -> None:
         """Raises UsageError if a file here is none, or leads out of the folder: what is written would follow it."""
         home = os.path.realpath(self.path)
@@ -126,6 +146,12 @@ class RunFolder:
         return cls(path)
 
 
+def described(config: Mapping[str, Any]) -> str:
+    """What tells one experiment from another, as flags."""
+    data, model = (str(config[key]["class_path"]).rpartition(".")[2][:60] for key in ("data", "model"))
+    return f"--data {data} --model {model} --seed_everything {str(config['seed_everything'])[:20]}"
+
+
 class OpenRun(Callback):
     """Makes the run folder and writes its configuration, once data and model are known to be good.
 
@@ -140,7 +166,11 @@ class OpenRun(Callback):
         self.folder, self.config = folder, config
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        if stage != "fit" or not trainer.is_global_zero:
+        if stage != "fit":
+            return
+        # a folder's default name is the time, and each process has its own
+        self.folder.settle(trainer.strategy.broadcast(str(self.folder.path)))
+        if not trainer.is_global_zero:
             return
         self.folder.path.mkdir(parents=True, exist_ok=True)
         if not self.folder.config.exists():

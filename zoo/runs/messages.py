@@ -24,6 +24,10 @@ class UsageError(ValueError):
     """What the user asked for cannot be: reported in one line, exit code 2."""
 
 
+class MissingDevice(UsageError):
+    """What the user asked for cannot be on this machine; on others it may."""
+
+
 class Parser(LightningArgumentParser):
     """A parser whose errors are UsageErrors of one line.
 

@@ -2,11 +2,17 @@
 
 import logging
 import os
+import subprocess
 import sys
+import time
 import warnings
 
 import torch
+from lightning import Trainer
+from lightning.pytorch.strategies.launchers import _SubprocessScriptLauncher
 from lightning.pytorch.utilities import rank_zero_only
+
+LINGER = 5.0  # seconds that other processes of a failed run have to end by themselves
 
 
 def skip_driver_search() -> None:
@@ -30,12 +36,35 @@ def quieten() -> None:
         ".*Checkpoint directory .* exists and is not empty",  # a resumed run
         ".*callbacks used to create the checkpoint need to be provided.*",  # those of fit have no work in test
         ".*It is recommended to use `self.log\\(.*sync_dist=True.*",  # summed over devices by the tally already
+        ".*The `srun` command is available on your system but is not used.*",  # zoo/runs/slurm.py knows when it must
         ".*Total length of `.*` across ranks is zero.*",  # no validation images
     ):
         warnings.filterwarnings("ignore", message=message)
 
 
+@rank_zero_only
+def say(text: str) -> None:
+    """Says how things stand, once for all processes of the run."""
+    print(text, flush=True)
+
+
+@rank_zero_only
 def warn(text: str | None) -> None:
     """Says on stderr what does not stop the run, once for all its processes."""
-    if text and getattr(rank_zero_only, "rank", 0) == 0:
+    if text:
         print(f"warning: {text}", file=sys.stderr)
+
+
+def started_processes(trainer: Trainer | None) -> list[subprocess.Popen[bytes]]:
+    """The processes that this one has started for the other devices."""
+    launcher = trainer.strategy.launcher if trainer else None
+    return launcher.procs if isinstance(launcher, _SubprocessScriptLauncher) else []
+
+
+def end_processes(processes: list[subprocess.Popen[bytes]]) -> None:
+    """Ends those that wait for this one: it has failed, and most of what they can be waiting in has no end."""
+    end = time.monotonic() + LINGER
+    while time.monotonic() < end and any(process.poll() is None for process in processes):
+        time.sleep(0.05)
+    for process in processes:
+        process.kill()  # does nothing to those that are gone

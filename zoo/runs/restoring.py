@@ -4,8 +4,9 @@ import re
 from pathlib import Path
 from typing import Any, Self
 
-from lightning import Callback
+from lightning import Callback, LightningModule, Trainer
 
+from zoo.runs.errors import lost_process
 from zoo.runs.messages import UsageError, innermost
 
 CLEAR = re.compile(r" in .+: expected .+, found ", re.DOTALL)
@@ -30,6 +31,15 @@ class Restoring(Callback):
         self.checkpoint, self.works = checkpoint, False
         return self
 
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        mine = str(self.checkpoint)
+        theirs = trainer.strategy.broadcast(mine)
+        if not trainer.strategy.reduce_boolean_decision(mine == theirs):
+            raise UsageError(
+                f"checkpoint in --run_dir: expected the same on all machines, found {theirs} on the first and"
+                " another, or none, on others. Try: a folder that all of them share"
+            )
+
     def on_train_batch_end(self, *args: Any) -> None:
         self.works = True
 
@@ -40,6 +50,8 @@ class Restoring(Callback):
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:
         if not isinstance(error, Exception) or not self.checkpoint or self.works or CLEAR.search(innermost(error)):
+            return
+        if lost_process(error):  # the one that is gone knows why
             return
         reason = f"{type(error).__name__}: {innermost(error)[:160]}"
         raise UsageError(

@@ -1,0 +1,177 @@
+"""Protects the start on several devices: what cannot work is refused at once, in one line, by one of the processes."""
+
+import multiprocessing
+import os
+import socket
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from cli import main
+from zoo.runs.devices import check_devices, device_numbers
+from zoo.runs.errors import reported
+from zoo.runs.messages import UsageError
+from zoo.runs.slurm import numbers
+
+FLAGS = {"accelerator": "cpu", "devices": 1, "num_nodes": 1, "strategy": "auto", "sync_batchnorm": False}
+JOB = {"SLURM_JOB_ID": "7", "SLURM_JOB_NAME": "zoo"}
+TORCHRUN = {"TORCHELASTIC_RUN_ID": "none", "WORLD_SIZE": "4", "LOCAL_WORLD_SIZE": "2"}
+
+
+def check(environ: dict[str, str], **flags: object) -> None:
+    check_devices({**FLAGS, **flags}, environ)
+
+
+def srun(tasks: str, **more: str) -> dict[str, str]:
+    """The variables of a process that srun has started; those of the job are wider."""
+    step = {"SLURM_STEP_ID": "0", "SLURM_STEP_TASKS_PER_NODE": tasks, "SLURM_TASKS_PER_NODE": "8(x2)"}
+    return {**JOB, **step, "SLURM_NTASKS_PER_NODE": "2", **more}
+
+
+GOOD = {
+    "alone": ({}, {}),
+    "two processes that Lightning starts": ({}, {"devices": 2, "strategy": "ddp"}),
+    "as text": ({}, {"devices": "2"}),
+    "DDP by class": ({}, {"strategy": {"class_path": "lightning.pytorch.strategies.DDPStrategy"}}),
+    "torchrun": (TORCHRUN, {"devices": 2, "num_nodes": 2}),
+    "torchrun within srun": ({**srun("1(x2)"), **TORCHRUN}, {"devices": 2, "num_nodes": 2}),
+    "srun": (srun("2(x3)"), {"devices": 2, "num_nodes": 3}),
+    "a step of one task in a larger job": (srun("1"), {}),
+    "a job of one task without srun": ({**JOB, "SLURM_TASKS_PER_NODE": "1"}, {}),
+    "salloc": ({**JOB, "SLURM_JOB_NAME": "interactive", "SLURM_TASKS_PER_NODE": "4"}, {"devices": 4}),
+    "nodes started by hand": ({"NODE_RANK": "1"}, {"num_nodes": 2}),
+}
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_what_can_work_is_let_through(name):
+    environ, flags = GOOD[name]
+    check(environ, **flags)
+
+
+BAD = {
+    "fsdp": ({}, {"strategy": "fsdp"}, "--trainer.strategy ddp"),
+    "fsdp by class": ({}, {"strategy": {"class_path": "lightning.pytorch.strategies.FSDPStrategy"}}, "fsdpstrategy"),
+    "sharding": ({}, {"strategy": "deepspeed_stage_2"}, "--trainer.strategy ddp"),
+    "spawn": ({}, {"strategy": "ddp_spawn"}, "--trainer.strategy ddp"),
+    "sync on CPUs": ({}, {"devices": 2, "sync_batchnorm": True}, "--trainer.sync_batchnorm false"),
+    "torchrun without flags": (TORCHRUN, {}, "--trainer.devices 2 --trainer.num_nodes 2 --trainer.strategy ddp"),
+    "srun without flags": (srun("2"), {}, "--trainer.devices 2 --trainer.num_nodes 1 --trainer.strategy ddp"),
+    "fewer tasks than devices": (srun("2"), {"devices": 4}, "sbatch --nodes=1 --ntasks-per-node=4"),
+    "other nodes": (srun("1(x2)"), {"devices": 2}, "found 2 on 2 nodes"),
+    "uneven nodes": (srun("2,1"), {"devices": 2, "num_nodes": 2}, "found 3 on 2 nodes"),
+    "python in a job of two": ({**JOB, "SLURM_TASKS_PER_NODE": "1(x2)"}, {}, "Try: srun python cli.py"),
+    "python, flags as the job": (
+        {**JOB, "SLURM_TASKS_PER_NODE": "2"},
+        {"devices": 2},
+        "expected 2 (--trainer.devices 2 × --trainer.num_nodes 1) started by srun, found python started alone",
+    ),
+    "tasks only in total": (
+        {key: value for key, value in srun("2").items() if key != "SLURM_NTASKS_PER_NODE"},
+        {"devices": 2},
+        "found only --ntasks=2",
+    ),
+    "nodes without a launcher": ({}, {"num_nodes": 2}, "torchrun --nnodes 2 --nproc_per_node 1"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_what_cannot_work_is_refused(name):
+    environ, flags, hint = BAD[name]
+    with pytest.raises(UsageError) as refusal:
+        check(environ, **flags)
+    assert hint in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("devices", "refused"),
+    [
+        (2, None),
+        ("0,1", None),
+        ("auto", None),
+        (-1, None),
+        (3, "at most the 2 GPUs"),
+        ([2], "found [2]"),
+        ("0,2", "0,2"),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("accelerator", ["gpu", "auto"])
+def test_gpus_that_are_not_there(accelerator, devices, refused, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    if not refused:
+        check({}, accelerator=accelerator, devices=devices)
+        return
+    with pytest.raises(UsageError) as refusal:
+        check({}, accelerator=accelerator, devices=devices)
+    assert refused in str(refusal.value)
+
+
+def test_short_forms_are_read():
+    assert numbers("2(x3),1") == [2, 2, 2, 1]
+    assert device_numbers("1,3") == [1, 3]
+    assert device_numbers("3") == device_numbers(3) == [0, 1, 2]
+    assert device_numbers("two") == []
+
+
+@pytest.mark.parametrize(("variable", "speaks"), [("0", True), ("1", False)])
+def test_only_the_first_process_complains(variable, speaks, monkeypatch, capsys, tmp_path):
+    """The same mistake in all processes of a step: each of them leaves, one has said why."""
+    from lightning.pytorch.utilities import rank_zero_only
+
+    for name, value in srun("2", SLURM_PROCID=variable).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(rank_zero_only, "rank", int(variable))  # read from SLURM_PROCID when a process starts
+    words = ["fit", "--data", "Digits", "--model", "MLP", "--trainer.accelerator", "cpu"]
+    with pytest.raises(SystemExit) as leave:
+        main([*words, "--run_dir", str(tmp_path / "run")])
+    assert leave.value.code == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.partition(":")[0] for line in lines] == ["error"] * speaks
+    assert not (tmp_path / "run").exists()
+
+
+# of processes that know of each other
+
+
+def fails(rank: int, port: int, who: tuple[int, ...], log: Path) -> None:
+    """A process of two, in which something happens that only it can know of."""
+    from lightning.pytorch.utilities import rank_zero_only
+
+    os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port), RANK=str(rank), WORLD_SIZE="2")
+    with log.open("a") as file:
+        os.dup2(file.fileno(), 2)
+    sys.stderr = os.fdopen(2, "w")
+    rank_zero_only.rank = rank
+    torch.distributed.init_process_group("gloo")
+    with reported(debug=False):
+        if rank in who:
+            raise FileNotFoundError(2, "not there", f"the data of process {rank}")
+        torch.distributed.barrier()  # waits for the other
+
+
+@pytest.mark.parametrize(
+    ("who", "said"),
+    [((0, 1), ["process 0"]), ((0,), ["process 0"]), ((1,), ["process 1", "one that is gone"])],
+    ids=["both", "the first", "the second"],
+)
+def test_who_alone_has_failed_says_why(who, said, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    start: Callable[..., multiprocessing.process.BaseProcess] = multiprocessing.get_context("fork").Process
+    both = [start(target=fails, args=(rank, port, who, tmp_path / "log")) for rank in (0, 1)]
+    began = time.monotonic()
+    for process in both:
+        process.start()
+    for process in both:
+        process.join(30)
+    assert time.monotonic() - began < 10
+    assert [process.exitcode for process in both] == [1, 1]
+    lines = [line for line in (tmp_path / "log").read_text().splitlines() if line.startswith("error:")]
+    assert len(lines) == len(said), lines
+    assert all(words in line for words, line in zip(said, lines, strict=True)), lines
