@@ -38,6 +38,13 @@ def test_zoo_and_datamodules_do_not_know_each_other(path):
     assert not packages(path) & forbidden
 
 
+@pytest.mark.parametrize("path", sorted((ROOT / "zoo/geometry").glob("*.py")), ids=lambda path: path.name)
+def test_geometry_knows_only_torch_and_itself(path):
+    others = {name for name in imported(path) if name.startswith("zoo") and not name.startswith("zoo.geometry.")}
+    assert not others
+    assert not packages(path) & {"lightning", "rich", "torchvision"}
+
+
 @pytest.mark.parametrize("name", sorted(FOUNDATION))
 def test_foundation_knows_only_torch(name):
     path = ROOT / (name.replace(".", "/") + ".py")

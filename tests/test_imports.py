@@ -182,11 +182,19 @@ def test_a_function_of_the_users_own_is_called(own, capsys):
     main([*words, "--allow_import", own])
 
 
-def test_download_has_the_same_list(own, capsys):
-    assert f"--allow_import {own}" in said(["download", "--data", f"{own}.Wide"], capsys)
+@pytest.mark.parametrize("verb", ["download", "describe"])
+def test_verbs_with_their_own_parser_have_the_same_list(verb, own, capsys):
+    assert f"--allow_import {own}" in said([verb, "--data", f"{own}.Wide"], capsys)
     with pytest.raises(SystemExit):
-        main(["download", "--help"])
+        main([verb, "--help"])
     assert "--allow_import" in capsys.readouterr().out
+
+
+def test_described_configurations_call_no_functions(own, folder, capsys):
+    activation = f"{{class_path: {FUNCTION}, init_args: {{module_path: {own}}}}}"
+    (folder / "own.yaml").write_text(f"model: {{class_path: MLP, init_args: {{activation: {activation}}}}}\n")
+    assert ", a function" in said(["describe", "--data", "Digits", "-c", "own.yaml"], capsys)
+    assert own not in sys.modules
 
 
 def test_the_list_is_as_it_was_after_each_widening(own):

@@ -262,7 +262,7 @@ def test_check_map_accepts_what_a_convolution_accepts() -> None:
         try:
             nn.Conv2d(1, 1, kernel_size, padding=padding)(torch.zeros(1, 1, height, width))
         except RuntimeError:
-            with pytest.raises(ValueError, match=f"geometry in it: expected .* found {height} × {width}"):
+            with pytest.raises(ValueError, match=f"geometry in it: expected .* found 1 × {height} × {width}"):
                 check_map("it", (1, height, width), kernel_size, padding)
         else:
             check_map("it", (1, height, width), kernel_size, padding)

@@ -114,7 +114,8 @@ def larger_map(module: nn.Conv2d | nn.MaxPool2d | nn.AvgPool2d, shape: Sequence[
     least = [d * (k - 1) + 1 - 2 * p for k, p, d in zip(kernel, padding, dilation, strict=True)]
     if all(side >= extent for side, extent in zip(shape[1:], least, strict=True)):
         return None
-    return f"a map of at least {by(least)} for its {by(kernel)} kernel"
+    rim = f" with padding {by(padding)}" if any(padding) else ""
+    return f"a map of at least {by(least)} for its {by(kernel)} kernel{rim}"
 
 
 def counted(number: int, what: str) -> str:

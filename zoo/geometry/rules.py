@@ -12,7 +12,7 @@ from torch import Tensor
 from torch._ops import OpOverload
 from torch.utils._pytree import tree_map
 
-from zoo.geometry.seen import Pair, Seen, Window, everything, joined, reduced, shrunk, slid
+from zoo.geometry.seen import EDGES, Pair, Seen, Window, everything, joined, reduced, shrunk, slid
 
 SeenBy = Callable[[Any], Seen | None]  # what a tensor among the inputs sees; None for weights and whatever is no tensor
 
@@ -102,10 +102,10 @@ def moved(func: OpOverload, args: Any, kwargs: Any, inputs: list[Seen], seen_by:
     if name_of(func) == "pad" and arguments(func, args, kwargs)["mode"] == "constant":
         kwargs = {**kwargs, "value": -torch.inf}
         args = args[:3]
-    planes = [func(*tree_map(partial(plane, i), args), **tree_map(partial(plane, i), kwargs)) for i in range(4)]
+    planes = [func(*tree_map(partial(plane, i), args), **tree_map(partial(plane, i), kwargs)) for i in range(EDGES)]
     together = [planes] if isinstance(planes[0], Tensor) else zip(*planes, strict=True)
-    source = everything(inputs, torch.Size())
-    return [source.moved_to(torch.stack([edge.double() for edge in edges])) for edges in together]
+    # the jump is asked for in maps of one unit only, and those are not put together of several
+    return [Seen(torch.stack([edge.double() for edge in edges]), inputs[0].jump) for edges in together]
 
 
 def windowed(func: OpOverload, args: Any, kwargs: Any, seen: Seen, shape: torch.Size) -> Seen:

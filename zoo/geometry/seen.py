@@ -4,10 +4,11 @@ A unit sees a rectangle of pixels. Four numbers say which: how far up, down, lef
 (-top, bottom, -left, right), both ends included; for the union of rectangles one takes the largest of each. They lie in
 a tensor of the shape of the units, so that what only moves units (reshape, cat, a slice, …) moves their numbers alike.
 
-    x (1, C, H, W)  ->  edges (4, 1, C, H, W): pixel (i, j) has (-i, i, -j, j)
+    x (1, C, H, W)  ->  edges (8, 1, C, H, W): pixel (i, j) has (-i, i, -j, j), twice
 
-A window over a map joins what the units under it see. Where padding puts it over the rim, the map is thought to go on
-there: so the rectangles are those of the textbook, 1 + Σ (kernel - 1) · jump wide, and may reach over the image.
+The first four are those of the textbook, 1 + Σ (kernel - 1) · jump pixels wide: where padding puts a window over the
+rim of a map, the map is thought to go on there, and the rectangle may reach out of the image. The last four are what is
+really there: padding shows nothing.
 """
 
 import math
@@ -18,34 +19,30 @@ import torch.nn.functional as F
 from torch import Tensor
 
 Pair = tuple[int, int]
+EDGES = 8
+IN_THE_IMAGE = 4  # the first of those of what is really there
 
 
 class Seen(NamedTuple):
     """What each unit of a tensor sees.
 
     Args:
-        edges: (4, *shape of the tensor), see above; -inf for units that see nothing, such as a learned token.
+        edges: (8, *shape of the tensor), see above; -inf for units that see nothing, such as a learned token.
         jump: pixels between neighbours down and across, for maps of one unit, which have none.
-        reach: (4,), the edges of what all units together see of the image: none really sees further.
     """
 
     edges: Tensor
     jump: tuple[float, float]
-    reach: Tensor
 
     @property
     def size(self) -> Pair:
         """Height and width of the rectangle of the unit that sees most; may be larger than the image."""
-        return largest(self.edges)
+        return largest(self.edges[:IN_THE_IMAGE])
 
     @property
     def within(self) -> Pair:
-        """The same without what lies outside the image."""
-        return largest(torch.minimum(self.edges, column(self.reach, self.edges.shape[1:])))
-
-    def moved_to(self, edges: Tensor, jump: tuple[float, float] | None = None) -> "Seen":
-        """What units with these edges see, which are made of ours and of no others."""
-        return Seen(edges.contiguous(), jump or self.jump, torch.minimum(self.reach, hull(edges)))
+        """The same of what is in the image."""
+        return largest(self.edges[IN_THE_IMAGE:])
 
 
 class Window(NamedTuple):
@@ -65,50 +62,40 @@ def largest(edges: Tensor) -> Pair:
     return sides[0], sides[1]
 
 
-def hull(edges: Tensor) -> Tensor:
-    """Edges (4,) of what all units together see; there may be none."""
-    flat = edges.reshape(4, edges[0].numel())
-    return flat.amax(1) if flat.shape[1] else torch.full((4,), -math.inf, dtype=torch.double)
-
-
-def column(values: Tensor, shape: torch.Size) -> Tensor:
-    """(4,) -> (4, 1, 1, …) with as many ones as the shape has axes, then spread over them."""
-    return values.reshape(4, *[1] * len(shape)).expand(4, *shape)
-
-
 def spread(edges: Tensor, shape: torch.Size) -> Tensor:
     """Edges of units that are broadcast to a shape."""
-    return edges.reshape(4, *[1] * (len(shape) - edges.ndim + 1), *edges.shape[1:]).expand(4, *shape)
+    return edges.reshape(EDGES, *[1] * (len(shape) - edges.ndim + 1), *edges.shape[1:]).expand(EDGES, *shape)
 
 
 def pixels(channels: int, height: int, width: int) -> Seen:
     """What the pixels of an image (1, C, H, W) see: themselves."""
     i = torch.arange(height, dtype=torch.double)[:, None].expand(height, width)
     j = torch.arange(width, dtype=torch.double)[None, :].expand(height, width)
-    edges = torch.stack([-i, i, -j, j])[:, None, None].expand(4, 1, channels, height, width)
-    return Seen(edges, (1, 1), torch.tensor([0, height - 1, 0, width - 1], dtype=torch.double))
+    edges = torch.stack([-i, i, -j, j] * 2)[:, None, None]
+    return Seen(edges.expand(EDGES, 1, channels, height, width).contiguous(), (1, 1))
 
 
 def joined(inputs: list[Seen], shape: torch.Size) -> Seen:
     """The union of what the inputs see, unit by unit after broadcasting."""
     edges = torch.stack([spread(seen.edges, shape) for seen in inputs]).amax(0)
-    jump = max(seen.jump[0] for seen in inputs), max(seen.jump[1] for seen in inputs)
-    return Seen(edges, jump, torch.stack([seen.reach for seen in inputs]).amax(0)).moved_to(edges)
+    return Seen(edges, (max(seen.jump[0] for seen in inputs), max(seen.jump[1] for seen in inputs)))
 
 
 def everything(inputs: list[Seen], shape: torch.Size) -> Seen:
     """Each unit sees what all units of all inputs see."""
-    together = joined([seen._replace(edges=hull(seen.edges)) for seen in inputs], torch.Size())
-    return together.moved_to(column(together.edges, shape))
+    flat = [seen._replace(edges=seen.edges.reshape(EDGES, seen.edges[0].numel())) for seen in inputs]
+    some = [seen._replace(edges=seen.edges.amax(1)) for seen in flat if seen.edges.numel()]
+    nothing = Seen(torch.full((EDGES,), -math.inf, dtype=torch.double), (1, 1))
+    together = joined(some or [nothing], torch.Size())
+    return together._replace(edges=spread(together.edges.reshape(EDGES, *[1] * len(shape)), shape).contiguous())
 
 
 def reduced(seen: Seen, dims: Any, shape: torch.Size) -> Seen:
     """Each unit sees what all units along some axes see: a sum, a mean, a softmax, a row times a matrix."""
     dims = [dims] if isinstance(dims, int) else list(dims)
     edges = seen.edges.amax([dim + 1 if dim >= 0 else dim for dim in dims], keepdim=True)
-    if edges[0].numel() == math.prod(shape):  # the axes are gone, or of length one
-        return seen.moved_to(edges.reshape(4, *shape))
-    return seen.moved_to(spread(edges, shape))
+    gone = edges[0].numel() == math.prod(shape)  # the axes, or they are of length one
+    return seen._replace(edges=edges.reshape(EDGES, *shape) if gone else spread(edges, shape).contiguous())
 
 
 def slid(seen: Seen, window: Window, shape: torch.Size, mixes_channels: bool) -> Seen:
@@ -126,12 +113,12 @@ def slid(seen: Seen, window: Window, shape: torch.Size, mixes_channels: bool) ->
     for axis in (0, 1):
         n, k, s, p, d = edges.shape[axis + 2], *(pair[axis] for pair in window)
         after = (shape[axis + 2] - 1) * s + d * (k - 1) + 1 - n - p  # less than p where a remainder is left over
-        step = torch.zeros(4, 1, 1, 1, dtype=torch.double)
+        step = torch.zeros(IN_THE_IMAGE, 1, 1, 1, dtype=torch.double)
         step[2 * axis], step[2 * axis + 1] = -jump[axis], jump[axis]
         edges = prolonged(edges, axis + 2, p, max(0, after), step)
     edges = F.max_pool2d(edges, window.kernel, window.stride, dilation=window.dilation)
-    edges = edges[:, :, : shape[2], : shape[3]].expand(4, *shape[1:])
-    return seen.moved_to(edges[:, None], (jump[0] * window.stride[0], jump[1] * window.stride[1]))
+    edges = edges[:, :, : shape[2], : shape[3]].expand(EDGES, *shape[1:])
+    return Seen(edges[:, None].contiguous(), (jump[0] * window.stride[0], jump[1] * window.stride[1]))
 
 
 def jumps(seen: Seen) -> tuple[float, float]:
@@ -144,14 +131,16 @@ def jumps(seen: Seen) -> tuple[float, float]:
 
 
 def prolonged(edges: Tensor, dim: int, before: int, after: int, step: Tensor) -> Tensor:
-    """Edges of a map that goes on over its rim as it does inside it; by `step` where it is one unit wide."""
-    n = edges.shape[dim]
-    first, last = edges.narrow(dim, 0, 1), edges.narrow(dim, n - 1, 1)
-    at_first = edges.narrow(dim, 1, 1) - first if n > 1 else step
-    at_last = last - edges.narrow(dim, n - 2, 1) if n > 1 else step
-    parts = [first - i * at_first for i in range(before, 0, -1)] + [edges]
-    longer = torch.cat([*parts, *(last + i * at_last for i in range(1, after + 1))], dim)
-    return longer.where(~longer.isnan(), -math.inf)  # beside units that see nothing
+    """Edges of a padded map, which goes on over its rim as it does inside; by `step` where it is one unit wide."""
+    n, map_edges = edges.shape[dim], edges[:IN_THE_IMAGE]
+    first, last = map_edges.narrow(dim, 0, 1), map_edges.narrow(dim, n - 1, 1)
+    at_first = map_edges.narrow(dim, 1, 1) - first if n > 1 else step
+    at_last = last - map_edges.narrow(dim, n - 2, 1) if n > 1 else step
+    rims = [[first - i * at_first for i in range(before, 0, -1)], [last + i * at_last for i in range(1, after + 1)]]
+    textbook = torch.cat([*rims[0], map_edges, *rims[1]], dim)
+    textbook = textbook.where(~textbook.isnan(), -math.inf)  # beside units that see nothing
+    sides = (0, 0, before, after) if dim == 2 else (before, after)
+    return torch.cat([textbook, F.pad(edges[IN_THE_IMAGE:], sides, value=-math.inf)])
 
 
 def shrunk(seen: Seen, shape: torch.Size) -> Seen:
@@ -162,5 +151,4 @@ def shrunk(seen: Seen, shape: torch.Size) -> Seen:
         n, m = edges.shape[dim], shape[dim]
         parts = [edges.narrow(dim, i * n // m, -(-(i + 1) * n // m) - i * n // m) for i in range(m)]
         edges = torch.cat([part.amax(dim, keepdim=True) for part in parts], dim)
-    jump = down * seen.edges.shape[-2] / shape[-2], across * seen.edges.shape[-1] / shape[-1]
-    return seen.moved_to(edges, jump)
+    return Seen(edges, (down * seen.edges.shape[-2] / shape[-2], across * seen.edges.shape[-1] / shape[-1]))
