@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -32,7 +33,7 @@ def srun(tasks: str, **more: str) -> dict[str, str]:
     return {**JOB, **step, "SLURM_NTASKS_PER_NODE": "2", **more}
 
 
-GOOD = {
+GOOD: dict[str, tuple[dict[str, str], dict[str, Any]]] = {
     "alone": ({}, {}),
     "two processes that Lightning starts": ({}, {"devices": 2, "strategy": "ddp"}),
     "as text": ({}, {"devices": "2"}),
@@ -53,7 +54,7 @@ def test_what_can_work_is_let_through(name):
     check(environ, **flags)
 
 
-BAD = {
+BAD: dict[str, tuple[dict[str, str], dict[str, Any], str]] = {
     "fsdp": ({}, {"strategy": "fsdp"}, "--trainer.strategy ddp"),
     "fsdp by class": ({}, {"strategy": {"class_path": "lightning.pytorch.strategies.FSDPStrategy"}}, "fsdpstrategy"),
     "sharding": ({}, {"strategy": "deepspeed_stage_2"}, "--trainer.strategy ddp"),
@@ -147,7 +148,7 @@ def fails(rank: int, port: int, who: tuple[int, ...], log: Path) -> None:
     with log.open("a") as file:
         os.dup2(file.fileno(), 2)
     sys.stderr = os.fdopen(2, "w")
-    rank_zero_only.rank = rank
+    setattr(rank_zero_only, "rank", rank)  # noqa: B010 mypy takes it for a plain function
     torch.distributed.init_process_group("gloo")
     with reported(debug=False):
         if rank in who:
