@@ -5,6 +5,7 @@
 #   make install      only the environment .venv, from requirements.lock
 #   make lint         formatting, style and types
 #   make test-slow    trainings to a stated accuracy on the real data (ZOO_DATA or ../shared/data)
+#   make test-slurm   jobs on a throw-away SLURM of two nodes; installs it (as root, Debian or Ubuntu)
 #   make lock         resolve the newest allowed versions into requirements.lock
 
 PYTHON ?= python3
@@ -12,7 +13,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: quickstart test test-slow install lint lock clean
+.PHONY: quickstart test test-slow test-slurm install lint lock clean
 
 quickstart: install
 	$(BIN)/python cli.py fit -c configs/recipes/quickstart.yaml
@@ -22,6 +23,10 @@ test: install
 
 test-slow: install
 	$(BIN)/python -m pytest -m slow
+
+test-slurm: install
+	scripts/slurm/install.sh
+	$(BIN)/python -m pytest -n 2 -m slurm
 
 lint: install
 	$(BIN)/ruff check .

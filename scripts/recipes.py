@@ -3,6 +3,7 @@
     python scripts/recipes.py --data-root DIR                     every recipe, 5 seeds, skipping rows that are there
     python scripts/recipes.py --data-root DIR mnist_mlp --seeds 10 --jobs 2
     python scripts/recipes.py --data-root DIR --cifar10 OUT.npz   CIFAR-10 from a copy in an archive
+    python scripts/recipes.py --executor slurm --jobs 50 --slurm partition=gpu gpus_per_node=1     as jobs of a cluster
     python scripts/recipes.py --tables                            only what is generated from the rows
 
 configs/recipes/NAME.yaml × seeds -> runs/recipes/NAME/s0/result.json -> results/recipes.csv -> headers and table
@@ -20,13 +21,17 @@ import sys
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import partial
 from pathlib import Path
 from statistics import mean, stdev
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 from filelock import FileLock
 from scipy.stats import t
+
+if TYPE_CHECKING:
+    from zoo.runs.launch import Start
 
 ROOT = Path(__file__).resolve().parents[1]
 RECIPES = ROOT / "configs/recipes"
@@ -84,17 +89,22 @@ class Run:
         if not (self.folder / "result.json").exists():
             words = [*command(self.name, options), "--seed_everything", str(self.seed)]
             words += ["--resume", "auto", "--run_dir", str(self.folder)]
-            done = subprocess.run(
-                [sys.executable, "cli.py", *words],
-                cwd=ROOT,
-                env={**os.environ, "OMP_NUM_THREADS": str(options.threads)},
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
-                text=True,
-            )
-            if done.returncode:
-                raise ValueError(f"{self.name}, seed {self.seed}: {done.stderr.strip().splitlines()[-1]}")
+            ended = options.start(words)
+            if ended.code:
+                last = (ended.said.strip().splitlines() or [f"exit code {ended.code}"])[-1]
+                raise ValueError(f"{self.name}, seed {self.seed}: {last}")
         return row(self.name, json.loads((self.folder / "result.json").read_text()))
+
+
+def starter(options: argparse.Namespace) -> "Start":
+    """What starts a run and waits for its end: a process here, or a job."""
+    sys.path.insert(0, str(ROOT))
+    from zoo.runs.launch import Jobs, start_here
+
+    if options.executor == "local":
+        return partial(start_here, threads=options.threads, folder=ROOT)
+    settings = dict(setting.partition("=")[::2] for setting in options.slurm)
+    return Jobs(ROOT / "runs/recipes/jobs", ROOT, options.threads, settings).start
 
 
 def command(name: str, options: argparse.Namespace) -> list[str]:
@@ -289,7 +299,9 @@ def main() -> None:
     parser.add_argument("--data-root", type=Path, default=Path(os.environ.get("ZOO_DATA", "data")))
     parser.add_argument("--cifar10", type=Path, help="archive with a copy of CIFAR-10, instead of the original")
     parser.add_argument("--seeds", type=int, default=5, help="seeds 0, 1, … of each recipe")
-    parser.add_argument("--jobs", type=int, default=1, help="runs side by side")
+    parser.add_argument("--jobs", type=int, default=1, help="runs side by side; with slurm, jobs in its queue")
+    parser.add_argument("--executor", choices=["local", "slurm"], default="local", help="where they run")
+    parser.add_argument("--slurm", nargs="*", default=[], metavar="KEY=VALUE", help="settings of submitit for its jobs")
     parser.add_argument("--threads", type=int, default=1, help="threads of each run")
     parser.add_argument("--rows", type=Path, default=ROWS, help="file of the rows")
     parser.add_argument("--tables", action="store_true", help="run nothing")
@@ -298,6 +310,11 @@ def main() -> None:
     if unknown := set(options.names) - set(names()):
         near = get_close_matches(min(unknown), names(), 1) or names()[:1]
         parser.error(f"recipe in NAME: expected one of configs/recipes/, found {min(unknown)}. Try: {near[0]}")
+    if not options.tables:
+        try:
+            options.start = starter(options)
+        except ValueError as error:
+            parser.error(str(error))
     failed = 0 if options.tables else run_all(options)
     if options.rows == ROWS:
         write_tables()

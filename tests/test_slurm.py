@@ -12,12 +12,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from zoo.runs.checkpoints import read_checkpoint
 from zoo.runs.folder import RunFolder
+from zoo.runs.launch import Jobs
 
 pytestmark = pytest.mark.slurm
 
@@ -37,7 +39,7 @@ class Cluster:
     def __init__(self, folder: Path) -> None:
         self.state, self.home = folder / "cluster", folder / "home"
         self.home.mkdir()
-        for name in ("cli.py", "configs", "scripts"):
+        for name in ("cli.py", "zoo", "datamodules", "configs", "scripts"):
             (self.home / name).symlink_to(ROOT / name)
         up = self.control("up", str(self.state))
         found = dict(word.split("=", 1) for word in up.split() if "=" in word)
@@ -137,22 +139,34 @@ def test_seeds_run_as_an_array(cluster):
     assert weights(folders[0].path, "last.ckpt") != weights(folders[1].path, "last.ckpt")
 
 
-@pytest.mark.parametrize(
-    ("launch", "hint"),
-    [
-        ("srun --nodes=2 --ntasks-per-node=1", "Try: --trainer.devices 1 --trainer.num_nodes 2"),
-        ("", "Try: srun python"),
-    ],
-    ids=["srun without flags", "python alone"],
-)
-def test_processes_that_do_not_match_the_flags_all_leave_at_once(launch, hint, cluster):
-    command = f"{launch} {sys.executable} cli.py fit {WORDS}"
-    options = ["--wait", "--nodes=2", "--ntasks-per-node=1", "--output=wrong.out", "--open-mode=truncate"]
-    done = cluster.ask("sbatch", *options, f"--wrap={command}", check=False)
-    assert done.returncode == 2
-    errors = [line for line in (cluster.home / "wrong.out").read_text().splitlines() if line.startswith("error:")]
-    assert len(errors) == 1
-    assert hint in errors[0]
+def test_processes_that_do_not_match_the_flags_all_leave_at_once(cluster):
+    """In a job of two tasks: python alone, then two processes that were told of one."""
+    fit = f"{sys.executable} cli.py fit {WORDS}"
+    script = f"{fit} 2>alone; echo $? >codes; srun {fit} 2>srun; echo $? >>codes"
+    job = cluster.ask("sbatch", "--parsable", "--nodes=2", "--ntasks-per-node=1", f"--wrap={script}").stdout.strip()
+    cluster.wait(job)
+    assert (cluster.home / "codes").read_text().split() == ["2", "2"]
+    for name, hint in (("alone", "Try: srun python"), ("srun", "Try: --trainer.devices 1 --trainer.num_nodes 2")):
+        lines = (cluster.home / name).read_text().splitlines()
+        (error,) = [line for line in lines if line.startswith("error:")]
+        assert hint in error
+
+
+def test_a_run_that_a_program_has_sent_goes_on_when_its_time_is_up(cluster, monkeypatch):
+    for name, value in cluster.environ.items():
+        monkeypatch.setenv(name, value)
+    jobs = Jobs(cluster.home / "log", cluster.home, 1, {"time": "10", "job_name": "sent"})
+    words = ["fit", *WORDS.split(), "--resume", "auto", "--run_dir", "runs/sent"]
+    with ThreadPoolExecutor() as pool:
+        end = pool.submit(jobs.start, words)
+        until(lambda: (cluster.home / "runs/sent/metrics.csv").exists())
+        job = cluster.ask("squeue", "--noheader", "--name=sent", "--format=%A").stdout.strip()
+        cluster.ask("scancel", "--signal=USR1", job)
+        assert end.result().code == 0, end.result().said
+    assert cluster.about(job, "Restarts") == ["1"]
+    assert json.loads((cluster.home / "runs/sent/result.json").read_text())["epochs"] == 40
+    with pytest.raises(ValueError, match="settings in --slurm: expected those of submitit"):
+        Jobs(cluster.home / "log", cluster.home, 1, {"partitoin": "main"})
 
 
 def test_up_twice_is_up_once_and_down_twice_is_down(cluster, tmp_path):

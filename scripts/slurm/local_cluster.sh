@@ -48,10 +48,8 @@ SlurmctldHost=$host(127.0.0.1)
 SlurmctldPort=$1
 SlurmUser=root
 SlurmdUser=root
-AuthType=auth/munge
 # a requeued job waits until its old credential has expired, two minutes by default
 AuthInfo=socket=$dir/munge.socket,cred_expire=5
-CredType=cred/munge
 StateSaveLocation=$dir/state
 SlurmdSpoolDir=$dir/spool.%n
 SlurmctldPidFile=$dir/slurmctld.pid
@@ -59,8 +57,6 @@ SlurmdPidFile=$dir/slurmd.%n.pid
 SlurmctldLogFile=$dir/slurmctld.log
 SlurmdLogFile=$dir/slurmd.%n.log
 ProctrackType=proctrack/linuxproc
-TaskPlugin=task/none
-SwitchType=switch/none
 MpiDefault=none
 ReturnToService=2
 # nodes are what is written here, not what the machine has
@@ -77,6 +73,8 @@ NodeName=n2 NodeHostname=$host NodeAddr=127.0.0.1 Port=$3 CPUs=4 RealMemory=$mem
 PartitionName=main Nodes=n1,n2 Default=YES State=UP PriorityTier=1
 PartitionName=urgent Nodes=n1,n2 State=UP PriorityTier=10 PreemptMode=OFF
 END
+    # 22.05 uses none where none is asked for; later versions want to be told
+    case $(slurmd -V) in *' 23.11'* | *' '2[4-9].*) echo "CgroupPlugin=disabled" >"$dir/cgroup.conf" ;; esac
     echo "Name=gpu File=/dev/null,/dev/zero,/dev/full,/dev/random" >"$dir/gres.conf"
 }
 

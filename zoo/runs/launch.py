@@ -1,0 +1,129 @@
+"""Starts runs of the command from a program that needs many of them: in processes here, or as jobs of a SLURM cluster.
+
+    words of the command  ->  start(words)  ->  Ended(exit code, what it said on stderr)
+
+Both wait for the end of the run, so that a program has as many runs under way as it has threads that call them. Jobs go
+out through submitit (the extra `slurm`); a job whose time is up returns to the queue and goes on with its run, which is
+why the words must say `--resume auto --run_dir DIR`.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+SAVED_AND_LEFT = (143, 138)  # exit codes of a run that was told to stop; the second if it was still importing
+LAST_MINUTES = 10.0  # the longest that SLURM takes to end a job that it has put back
+WARNING_SECONDS = 120  # before its time is up, a job is told so
+
+
+class Ended(NamedTuple):
+    """How a run ended.
+
+    Attributes:
+        code: its exit code.
+        said: what it wrote to stderr.
+    """
+
+    code: int
+    said: str
+
+
+Start = Callable[[Sequence[str]], Ended]
+
+
+def start_here(words: Sequence[str], threads: int = 1, folder: Path | None = None) -> Ended:
+    """Runs `python cli.py WORDS` to its end.
+
+    Args:
+        words: the verb and its flags.
+        threads: what torch may use.
+        folder: where it runs, the repository's; the present one by default.
+    """
+    command = [sys.executable, "-m", "cli", *words]
+    environ = {**os.environ, "OMP_NUM_THREADS": str(threads)}
+    done = subprocess.run(
+        command, cwd=folder, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
+    return Ended(done.returncode, done.stderr)
+
+
+def start_in_job(words: Sequence[str], threads: int, folder: Path) -> Ended:
+    """As `start_here`, inside a job: returns to the queue with it when its time is up."""
+    signal.signal(signal.SIGUSR1, lambda *_: None)  # it is for the run, which saves and leaves
+    ended = start_here(words, threads, folder)
+    if ended.code in SAVED_AND_LEFT:
+        put_back(os.environ["SLURM_JOB_ID"])
+    return ended
+
+
+def put_back(job: str) -> None:
+    """Puts a job back into the queue and waits for its end; SLURM does so itself if the job was preempted."""
+    state = subprocess.run(["squeue", "--noheader", "--jobs", job, "--format=%T"], capture_output=True, text=True)
+    if state.stdout.strip() == "RUNNING":
+        subprocess.run(["scontrol", "requeue", job], check=True)
+    time.sleep(60 * LAST_MINUTES)  # what this process returned now would be taken for the end of the run
+
+
+class Jobs:
+    """Runs as jobs of a SLURM cluster, one each.
+
+    Args:
+        log: folder for what submitit and the jobs write; all nodes must see it.
+        folder: where the runs run, the repository's.
+        threads: what torch may use, and processors of a job.
+        settings: further settings of submitit's SlurmExecutor, such as partition, time (minutes) and gpus_per_node.
+
+    Raises:
+        ValueError: submitit or SLURM is not here, or there is no such setting.
+    """
+
+    def __init__(self, log: Path, folder: Path, threads: int, settings: Mapping[str, str]) -> None:
+        os.environ["SUBMITIT_PREEMPT_SIGNAL"] = "USR1"  # read when submitit is imported, here and in the job
+        try:
+            import submitit
+        except ImportError as error:
+            raise ValueError(
+                "package in --executor: expected submitit, found none. Try: pip install -e '.[slurm]'"
+            ) from error
+        given: dict[str, Any] = {key: int(value) if value.isdigit() else value for key, value in settings.items()}
+        try:
+            self.executor = submitit.SlurmExecutor(log)
+            self.executor.update_parameters(
+                **{
+                    "time": 240,
+                    "ntasks_per_node": 1,
+                    "cpus_per_task": threads,
+                    "signal_delay_s": WARNING_SECONDS,
+                    **given,
+                },
+                additional_parameters={"requeue": True},
+            )
+        except RuntimeError as error:
+            raise ValueError(
+                "programs in PATH: expected those of SLURM, found no srun. Try: module load slurm"
+            ) from error
+        except ValueError as error:
+            raise ValueError(
+                f"settings in --slurm: expected those of submitit, found others ({' '.join(str(error).split())})"
+            ) from error
+        self.work = partial(start_in_job, threads=threads, folder=folder)
+        self._one_at_a_time = threading.Lock()
+
+    def start(self, words: Sequence[str]) -> Ended:
+        """Submits a run and waits for its end."""
+        import submitit
+
+        with self._one_at_a_time:
+            job = self.executor.submit(self.work, list(words))
+        try:
+            ended: Ended = job.result()
+        except (submitit.core.utils.FailedJobError, submitit.core.utils.UncompletedJobError) as error:
+            return Ended(1, f"job {job.job_id}: {' '.join(str(error).split())}")
+        return ended
