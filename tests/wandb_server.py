@@ -29,6 +29,7 @@ class WandbServer:
         runs: variables of each request to take a run.
         files: content by name.
         rows: of the histories of all runs.
+        pages: variables of each request to save a page.
     """
 
     def __init__(self, **sick: str) -> None:
@@ -37,6 +38,7 @@ class WandbServer:
         self.runs: list[dict[str, Any]] = []
         self.files: dict[str, bytes] = {}
         self.rows: list[dict[str, Any]] = []
+        self.pages: list[dict[str, Any]] = []
         self.target = ""  # of redirections
 
     def __enter__(self) -> Self:
@@ -61,8 +63,15 @@ class WandbServer:
 
     def answer(self, name: str, variables: dict[str, Any]) -> Any:
         """What a well server says to a query."""
-        if name == "Viewer":
+        if name in ("Viewer", "GetDefaultEntity"):
             return {"viewer": {"id": "1", "entity": "me", "username": "me", "teams": {"edges": []}}}
+        if name == "GetProjects":
+            names = {"id": "1", "name": "small-image-zoo", "entityName": "me", "createdAt": "", "isBenchmark": False}
+            edge = {"cursor": "", "node": {**names, "user": None, "__typename": "Project"}}
+            return {"models": {"edges": [edge], "pageInfo": {"endCursor": None, "hasNextPage": False}}}
+        if "spec" in variables:  # a page of a dashboard
+            self.pages.append(variables)
+            return {"upsertView": {"view": {"id": "1", "name": "page", "spec": "{}"}}}
         if name == "UpsertBucket":
             self.runs.append(variables)
             project = {"id": "1", "name": variables["project"], "entity": {"id": "1", "name": "me"}}
