@@ -86,6 +86,14 @@ def test_the_page(described: Callable[..., str], tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_the_example_in_the_readme_is_what_comes_out(described: Callable[..., str]) -> None:
+    text = (ROOT / "README.md").read_text().partition("$ python cli.py describe ")[2]
+    command, *example = text.partition("\n```")[0].splitlines()
+    lines = [line.rstrip() for line in described(*command.split()).splitlines()]
+    assert len(example) > 20
+    assert [line for line in example if line != "…" and line not in lines] == []
+
+
 @pytest.mark.parametrize("model", MODELS)
 def test_a_page_is_no_wider_than_100_and_cuts_nothing(model: str, described: Callable[..., str]) -> None:
     page = described("--data", "CIFAR10", "-c", f"{ROOT}/configs/model/{model}.yaml")
@@ -130,6 +138,8 @@ def test_mistakes_are_said_as_for_fit(refused: Callable[..., str]) -> None:
     assert "expected --data and --model, found neither" in refused("describe")
     assert "found 'descrbe'. Try: python" in (line := refused("descrbe"))
     assert line.endswith(" describe\n")
+    kernel = refused("describe", "--data", "MNIST", "--model", "LeNet", "--model.kernel_size", "0")
+    assert "kernel size in --model.kernel_size: expected a whole number from 1, found 0" in kernel
     missing = ("describe", "--data", "Arrays", "--data.path", "no.npz", "--model", "MLP")
     assert "archive in --data.path" in refused(*missing, code=1)
 

@@ -63,6 +63,11 @@ class LeNet(Classifier):
     ) -> None:
         check_widths("channels", channels, least=1)
         check_widths("hidden", hidden)
+        if kernel_size < 1:
+            raise ValueError(
+                f"kernel size in --model.kernel_size: expected a whole number from 1, found {kernel_size}."
+                " Try: --model.kernel_size 5"
+            )
         shape = in_shape
         stride = 2 if pool == "stride" else 1
         layers: list[nn.Module] = []

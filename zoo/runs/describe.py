@@ -103,7 +103,7 @@ def make_record(data: Any, model: Classifier, layers: list[Layer]) -> dict[str, 
 
 
 def row(layer: Layer) -> dict[str, Any]:
-    """The numbers of a layer; None where it has no window, or its units do not come from the image."""
+    """The numbers of a layer, its receptive field not cut to the image; None for what it does not have."""
     window = layer.slide.window if layer.slide else None
     return {
         "name": layer.name,
