@@ -133,7 +133,8 @@ def test_images_of_the_users_own(described: Callable[..., str], npz: Callable[..
     assert record["parameters"] == 48 * 256 + 256 + 256 * 3 + 3
 
 
-def test_mistakes_are_said_as_for_fit(refused: Callable[..., str]) -> None:
+def test_mistakes_are_said_as_for_fit(refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["cli.py"])  # the messages repeat what was typed
     assert "--model.hidden" in refused("describe", "--data", "MNIST", "--model", "LeNet", "--model.hiden", "[3]")
     assert "expected --data and --model, found neither" in refused("describe")
     assert "found 'descrbe'. Try: python" in (line := refused("descrbe"))

@@ -53,6 +53,13 @@ def server(monkeypatch) -> Iterator[WandbServer]:
 
 
 @pytest.fixture
+def patient(monkeypatch) -> None:
+    """For servers that are well, on machines that are slow."""
+    monkeypatch.setattr(zoo.loggers.wandb_start, "START", 60.0)
+    monkeypatch.setattr(zoo.loggers.wandb, "FINISH", 60.0)
+
+
+@pytest.fixture
 def figures(monkeypatch) -> None:
     def draw(folder: RunFolder, *args: Any) -> None:
         folder.figures.mkdir(exist_ok=True)
@@ -67,7 +74,7 @@ def fit(*flags: str) -> RunFolder:
     return RunFolder("run")
 
 
-def test_a_well_server_gets_everything(server, figures, capsys):
+def test_a_well_server_gets_everything(server, patient, figures, capsys):
     run = fit("--trainer.logger.mode online", "--trainer.logger.entity me")
     started = server.runs[0]
     assert started["name"] == (run.path / "wandb" / "run_id").read_text().strip()
@@ -90,7 +97,7 @@ def test_a_well_server_gets_everything(server, figures, capsys):
     assert "sync" not in said.out
 
 
-def test_minimal_sends_nothing_of_machine_user_and_images(server, figures, tmp_path):
+def test_minimal_sends_nothing_of_machine_user_and_images(server, patient, figures, tmp_path):
     fit("--trainer.logger.privacy minimal", f"--data.root {tmp_path / 'secret'}")
     secrets = [str(tmp_path), str(ROOT), str(Path.home()), f'"{socket.gethostname()}"', f'"{getpass.getuser()}"', KEY]
     bodies = b"\n".join(body for _, _, body in server.received).decode(errors="replace")
@@ -104,14 +111,14 @@ def test_minimal_sends_nothing_of_machine_user_and_images(server, figures, tmp_p
     assert base64.b64encode(f"api:{KEY}".encode()).decode() in server.received[0][1]
 
 
-def test_full_shows_that_the_test_above_would_see_it(server, figures, tmp_path):
+def test_full_shows_that_the_test_above_would_see_it(server, patient, figures, tmp_path):
     fit("--trainer.logger.privacy full", f"--data.root {tmp_path / 'secret'}")
     assert str(tmp_path / "secret").encode() in server.everything
     assert f'"{socket.gethostname()}"'.encode() in server.everything
     assert [name for name in server.files if "mistakes" in name]
 
 
-def test_a_run_that_goes_on_is_the_same_run_there(server):
+def test_a_run_that_goes_on_is_the_same_run_there(server, patient):
     fit("--trainer.max_epochs 1")
     fit("--resume must", "--trainer.max_epochs 3")
     assert len({variables["name"] for variables in server.runs}) == 1
@@ -119,7 +126,7 @@ def test_a_run_that_goes_on_is_the_same_run_there(server):
     assert {row["epoch"] for row in server.rows} == {0, 1, 2}
 
 
-def test_a_stopped_run_says_so_there(server, monkeypatch):
+def test_a_stopped_run_says_so_there(server, patient, monkeypatch):
     step = Classifier.training_step
 
     def stop(self: Classifier, *args: Any) -> Any:

@@ -106,7 +106,7 @@ class Wandb(RunLogger):
             "id": kept_id(facts.folder / "wandb" / "run_id"),
             "resume": "allow",
             "reinit": "create_new",  # no other run in this process is touched
-            "dir": str(facts.folder),
+            "dir": str(facts.folder.absolute()),  # W&B's own process may have been started in another folder
         }
 
     def _open(self, options: dict[str, Any], mode: Settled, otherwise: str = "") -> None:

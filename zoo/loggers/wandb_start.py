@@ -81,6 +81,8 @@ def kept_id(path: Path) -> str:
 
 def sync_command(place: Path) -> str:
     """What sends a run later; W&B takes one that was online for sent unless it is told otherwise."""
+    here = Path.cwd()
+    place = place.relative_to(here) if place.is_relative_to(here) else place
     return f"wandb sync {'' if place.name.startswith('offline-') else '--include-online '}'{place}'"
 
 
