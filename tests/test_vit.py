@@ -111,11 +111,23 @@ def test_a_token_sees_its_patch_only(shape, patch_size, count):
         assert changed == [token]
 
 
+def test_the_scale_of_the_first_weights_does_not_matter():
+    tokens = Tokens((1, 8, 8), 4, 8, "sincos").double()
+    assert tokens.patches.bias is not None
+    nn.init.zeros_(tokens.patches.bias)
+    x = torch.randn(2, 1, 8, 8, dtype=torch.double)
+    before = tokens(x)
+    with torch.no_grad():
+        tokens.patches.weight.mul_(100)
+    # the norm's eps of 1e-5 is all that tells them apart
+    torch.testing.assert_close(tokens(x), before, rtol=1e-3, atol=1e-3)
+
+
 @pytest.mark.parametrize("mlp_ratio", [2, 1.5])
 def test_parameters_by_formula(mlp_ratio):
     channels, patch, tokens, width, depth, classes = 3, 4, 6, 12, 3, 7
     hidden = int(mlp_ratio * width)
-    embedding = channels * patch**2 * width + width + tokens * width
+    embedding = channels * patch**2 * width + width + 2 * width + tokens * width
     attention = 4 * width**2 + 3 * width  # the keys have no bias
     mlp = width * hidden + hidden + hidden * width + width
     block = attention + mlp + 2 * 2 * width

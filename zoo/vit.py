@@ -1,13 +1,14 @@
 """ViT: the image is cut into patches, and each patch becomes a token of a Transformer.
 
     x (B, C, 28, 28)
-      -> convolution 4 × 4, stride 4 (B, D, 7, 7) -> a token for each place (B, 49, D) -> + positions (49, D)
+      -> convolution 4 × 4, stride 4 (B, D, 7, 7) -> a token for each place (B, 49, D) -> norm -> + positions (49, D)
       -> [x + attention(norm(x)) -> x + mlp(norm(x))] × depth (B, 49, D)
       -> norm -> mean over the tokens (B, D) -> Linear (B, K)
 
 B batch, N tokens, D width, h heads. Dosovitskiy et al. 2021, arXiv 2010.11929; the mean of the tokens instead of a
-class token, and positions that need not be learned, are from Beyer, Zhai, Kolesnikov 2022, arXiv 2205.01580. Apart from
-patches and positions nothing in it knows which pixels are neighbours: that has to be learned, too.
+class token, and positions that need not be learned, are from Beyer, Zhai, Kolesnikov 2022, arXiv 2205.01580; the norm
+of the first tokens is from Kumar, Dehghani, Houlsby 2023, arXiv 2302.01327. Apart from patches and positions nothing in
+it knows which pixels are neighbours: that has to be learned, too.
 """
 
 import math
@@ -37,20 +38,25 @@ def sincos(rows: int, columns: int, width: int) -> Tensor:
 
 
 class Tokens(nn.Module):
-    """A linear map of each patch, plus a vector that says where it lies (the paper's equation 1)."""
+    """A linear map of each patch, normalised, plus a vector that says where it lies (the paper's equation 1).
+
+    The norm puts tokens on the scale of their positions, whatever the initialiser: without it training is slower.
+    """
 
     def __init__(self, in_shape: Shape, patch_size: int, width: int, positions: PositionsName) -> None:
         super().__init__()
         channels, rows, columns = in_shape[0], in_shape[1] // patch_size, in_shape[2] // patch_size
         self.patches = nn.Conv2d(channels, width, patch_size, patch_size)
+        self.norm = nn.LayerNorm(width)
         if positions == "learned":
-            self.positions = nn.Parameter(0.02 * torch.randn(rows * columns, width))  # (N, D)
+            # about as large as the waves; from the usual 0.02 the tokens are slow to learn where they are
+            self.positions = nn.Parameter(0.5 * torch.randn(rows * columns, width))  # (N, D)
         else:
             self.register_buffer("positions", sincos(rows, columns, width))
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, N, D), row by row of the image."""
-        return self.patches(x).flatten(2).transpose(1, 2) + self.positions
+        return self.norm(self.patches(x).flatten(2).transpose(1, 2)) + self.positions
 
 
 class Attention(nn.Module):
