@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from cli import main
 from datamodules import Digits
 from zoo import FastNet
+from zoo.fastnet import Scale, ShiftNorm
 from zoo.initialisers import INITIALISERS, initialise
-from zoo.layers import Scale, ShiftNorm
 from zoo.runs.checkpoints import read_checkpoint
 from zoo.runs.folder import RunFolder
 from zoo.whitening import EPSILON, Whitening, patch_covariance
@@ -142,7 +142,7 @@ def test_what_cannot_be_built_is_told(arguments, message):
 
 def test_a_norm_without_scale_is_batch_normalisation_with_scale_one():
     x = 3 * torch.randn(8, 5, 4, 4) + 1
-    norm, other = ShiftNorm(5, 0.4), nn.BatchNorm2d(5, momentum=0.4)
+    norm, other = ShiftNorm(5), nn.BatchNorm2d(5)
     for layer in (norm, other):
         torch.nn.init.constant_(layer.bias, 0.3)
         layer(x)

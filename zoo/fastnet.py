@@ -14,23 +14,38 @@ before the norm, which then has a quarter of the map to go over; the norms have 
 from collections.abc import Sequence
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from zoo.classifier import Classifier
-from zoo.layers import (
-    Activation,
-    Scale,
-    Shape,
-    ShiftNorm,
-    activate,
-    check_map,
-    check_widths,
-    conv_shape,
-    pool_shape,
-)
+from zoo.layers import Activation, Shape, activate, check_map, check_widths, conv_shape, pool_shape
 from zoo.whitening import Whitening
 
-NORM_MOMENTUM = 0.4  # few epochs: the running mean and variance have to follow weights that move fast
+
+class ShiftNorm(nn.BatchNorm2d):
+    """Batch normalisation of a map (B, C, H, W) with a learned shift, and no scale: channels stay equally strong.
+
+    Args:
+        channels: C.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(channels)
+        self.register_parameter("weight", None)
+
+
+class Scale(nn.Module):
+    """Multiplies by a constant.
+
+    Args:
+        factor: the constant.
+    """
+
+    def __init__(self, factor: float) -> None:
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.factor
 
 
 class FastNet(Classifier):
@@ -77,6 +92,6 @@ class FastNet(Classifier):
                 if j == 0:
                     layers.append(nn.MaxPool2d(2))
                     shape = pool_shape(shape)
-                layers += [ShiftNorm(width, NORM_MOMENTUM), activate(activation)]
+                layers += [ShiftNorm(width), activate(activation)]
         layers += [nn.MaxPool2d(shape[1:]), nn.Flatten(), nn.Linear(shape[0], num_classes, bias=False)]
         super().__init__(nn.Sequential(*layers, Scale(head_scale)), **training)

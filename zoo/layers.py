@@ -50,36 +50,6 @@ class ChannelNorm(nn.GroupNorm):
         super().__init__(1, channels)
 
 
-class ShiftNorm(nn.BatchNorm2d):
-    """Batch normalisation of a map (B, C, H, W) with a learned shift, and no scale.
-
-    Before another layer of weights a scale says nothing that those weights could not.
-
-    Args:
-        channels: C.
-        momentum: share of the newest batch in the running mean and variance.
-    """
-
-    def __init__(self, channels: int, momentum: float) -> None:
-        super().__init__(channels, momentum=momentum)
-        self.register_parameter("weight", None)
-
-
-class Scale(nn.Module):
-    """Multiplies by a constant.
-
-    Args:
-        factor: the constant.
-    """
-
-    def __init__(self, factor: float) -> None:
-        super().__init__()
-        self.factor = factor
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x * self.factor
-
-
 class SeesImages(nn.Module, ABC):
     """A first layer that is computed from training images, once, before the first step.
 
