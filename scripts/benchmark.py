@@ -6,6 +6,7 @@
 
     python scripts/benchmark.py --data-root DIR [--rounds 7] [--threads 2]
     python scripts/benchmark.py --data-root DIR --safety 20     # what exact resume and safe saves cost instead
+    python scripts/benchmark.py scaling --rounds 5              # what a second process is worth instead
 
 An epoch is 54,000 training images and the 6,000 validation images, for all three. Each round runs all three in turn,
 each in a fresh process, and takes the last epoch of each, warm; the machine's noise hits them alike, so the medians of
@@ -192,6 +193,7 @@ def measure_afresh(name: str, options: argparse.Namespace) -> float:
 def main() -> None:
     """Runs the rounds and prints medians and ratios."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", nargs="?", choices=["scaling"], help="one process against two; without it, an epoch")
     default_root = Path(os.environ.get("ZOO_DATA", "data"))
     parser.add_argument("--data-root", type=Path, default=default_root, help="folder that holds MNIST/raw")
     parser.add_argument("--rounds", type=int, default=7)
@@ -202,6 +204,11 @@ def main() -> None:
     parser.add_argument("--only", choices=NAMES, help="run one of them once, here, and print its seconds")
     parser.add_argument("--out", type=Path, help="JSON file for the raw rounds")
     options = parser.parse_args()
+    if options.what == "scaling":
+        import benchmark_scaling
+
+        benchmark_scaling.main(options)
+        return
     if not (options.data_root / "MNIST/raw").is_dir():
         parser.error(f"MNIST in {options.data_root}: expected MNIST/raw in it, found none. Try: --data-root DIR")
     if options.only:

@@ -204,3 +204,29 @@ def test_a_flag_beats_the_checkpoint_under_a_schedule_too(tmp_path, monkeypatch)
     straight = fit(tmp_path / "c", flags, "--model.optimizer.lr 0.01")
     assert rates[0] == pytest.approx(0.1)
     assert rates[1:] == [row["lr"] for row in read_metrics(straight.metrics)][1:]
+
+
+def test_under_slurm_a_run_saves_as_everywhere_and_lightning_neither_saves_nor_requeues(
+    undisturbed, tmp_path, monkeypatch
+):
+    """Lightning's way would save inside the signal handler, call scontrol, and resume from any hpc_ckpt it finds."""
+    (tmp_path / "scontrol").write_text(f"#!/bin/sh\ntouch {tmp_path}/called\n")
+    (tmp_path / "scontrol").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    task = {"JOB_ID": "12", "STEP_ID": "0", "NTASKS": "1", "STEP_TASKS_PER_NODE": "1", "NODELIST": "n1"}
+    for name, value in {**task, "PROCID": "0", "LOCALID": "0", "NODEID": "0", "NNODES": "1"}.items():
+        monkeypatch.setenv(f"SLURM_{name}", value)
+    folder = RunFolder(tmp_path / "b")
+    folder.path.mkdir()
+    (folder.path / "hpc_ckpt_7.ckpt").write_bytes(b"of another job")
+    with monkeypatch.context() as patched:
+        signal_at(patched, "training_step", 14, signal.SIGUSR1)
+        with pytest.raises(SystemExit) as stop:
+            fit(folder.path)
+    assert stop.value.code == 143
+    assert read_checkpoint(folder.last)["global_step"] == 14
+    fit(folder.path, "--resume must")
+    mine, other = state(folder), state(undisturbed("plain"))
+    assert not [name for name in mine if not equal(mine[name], other[name])]
+    assert [path.name for path in folder.path.rglob("hpc_ckpt*")] == ["hpc_ckpt_7.ckpt"]
+    assert not (tmp_path / "called").exists()
