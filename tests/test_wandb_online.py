@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import wandb
 from PIL import Image
 
+import wandb
 import zoo.loggers.wandb
 import zoo.loggers.wandb_start
 from cli import main
@@ -135,6 +135,29 @@ def test_a_stopped_run_says_so_there(server, monkeypatch):
     last = json.loads([body for name, _, body in server.received if name == "files"][-1])
     assert last["exitcode"] == 143
     assert any(b'"preempting":true' in body for name, _, body in server.received if name == "files")
+
+
+def test_what_was_kept_here_can_be_sent_later_with_the_line_that_was_said(server, figures, monkeypatch, capsys):
+    """After two starts without a server: one run, every epoch, the pictures; and as private as it was."""
+    with monkeypatch.context() as patch:
+        patch.setenv("WANDB_MODE", "offline")
+        fit("--trainer.max_epochs 1", "--trainer.logger.privacy minimal")
+        fit("--trainer.max_epochs 3", "--trainer.logger.privacy minimal", "--resume must")
+    assert server.received == []
+    said = [
+        line for line in capsys.readouterr().out.splitlines() if line.startswith("W&B: logged on this machine only")
+    ]
+    assert len(said) == 2
+    for line in said:
+        _, command, place = line.partition("wandb sync ")
+        sync = [sys.executable, "-m", "wandb", *command.split()[1:], place.strip("'")]
+        done = subprocess.run(sync, capture_output=True, text=True, timeout=100)
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert {variables["name"] for variables in server.runs} == {Path("run/wandb/run_id").read_text().strip()}
+    assert {row["epoch"] for row in server.rows if "train/loss" in row} == {0, 1, 2}
+    pictures = {name.split("/")[-1].split("_")[0] for name in server.files if name.startswith("media/")}
+    assert pictures == {"curves", "confusion"}
+    assert f'"{socket.gethostname()}"'.encode() not in server.everything
 
 
 # sick servers
