@@ -19,6 +19,7 @@ from PIL import Image
 import wandb
 import zoo.loggers.wandb
 import zoo.loggers.wandb_start
+import zoo.runs.wandb_mode
 from cli import main
 from wandb_server import KEY, WandbServer
 from zoo import Classifier
@@ -39,10 +40,20 @@ def account(tmp_path, monkeypatch) -> Iterator[None]:
     monkeypatch.setenv("WANDB_ERROR_REPORTING", "")  # set first, so that what the code sets is taken back
     monkeypatch.delenv("WANDB_ERROR_REPORTING")
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-    monkeypatch.setattr(zoo.loggers.wandb_start, "START", 1.0)
-    monkeypatch.setattr(zoo.loggers.wandb, "FINISH", 1.0)
+    be_patient(monkeypatch, 60.0)  # with a server that is well, on a machine that is busy
+    monkeypatch.setattr(zoo.runs.wandb_mode, "PATIENCE", 60.0)
     yield
     wandb.teardown()
+
+
+def be_patient(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    monkeypatch.setattr(zoo.loggers.wandb_start, "START", seconds)
+    monkeypatch.setattr(zoo.loggers.wandb, "FINISH", seconds)
+
+
+@pytest.fixture
+def impatient(monkeypatch) -> None:
+    be_patient(monkeypatch, 1.0)
 
 
 @pytest.fixture
@@ -169,7 +180,7 @@ def warnings(capsys: pytest.CaptureFixture[str]) -> list[str]:
 
 @pytest.mark.parametrize("query", ["UpsertBucket", "RunResumeStatus"])
 @pytest.mark.parametrize("kind", ["hang", "drop", "500", "401", "html"])
-def test_a_server_that_does_not_take_the_run(query, kind, server, capsys):
+def test_a_server_that_does_not_take_the_run(query, kind, server, capsys, impatient):
     server.sick[query] = kind
     start = time.monotonic()
     run = fit()
@@ -184,7 +195,7 @@ def test_a_server_that_does_not_take_the_run(query, kind, server, capsys):
     ("request_", "kind"),
     [("files", "hang"), ("files", "500"), ("files", "drop"), ("CreateRunFiles", "hang"), ("upload", "500")],
 )
-def test_a_server_that_falls_ill_later(request_, kind, server, figures, capsys):
+def test_a_server_that_falls_ill_later(request_, kind, server, figures, capsys, impatient):
     server.sick[request_] = kind
     start = time.monotonic()
     run = fit()
