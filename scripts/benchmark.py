@@ -7,6 +7,7 @@
     python scripts/benchmark.py --data-root DIR [--rounds 7] [--threads 2]
     python scripts/benchmark.py --data-root DIR --safety 20     # what exact resume and safe saves cost instead
     python scripts/benchmark.py scaling --rounds 5              # what a second process is worth instead
+    python scripts/benchmark.py --data-root DIR --wandb 10      # what W&B costs, offline
 
 An epoch is 54,000 training images and the 6,000 validation images, for all three. Each round runs all three in turn,
 each in a fresh process, and takes the last epoch of each, warm; the machine's noise hits them alike, so the medians of
@@ -181,6 +182,19 @@ def measure_safety(options: argparse.Namespace) -> None:
         options.out.write_text(json.dumps(record, indent=2) + "\n")
 
 
+def measure_wandb(options: argparse.Namespace) -> None:
+    """Cost of W&B, offline, in this process."""
+    from benchmark_wandb import measure, summary
+
+    torch.set_num_threads(options.threads)
+    with contextlib.redirect_stdout(io.StringIO()):
+        record = measure(options.data_root, options.wandb)
+    print(summary(record), flush=True)
+    if options.out:
+        setting = {"threads": options.threads, "torch": torch.__version__}
+        options.out.write_text(json.dumps({"setting": setting, **record}, indent=2) + "\n")
+
+
 def measure_afresh(name: str, options: argparse.Namespace) -> float:
     """Seconds of one contender in a process of its own."""
     flags = [f"--data-root={options.data_root}", f"--threads={options.threads}", f"--workers={options.workers}"]
@@ -200,6 +214,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--workers", type=int, default=0, help="num_workers of the tutorial's DataLoader")
     parser.add_argument("--safety", type=int, metavar="PAIRS", help="pairs of epochs with and without exact resume")
+    parser.add_argument("--wandb", type=int, metavar="PAIRS", help="pairs of epochs with and without W&B")
     parser.add_argument("--case", default="", help="with --safety: only the cases that have this in their names")
     parser.add_argument("--only", choices=NAMES, help="run one of them once, here, and print its seconds")
     parser.add_argument("--out", type=Path, help="JSON file for the raw rounds")
@@ -216,6 +231,9 @@ def main() -> None:
         return
     if options.safety:
         measure_safety(options)
+        return
+    if options.wandb:
+        measure_wandb(options)
         return
     memory = peak_memory(options.data_root, options.threads)  # before the others: it is the largest of all children
     rounds: list[dict[str, float]] = []

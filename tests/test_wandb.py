@@ -46,6 +46,7 @@ def silent() -> Iterator[str]:
 def server(monkeypatch) -> Iterator[WandbServer]:
     """A server that is well, and a key for it."""
     with WandbServer() as server:
+        monkeypatch.setattr(wandb_mode, "PATIENCE", 60.0)  # the machine may be busy
         monkeypatch.setenv("WANDB_API_KEY", KEY)
         monkeypatch.setenv("WANDB_BASE_URL", server.url)
         yield server
@@ -86,8 +87,9 @@ def test_a_server_out_of_reach(kind, closed_port, silent, monkeypatch):
 
 @pytest.mark.parametrize("kind", ["hang", "drip", "drop", "html", "list", "404", "500", "429", "redirect"])
 @pytest.mark.parametrize("mode", ["auto", "online"])
-def test_a_sick_server(kind, mode, server):
+def test_a_sick_server(kind, mode, server, monkeypatch):
     server.sick["Viewer"] = kind
+    monkeypatch.setattr(wandb_mode, "PATIENCE", 0.5)
     start = time.monotonic()
     found, text = settle([own(mode)], FOLDER)
     assert time.monotonic() - start < 20  # the server would keep it for a minute

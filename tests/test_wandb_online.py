@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import wandb
 from PIL import Image
 
+import wandb
 import zoo.loggers.wandb
 import zoo.loggers.wandb_start
+import zoo.runs.wandb_mode
 from cli import main
 from wandb_server import KEY, WandbServer
 from zoo import Classifier
@@ -39,10 +40,20 @@ def account(tmp_path, monkeypatch) -> Iterator[None]:
     monkeypatch.setenv("WANDB_ERROR_REPORTING", "")  # set first, so that what the code sets is taken back
     monkeypatch.delenv("WANDB_ERROR_REPORTING")
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-    monkeypatch.setattr(zoo.loggers.wandb_start, "START", 1.0)
-    monkeypatch.setattr(zoo.loggers.wandb, "FINISH", 1.0)
+    be_patient(monkeypatch, 60.0)  # with a server that is well, on a machine that is busy
+    monkeypatch.setattr(zoo.runs.wandb_mode, "PATIENCE", 60.0)
     yield
     wandb.teardown()
+
+
+def be_patient(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    monkeypatch.setattr(zoo.loggers.wandb_start, "START", seconds)
+    monkeypatch.setattr(zoo.loggers.wandb, "FINISH", seconds)
+
+
+@pytest.fixture
+def impatient(monkeypatch) -> None:
+    be_patient(monkeypatch, 1.0)
 
 
 @pytest.fixture
@@ -144,6 +155,29 @@ def test_a_stopped_run_says_so_there(server, patient, monkeypatch):
     assert any(b'"preempting":true' in body for name, _, body in server.received if name == "files")
 
 
+def test_what_was_kept_here_can_be_sent_later_with_the_line_that_was_said(server, figures, monkeypatch, capsys):
+    """After two starts without a server: one run, every epoch, the pictures; and as private as it was."""
+    with monkeypatch.context() as patch:
+        patch.setenv("WANDB_MODE", "offline")
+        fit("--trainer.max_epochs 1", "--trainer.logger.privacy minimal")
+        fit("--trainer.max_epochs 3", "--trainer.logger.privacy minimal", "--resume must")
+    assert server.received == []
+    said = [
+        line for line in capsys.readouterr().out.splitlines() if line.startswith("W&B: logged on this machine only")
+    ]
+    assert len(said) == 2
+    for line in said:
+        _, command, place = line.partition("wandb sync ")
+        sync = [sys.executable, "-m", "wandb", *command.split()[1:], place.strip("'")]
+        done = subprocess.run(sync, capture_output=True, text=True, timeout=100)
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert {variables["name"] for variables in server.runs} == {Path("run/wandb/run_id").read_text().strip()}
+    assert {row["epoch"] for row in server.rows if "train/loss" in row} == {0, 1, 2}
+    pictures = {name.split("/")[-1].split("_")[0] for name in server.files if name.startswith("media/")}
+    assert pictures == {"curves", "confusion"}
+    assert f'"{socket.gethostname()}"'.encode() not in server.everything
+
+
 # sick servers
 
 
@@ -153,7 +187,7 @@ def warnings(capsys: pytest.CaptureFixture[str]) -> list[str]:
 
 @pytest.mark.parametrize("query", ["UpsertBucket", "RunResumeStatus"])
 @pytest.mark.parametrize("kind", ["hang", "drop", "500", "401", "html"])
-def test_a_server_that_does_not_take_the_run(query, kind, server, capsys):
+def test_a_server_that_does_not_take_the_run(query, kind, server, capsys, impatient):
     server.sick[query] = kind
     start = time.monotonic()
     run = fit()
@@ -168,7 +202,7 @@ def test_a_server_that_does_not_take_the_run(query, kind, server, capsys):
     ("request_", "kind"),
     [("files", "hang"), ("files", "500"), ("files", "drop"), ("CreateRunFiles", "hang"), ("upload", "500")],
 )
-def test_a_server_that_falls_ill_later(request_, kind, server, figures, capsys):
+def test_a_server_that_falls_ill_later(request_, kind, server, figures, capsys, impatient):
     server.sick[request_] = kind
     start = time.monotonic()
     run = fit()

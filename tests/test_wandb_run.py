@@ -3,6 +3,7 @@
 import getpass
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -12,11 +13,11 @@ from typing import Any, NamedTuple
 
 import pytest
 import torch
-import wandb
 import yaml
 from lightning import Callback, LightningModule, Trainer
 from PIL import Image
 
+import wandb
 from cli import main
 from zoo.loggers import log_histogram
 from zoo.loggers.experiment import experiment_of
@@ -243,6 +244,20 @@ def test_an_identity_that_is_none_is_refused(text, tmp_path):
     (tmp_path / "run_id").write_text(text)
     with pytest.raises(ValueError, match=r"identity .* in .*run_id: expected .*, found .* Try: "):
         kept_id(tmp_path / "run_id")
+
+
+@pytest.mark.parametrize("name", ["wandb", "wandb/run_id", "tensorboard"])
+def test_a_link_out_of_the_run_folder_is_not_followed(name, run, tmp_path, capsys):
+    folder = tmp_path / "stranger"
+    shutil.copytree(run.path, folder, ignore=shutil.ignore_patterns("offline-run-*", Path(name).name))
+    place, mine = folder / name, tmp_path / "mine"
+    mine.write_text("mine\n")
+    place.symlink_to(mine)
+    with pytest.raises(SystemExit) as stop:
+        fit(folder, "--resume must", "--trainer.max_epochs 4")
+    assert stop.value.code == 2
+    assert "found " + place.name + ", a link to" in capsys.readouterr().err
+    assert mine.read_text() == "mine\n"
 
 
 # what others may log
