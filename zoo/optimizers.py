@@ -79,7 +79,8 @@ class Muon(Optimizer):
             {"params": [p for p in parameters if p.ndim != 4 and p.ndim > 1], "lr": sgd_lr, **sgd},
             {"params": [p for p in parameters if p.ndim < 2], "lr": sgd_lr * bias_factor, "weight_decay": 0.0, **sgd},
         ]
-        defaults = {"momentum": momentum, "weight_decay": weight_decay, "steps": steps, "orthogonal": True, "unit": unit_filters}
+        defaults = {"momentum": momentum, "weight_decay": weight_decay, "orthogonal": True}
+        defaults |= {"steps": steps, "unit": unit_filters}
         super().__init__([group for group in groups if group["params"]], defaults)
 
     @torch.no_grad()
