@@ -48,7 +48,9 @@ class Activations(ProbeDiagnostic):
         every_n_steps: besides at initialisation and after each epoch, after each so many updates; 0 for no more.
     """
 
+    quantities = ("activation_mean", "activation_variance", "saturation")
+
     def measure(self, trainer: Trainer, model: Classifier, x: Tensor) -> None:
         found = {layer: values.tolist() for layer, values in look(model.net, x, describe).items()}
-        for i, quantity in enumerate(("activation_mean", "activation_variance", "saturation")):
+        for i, quantity in enumerate(self.quantities):
             self.note(trainer, quantity, {layer: values[i] for layer, values in found.items()})

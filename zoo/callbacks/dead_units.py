@@ -36,6 +36,8 @@ class DeadUnits(ProbeDiagnostic):
         every_n_steps: besides at initialisation and after each epoch, after each so many updates; 0 for no more.
     """
 
+    quantities = ("dead_units",)
+
     def measure(self, trainer: Trainer, model: Classifier, x: Tensor) -> None:
         shares = look(model.net, x, dead_share)
         self.note(trainer, "dead_units", {layer: share.item() for layer, share in shares.items()})

@@ -24,6 +24,8 @@ class Diagnostic(Callback):
         every_n_steps: also each so many updates of the weights; 0 for no more than that.
     """
 
+    quantities: tuple[str, ...] = ()  # what it measures
+
     def __init__(self, every_n_steps: int = 0) -> None:
         if every_n_steps < 0:
             raise ValueError(
@@ -32,7 +34,6 @@ class Diagnostic(Callback):
             )
         self.every_n_steps = every_n_steps
         self.file = DiagnosticsFile()  # the command puts the one in the run's folder here
-        self.latest: dict[str, float] = {}  # least and largest of the last measurement, and its epoch
 
     def falls_on(self, step: int) -> bool:
         """Whether `every_n_steps` wants this one."""
@@ -47,33 +48,22 @@ class Diagnostic(Callback):
             values: one for each layer, from input to output; of the whole network under the empty name.
             step: updates before the measurement; by default those so far.
         """
-        if not values:
-            return
+        assert quantity in self.quantities
         step, epoch = trainer.global_step if step is None else step, trainer.current_epoch
         self.file.add(Reading(step, epoch, layer, quantity, value) for layer, value in values.items())
-        numbers = list(values.values())
-        extremes = {f"{quantity}/min": float(np.min(numbers)), f"{quantity}/max": float(np.max(numbers))}
-        self.latest |= {**(extremes if "" not in values else {quantity: values[""]}), "epoch": epoch}
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        if self.latest.get("epoch") == trainer.current_epoch:
-            for name, value in self.latest.items():
-                if name != "epoch":
-                    pl_module.log(name, value)
+        # from the file: where a run was stopped between the last step and here, the one that goes on has it from there
+        for quantity in self.quantities:
+            values = self.file.last_of(quantity, trainer.current_epoch)
+            for name, value in summary(quantity, values).items():
+                pl_module.log(name, value)
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         self.file.write()  # first, so that no run goes on from a checkpoint that is ahead of the file
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self.file.write()
-
-    # between the last step of an epoch and its end there is a validation, and a run may be stopped in it
-
-    def state_dict(self) -> dict[str, Any]:
-        return {"latest": dict(self.latest)}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.latest = {str(name): float(value) for name, value in state_dict["latest"].items()}
 
 
 class StepDiagnostic(Diagnostic):
@@ -88,6 +78,14 @@ class StepDiagnostic(Diagnostic):
         step = trainer.global_step
         last = trainer.fit_loop.epoch_loop._num_ready_batches_reached() or step + 1 == trainer.max_steps
         return step == 0 or last or self.falls_on(step)
+
+
+def summary(quantity: str, values: Mapping[str, float]) -> dict[str, float]:
+    """What metrics.csv gets of a quantity: the least and the largest of the layers, or the network's one number."""
+    if "" in values:
+        return {quantity: values[""]}
+    numbers = list(values.values())  # numpy's extremes are nan where one of them is
+    return {f"{quantity}/min": float(np.min(numbers)), f"{quantity}/max": float(np.max(numbers))} if numbers else {}
 
 
 def learned_weights(net: nn.Module) -> dict[str, nn.Parameter]:

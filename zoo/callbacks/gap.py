@@ -30,6 +30,8 @@ class Gap(Diagnostic):
         images: how many, the first training images in their fixed, stratified order; all if there are fewer.
     """
 
+    quantities = ("gap/loss", "gap/accuracy")
+
     def __init__(self, images: int = 5000) -> None:
         super().__init__()
         if images < 1:

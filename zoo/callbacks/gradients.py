@@ -30,6 +30,8 @@ class GradientNorms(StepDiagnostic):
         every_n_steps: also in each so many updates; 0 for no more.
     """
 
+    quantities = ("gradient_norm", "bias_gradient_norm")
+
     def on_before_optimizer_step(self, trainer: Trainer, pl_module: LightningModule, optimizer: Optimizer) -> None:
         if self.is_due(trainer):
             self.note(trainer, "gradient_norm", gradient_norms(learned_weights(pl_module)))

@@ -35,6 +35,8 @@ class UpdateRatios(StepDiagnostic):
         every_n_steps: also in each so many updates; 0 for no more.
     """
 
+    quantities = ("weight_norm", "update_ratio")
+
     def __init__(self, every_n_steps: int = 0) -> None:
         super().__init__(every_n_steps)
         self._before: dict[str, Tensor] = {}  # a copy of the weights, while an update is measured

@@ -141,7 +141,9 @@ class ZooCLI(LightningCLI):
         if not self.subcommand:
             return
         check_plain(self.config[self.subcommand])
-        check_devices(self._get(self.config, "trainer").as_dict())
+        trainer = self._get(self.config, "trainer")
+        trainer["callbacks"] = without_repeats(trainer["callbacks"])
+        check_devices(trainer.as_dict())
         seed = int(self._get(self.config, "seed_everything"))
         self._get(self.config, "data")["init_args"]["seed"] = seed  # `true` has become a number since the parsing
         given = self._get(self.config, "run_dir")

@@ -19,6 +19,7 @@ from zoo.runs.diagnostics import Grid, Reading, grid_of
 MOST_LABELS = 8  # steps that are written under a picture
 MOST_NUMBERS = 15  # columns; in narrower pictures each cell says its number
 LEAST_RANGE = 2.0  # of a scale, in powers of ten
+STEPS = "updates of the weights so far"
 NOTHING = "0.75"  # grey of cells without a logarithm, or without a number
 
 
@@ -63,7 +64,7 @@ def draw_heat(grid: Grid, look: HeatMap, run: str) -> Figure:
     shown = np.unique(np.linspace(0, columns - 1, min(columns, MOST_LABELS)).round().astype(int))
     axes.set_xticks(shown, [f"{grid.steps[i]:,}" for i in shown])
     axes.set_yticks(range(rows), grid.layers)
-    axes.set(xlabel="updates of the weights so far", ylabel="layer, from input to output")
+    axes.set(xlabel=STEPS, ylabel="layer, from input to output")
     figure.colorbar(image, label=look.unit + (", grey: zero" if np.isnan(values).any() else ""))
     figure.suptitle(f"{look.title}\n{run}", fontsize=10)
     return figure
@@ -90,15 +91,13 @@ def limits(values: np.ndarray) -> tuple[float, float]:
 
 
 def draw_gap(readings: Sequence[Reading], run: str) -> Figure:
-    """By how much validation is worse than training, in loss and in accuracy, over the epochs."""
+    """By how much validation is worse than training, in loss and in accuracy, over the training."""
     figure = Figure(figsize=(9, 3.6), layout="constrained")
     for axes, (quantity, (label, unit)) in zip(figure.subplots(1, 2), GAPS.items(), strict=True):
-        points = [(reading.epoch + 1, unit * reading.value) for reading in readings if reading.quantity == quantity]
-        epochs, values = np.array(points).T
+        grid = grid_of(readings, quantity)
         axes.axhline(0, color="0.6", linewidth=1)
-        axes.plot(epochs, values, "o-", markersize=3, color="C3")
-        axes.set(xlabel="epoch", ylabel=f"gap in {label}")
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.plot(grid.steps, unit * grid.values.sum(0), "o-", markersize=3, color="C3")  # the sum of one row
+        axes.set(xlabel=STEPS, ylabel=f"gap in {label}")
         axes.grid(alpha=0.3)
     figure.suptitle(f"Validation against training: does the gap grow?\n{run}", fontsize=10)
     return figure

@@ -74,8 +74,21 @@ class DiagnosticsFile:
     def add(self, readings: Iterable[Reading]) -> None:
         """Takes readings; one of the same step, layer and quantity as before takes its place."""
         for reading in readings:
-            self._readings[reading.step, reading.layer, reading.quantity] = reading
+            # the value as it will come back from the file: a run that goes on has no other
+            value = float(tidy(reading.value))
+            self._readings[reading.step, reading.layer, reading.quantity] = reading._replace(value=value)
             self._all_written = False
+
+    def last_of(self, quantity: str, epoch: int) -> dict[str, float]:
+        """What was last read of a quantity in an epoch, by layers; nothing if it was not."""
+        found: list[Reading] = []
+        for reading in reversed(self._readings.values()):  # the newest are the last
+            if reading.epoch < epoch:
+                break
+            if reading.quantity == quantity and reading.epoch == epoch:
+                found.append(reading)
+        last = max((reading.step for reading in found), default=0)
+        return {reading.layer: reading.value for reading in reversed(found) if reading.step == last}
 
     @rank_zero_only
     def write(self) -> None:
