@@ -165,12 +165,13 @@ def test_bfloat16_measures_nearly_the_same(plain, tmp_path):
 
 
 def test_activations_at_the_start_are_those_of_the_untrained_network(plain):
-    model, _, _ = first_batch()
+    net = first_batch()[0].net
+    assert isinstance(net, torch.nn.Sequential)
     data = Digits(train_size=320)
     data.setup("fit")
     x = data.prepare_images(data.part("train").images[data.splits["train"]])  # all, as there are less than 512
     with torch.no_grad():
-        outputs = [model.net[:i](x) for i in (3, 5)]
+        outputs = [net[:i](x) for i in (3, 5)]
     assert at(plain, "dead_units", 0) == pytest.approx([(y == 0).all(0).float().mean().item() for y in outputs])
     assert at(plain, "activation_mean", 0) == pytest.approx([y.mean().item() for y in outputs], rel=1e-5)
     assert at(plain, "saturation", 0) == pytest.approx([(y == 0).float().mean().item() for y in outputs], rel=1e-5)

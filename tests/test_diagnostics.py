@@ -2,6 +2,7 @@
 
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -26,7 +27,7 @@ from zoo.tally import Result
 FUNCTIONS = [name for name in ACTIVATIONS if name != "identity"]
 
 
-def mlp(**options: object) -> MLP:
+def mlp(**options: Any) -> MLP:
     torch.manual_seed(0)
     return MLP((1, 4, 4), 3, hidden=[8, 6], **options)
 
@@ -195,7 +196,7 @@ def test_every_activation_of_the_zoo_is_looked_at_and_nothing_else():
 def test_looking_changes_nothing():
     model = mlp(norm="batch", dropout=0.5, activation=lambda: nn.ReLU(inplace=True))
     model.train()
-    model.net[2].eval()  # a mode of its own
+    model.get_submodule("net.2").eval()  # a mode of its own
     x = batch()[0]
     weights = {name: value.clone() for name, value in model.state_dict().items()}
     modes = [module.training for module in model.modules()]
@@ -300,7 +301,9 @@ def test_the_grid_keeps_the_order_of_layers_and_sorts_steps():
 
 
 def heat(figure: Figure) -> np.ndarray:
-    return np.ma.filled(figure.axes[0].images[0].get_array(), np.nan)
+    values = figure.axes[0].images[0].get_array()
+    assert values is not None
+    return np.ma.filled(values, np.nan)
 
 
 def test_heat_maps_show_powers_of_ten_with_the_input_on_top():
