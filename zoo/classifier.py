@@ -148,7 +148,8 @@ class Classifier(LightningModule):
         if data is None:
             raise ValueError(
                 "data in trainer.fit: expected a data module, of whose images some are needed besides the batches,"
-                " found none. Try: trainer.fit(model, datamodule=…)"
+                " found none. Try: trainer.fit(model, datamodule=…); where the first layer is computed from them, also"
+                " model.net[0].fit(images) before"
             )
         images, labels = data.part("train")
         chosen = data.splits["train"][part]
