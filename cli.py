@@ -6,6 +6,31 @@ The only place where zoo and datamodules meet.
 import sys
 from collections.abc import Sequence
 
+VERBS = {
+    "fit": "train, choose the weights on validation, test them once, leave a folder",
+    "validate": "score a run's weights on the validation images",
+    "test": "score them on the test images",
+    "predict": "what they take each test image for",
+    "describe": "the layers of a network: shapes, receptive fields, parameters, multiply-adds",
+    "download": "fetch a data set, for machines that will have no network",
+}
+
+
+def overview() -> str:
+    """What `--help` shows. It needs no torch, whose import takes seconds."""
+    verbs = "\n".join(f"  {verb:10}{what}" for verb, what in VERBS.items())
+    return f"""usage: python cli.py VERB [FLAG VALUE] …
+
+The model zoo for small images: train, test and use small networks. See README.md.
+
+verbs, each with a --help of its own:
+{verbs}
+
+  --version   show the version
+  --debug     with any verb: show the traceback behind an error
+
+example: python cli.py fit --data Digits --model MLP"""
+
 
 def main(args: Sequence[str] | None = None) -> None:
     """Runs one command.
@@ -18,6 +43,9 @@ def main(args: Sequence[str] | None = None) -> None:
         from importlib.metadata import version
 
         print(version("small-image-zoo"))
+        return
+    if words in (["-h"], ["--help"]):
+        print(overview())
         return
     from zoo.runs.errors import reported
 

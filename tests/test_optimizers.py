@@ -100,9 +100,10 @@ def test_everything_but_filters_moves_as_with_sgd():
             assert mine.ndim == 4 or torch.equal(mine, its)
 
 
-def test_filters_move_by_the_orthogonalised_momentum():
+@pytest.mark.parametrize("unit", [False, True], ids=["free", "unit"])
+def test_filters_move_by_the_orthogonalised_momentum(unit):
     weight = nn.Parameter(random(6, 4, 3, 3).to(memory_format=torch.channels_last))
-    optimizer = Muon([weight], lr=0.3, momentum=0.5, weight_decay=0.2, steps=3)
+    optimizer = Muon([weight], lr=0.3, momentum=0.5, weight_decay=0.2, steps=3, unit_filters=unit)
     expected, momentum = weight.detach().double(), torch.zeros(6, 4, 3, 3, dtype=torch.double)
     for step in range(3):
         gradient = random(6, 4, 3, 3, seed=10 + step)
@@ -110,8 +111,22 @@ def test_filters_move_by_the_orthogonalised_momentum():
         optimizer.step()
         momentum = 0.5 * momentum + gradient
         turned = slowly((gradient + 0.5 * momentum).flatten(1), 3).view_as(expected)
+        if unit:
+            expected = expected / expected.square().mean(0).sum().sqrt()  # rows of norm 1 on average
         expected = (1 - 0.3 * 0.2) * expected - 0.3 * turned
         torch.testing.assert_close(weight.detach().double(), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_the_size_of_unit_filters_does_not_matter():
+    for start in (random(6, 4, 3, 3), torch.zeros(6, 4, 3, 3)):
+        results = []
+        for scale in (1.0, 50.0):
+            weight = nn.Parameter(scale * start)
+            weight.grad = random(6, 4, 3, 3, seed=1)
+            Muon([weight], unit_filters=True).step()
+            results.append(weight.detach())
+        torch.testing.assert_close(*results)
+        assert results[0].isfinite().all()
 
 
 def test_decay_is_scaled_by_the_rate_and_spares_biases():

@@ -36,6 +36,9 @@ class Muon(Optimizer):
         weight_decay: λ, the share of a weight that is taken off for each unit of rate (Loshchilov and Hutter 2019,
             arXiv 1711.05101); none for parameters with one axis.
         steps: of the Newton–Schulz iteration that orthogonalises.
+        unit_filters: whether filters are brought back to a norm of 1 (all C' of a layer together to √C') before each
+            step. A norm behind them hides their size, but as they grow the same step turns them less and less; so
+            `lr` alone says how far they turn (Jordan 2024, arXiv 2404.00498, the repository's airbench94_muon).
     """
 
     def __init__(
@@ -48,6 +51,7 @@ class Muon(Optimizer):
         bias_factor: float = 1.0,
         weight_decay: float = 0.0,
         steps: int = 3,
+        unit_filters: bool = False,
     ) -> None:
         for name, value in (
             ("lr", lr),
@@ -75,7 +79,8 @@ class Muon(Optimizer):
             {"params": [p for p in parameters if p.ndim != 4 and p.ndim > 1], "lr": sgd_lr, **sgd},
             {"params": [p for p in parameters if p.ndim < 2], "lr": sgd_lr * bias_factor, "weight_decay": 0.0, **sgd},
         ]
-        defaults = {"momentum": momentum, "weight_decay": weight_decay, "steps": steps, "orthogonal": True}
+        defaults = {"momentum": momentum, "weight_decay": weight_decay, "orthogonal": True}
+        defaults |= {"steps": steps, "unit": unit_filters}
         super().__init__([group for group in groups if group["params"]], defaults)
 
     @torch.no_grad()
@@ -99,6 +104,8 @@ class Muon(Optimizer):
         update = gradient.add(buffer, alpha=momentum)  # as if the gradient were taken one step ahead (Nesterov)
         if group["orthogonal"]:
             update = orthogonalise(update.flatten(1), group["steps"]).view(weight.shape)
+            if group["unit"]:
+                weight.mul_(len(weight) ** 0.5 / weight.norm().clamp_min(1e-7))
         weight.mul_(1 - group["lr"] * group["weight_decay"]).add_(update, alpha=-group["lr"])
 
 

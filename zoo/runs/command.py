@@ -49,10 +49,6 @@ from zoo.runs.states import check_states, check_training
 from zoo.runs.wandb_mode import Settled, settle, without_repeats
 from zoo.runs.words import add_allow_import, complete, without_imports
 
-DESCRIPTION = (
-    "The model zoo for small images: train, test and use small networks. See README.md."
-    " Two more verbs have their own --help: describe (the layers of a network), download (a data set)."
-)
 TRAINER_DEFAULTS = {
     "max_epochs": 10,
     "devices": 1,  # these networks are small: a second device is a decision, not a default
@@ -93,7 +89,7 @@ class ZooCLI(LightningCLI):
             save_config_callback=None,  # the run folder has the config
             trainer_defaults=TRAINER_DEFAULTS,
             seed_everything_default=0,
-            parser_kwargs={"allow_abbrev": False, "description": DESCRIPTION},
+            parser_kwargs={"allow_abbrev": False},
             parser_class=Parser,
             subclass_mode_model=True,
             subclass_mode_data=True,

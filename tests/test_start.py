@@ -1,0 +1,39 @@
+"""Protects the start of the command: what needs no torch does not import it, and tells the truth about what does."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import datamodules
+from cli import VERBS, main
+from zoo.runs.command import ZooCLI
+
+ROOT = Path(__file__).parents[1]
+HEAVY = ("torch", "lightning", "numpy", "yaml", "jsonargparse")
+
+
+@pytest.mark.parametrize("words", [["--help"], ["-h"], ["--version"], ["fit", "--version"]], ids=" ".join)
+def test_overview_and_version_import_nothing_heavy(words):
+    code = f"import sys, cli; cli.main({words!r}); print(sorted(sys.modules.keys() & set({HEAVY!r})))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    *page, imported = done.stdout.splitlines()
+    assert page
+    assert imported == "[]"
+
+
+def test_the_overview_has_the_verbs_that_there_are(capsys: pytest.CaptureFixture[str]):
+    cli = ZooCLI(datamodules.ImageDataModule, ["--data", "Digits", "--model", "MLP"], run=False)
+    assert list(VERBS) == [*cli.subcommands(), "describe", "download"]
+    main(["--help"])
+    page = capsys.readouterr().out
+    assert all(f"\n  {verb} " in page for verb in VERBS)
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_each_verb_has_the_help_that_the_overview_promises(verb: str, capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit) as stop:
+        main([verb, "--help"])
+    assert not stop.value.code
+    assert "usage:" in capsys.readouterr().out
