@@ -2,8 +2,8 @@
 
     words  ->  start_inside(words, main)  ->  Ended(exit code, what it said on stderr)
 
-What a run may leave behind is put back: environment, warning filters, and torch's settings for the whole process. Random
-numbers need no care: each run seeds all its generators.
+What a run may leave behind is put back: environment, warning filters, and torch's settings for the whole process.
+Random numbers need no care: each run seeds all its generators.
 """
 
 import gc

@@ -1,7 +1,7 @@
 """What a run of a study is set to: flags of the command as dotted keys, and the words and the name they amount to.
 
-    {"config": ["configs/data/mnist.yaml"], "model": "MLP", "model.hidden": [256], "test_with": {"data.normalize": "unit"}}
-        -> -c configs/data/mnist.yaml --model MLP --model.hidden [256]
+    {"config": ["configs/data/mnist.yaml"], "model": "MLP", "model.hidden": [256]}
+        ->  -c configs/data/mnist.yaml --model MLP --model.hidden [256]
 
 Two keys are no flags: `config` names files, and `test_with` has flags for a second test of the trained network, whose
 accuracy takes the place of the first.

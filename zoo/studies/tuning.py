@@ -1,6 +1,7 @@
 """Which values of what is tuned does an arm get? Those with the highest mean accuracy on the validation images.
 
-The first of equals; a value with which a run has failed (its loss was not finite) is out. The test images choose nothing.
+The first of equals; a value with which a run has failed (its loss was not finite) is out. The test images choose
+nothing.
 """
 
 from collections.abc import Mapping
