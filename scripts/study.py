@@ -10,6 +10,7 @@ scripts/report.py makes the report of the rows. docs/studies.md says what goes i
 """
 
 import argparse
+import atexit
 import gc
 import os
 import sys
@@ -43,6 +44,7 @@ def local() -> "Start":
     assert zoo.runs.command
     datamodules.sharing.sharing().__enter__()  # until the process ends
     gc.freeze()  # what is imported stays: the search for garbage after each run need not go through it
+    atexit.register(gc.unfreeze)  # or what is written in C++ calls it leaked
     return partial(start_inside, command=command)
 
 

@@ -7,6 +7,8 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+from zoo.runs.messages import UsageError
+from zoo.runs.phrases import in_file
 from zoo.studies.expectations import Expectation
 from zoo.studies.outcomes import Outcome
 from zoo.studies.settings import Settings, identity, label, merged
@@ -93,7 +95,10 @@ class Study:
         """Fingerprint of a run's settings."""
         key = (cell, label(tuned), tuning)
         if key not in self._configs:
-            self._configs[key] = identity(self.settings(cell, tuned, tuning=tuning))
+            try:
+                self._configs[key] = identity(self.settings(cell, tuned, tuning=tuning))
+            except UsageError as error:  # a file that is named in it
+                raise UsageError(in_file(str(error), str(self.file))) from error
         return self._configs[key]
 
     @cached_property
