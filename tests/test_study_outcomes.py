@@ -46,7 +46,7 @@ def test_each_kind_of_outcome(run, words, value):
 
 
 @pytest.mark.parametrize(
-    "words", ["accuracy of test", "last", "min gradient_norm", "test.accuracy - val.accuracy - 1", "most val/loss", ""]
+    "words", ["accuracy of test", "last of", "min gradient_norm", "test.loss - val.loss - 1", "most val/loss", ""]
 )
 def test_other_words_are_refused(words):
     with pytest.raises(UsageError, match="outcome in report: expected words such as"):

@@ -1,4 +1,4 @@
-"""Protects the reports: they are those of the rows, say what the rows say, escape what is text, and work in a browser."""
+"""Protects the reports: they are those of the rows, say what they say, escape what is text, and work in a browser."""
 
 import html
 import json
@@ -10,8 +10,8 @@ import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import pytest
-from studies import study_of, write_rows, write_study
 
+from studies import study_of, write_rows, write_study
 from zoo.studies.reading import read_study
 from zoo.studies.report import index, make_report, read_claims, readme
 from zoo.studies.rows import read_table
@@ -150,7 +150,8 @@ window.addEventListener("load", async () => {
   const pictures = [...document.images];
   await Promise.all(pictures.map((picture) => picture.decode().catch(() => {})));
   found.pictures = pictures.map((picture) => picture.complete && picture.naturalWidth > 0 && picture.alt !== "");
-  found.outside = performance.getEntriesByType("resource").map((each) => each.name).filter((name) => !name.startsWith("data:"));
+  const loaded = performance.getEntriesByType("resource").map((each) => each.name);
+  found.outside = loaded.filter((name) => !name.startsWith("data:"));
   found.wide = document.documentElement.scrollWidth > window.innerWidth;
   const report = document.createElement("pre");
   report.id = "found";

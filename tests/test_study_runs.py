@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 import torch
 from filelock import FileLock
-from studies import study_of, write_study
 
 from cli import main
 from datamodules import Digits
 from datamodules.sharing import sharing
+from studies import study_of, write_study
 from zoo.runs.inside import start_inside, undone
 from zoo.runs.launch import Ended, start_here
 from zoo.runs.messages import UsageError
@@ -25,8 +25,11 @@ from zoo.studies.running import Place, work
 from zoo.studies.spec import Study
 
 ROOT = Path(__file__).parents[1]
-FIT = "fit --data Digits --model MLP --model.hidden [8] --model.dropout 0.2 --data.augment [shift_rotate]".split()
-SHORT = [*FIT, "--trainer.max_epochs", "1", "--trainer.accelerator", "cpu", "--figures", "false"]
+FIT = ["fit", "--data", "Digits", "--model", "MLP", "--model.hidden", "[8]", "--model.dropout", "0.2"]
+SHORT = [
+    *(*FIT, "--data.augment", "[shift_rotate]", "--trainer.max_epochs", "1", "--trainer.accelerator", "cpu"),
+    *("--figures", "false"),
+]
 
 
 @pytest.fixture(autouse=True)
@@ -75,8 +78,13 @@ def test_a_mistake_of_ours_is_told_and_the_process_goes_on():
 
 
 def test_data_is_read_once_where_it_is_shared_and_only_there(monkeypatch):
-    read = []
-    monkeypatch.setattr(Digits, "load", lambda self: read.append(1) or self._images)
+    read: list[int] = []
+
+    def read_digits(self):
+        read.append(1)
+        return self._images
+
+    monkeypatch.setattr(Digits, "load", read_digits)
     for _ in range(2):
         Digits().setup()
     assert len(read) == 2

@@ -1,11 +1,11 @@
-"""Protects study.yaml: what it expands to, which runs it names, and one line that names file and key for each mistake."""
+"""Protects study.yaml: what it expands to, which runs it names, and one line with file and key for each mistake."""
 
 from pathlib import Path
 
 import pytest
-from studies import study_of, write_study
 
 from cli import main
+from studies import study_of, write_study
 from zoo.runs.inside import start_inside
 from zoo.runs.messages import UsageError
 from zoo.studies.reading import read_study

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import ttest_1samp, ttest_rel
 
-from zoo.studies.statistics import distance, holm, judge, mean_of, p_value, paired, together
+from zoo.studies.statistics import Verdict, distance, holm, judge, mean_of, p_value, paired, together
 
 VALUES = [98.1, 98.4, 98.3, 98.9, 98.2]
 
@@ -89,7 +89,9 @@ def test_the_word_for_a_difference(kind, border, shift, word):
 
 
 def test_the_word_for_several():
-    yes, no, open_ = "supported", "refuted", "not distinguishable"
+    yes: Verdict = "supported"
+    no: Verdict = "refuted"
+    open_: Verdict = "not distinguishable"
     assert together([yes, yes]) == yes
     assert together([yes, open_]) == open_
     assert together([yes, open_, no]) == no

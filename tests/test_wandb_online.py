@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import wandb
 from PIL import Image
 
-import wandb
 import zoo.loggers.wandb
 import zoo.loggers.wandb_start
 import zoo.runs.wandb_mode

@@ -13,11 +13,11 @@ from typing import Any, NamedTuple
 
 import pytest
 import torch
+import wandb
 import yaml
 from lightning import Callback, LightningModule, Trainer
 from PIL import Image
 
-import wandb
 from cli import main
 from zoo.loggers import log_histogram
 from zoo.loggers.experiment import experiment_of
