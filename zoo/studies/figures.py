@@ -43,8 +43,11 @@ def forest(study: Study, outcome: Outcome, found: Sequence[Against]) -> Figure:
             axes.errorbar(
                 each.mean.value, y, xerr=bar(each.mean), fmt="o", color=colour, markersize=6, capsize=3, linewidth=1.8
             )
-            labels.append(f"    {each.cell[0]}" if place else each.cell[0])
+            labels.append(each.cell[0])
     axes.set_yticks(range(len(labels)), labels, ha="left")
+    for text in axes.get_yticklabels() if any(groups) else ():
+        if text.get_text() in {", ".join(place) for place in groups}:
+            text.set_fontweight("bold")
     axes.tick_params(axis="y", length=0)
     # left-aligned names need the room of the longest
     axes.tick_params(axis="y", pad=7 + 6.2 * max((len(text) for text in labels), default=1))
@@ -61,11 +64,12 @@ def bar(mean: Mean) -> float:
 
 
 def panels(places: Sequence[tuple[str, ...]], height: float) -> tuple[Figure, list[Axes]]:
-    """A figure with a panel for each place, as many side by side as can be read."""
-    columns = min(MOST_PANELS, len(places))
+    """A figure with a panel for each place; those that differ in their last level only stand side by side."""
+    last = len({place[-1:] for place in places})
+    columns = last if 1 < last <= MOST_PANELS else min(MOST_PANELS, len(places))
     rows = ceil(len(places) / columns)
     figure = Figure(figsize=(max(7.2, 3.4 * columns), height * rows), layout="constrained")
-    grid = list(np.atleast_1d(figure.subplots(rows, columns, sharey=True, squeeze=False)).flat)
+    grid = list(np.atleast_1d(figure.subplots(rows, columns, squeeze=False)).flat)
     for axes in grid[len(places) :]:
         axes.set_visible(False)
     for axes, place in zip(grid, places, strict=False):
@@ -163,7 +167,7 @@ def layer_map(study: Study, quantity: str, found: Measured) -> Figure:
     for axes in grid[len(cells) :]:
         axes.set_visible(False)
     name = quantity.replace("_", " ")
-    figure.colorbar(mesh, ax=grid, label=f"log10 of {name}" if log else name)
+    figure.colorbar(mesh, ax=grid, aspect=35, label=f"log10 of {name}" if log else name)
     return figure
 
 

@@ -10,10 +10,10 @@ are corrected as Holm 1979 does: the chance of even one wrong word is at most 5 
 """
 
 import math
+import statistics
 from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
 
-import numpy as np
 from scipy.stats import t
 
 LEVEL = 0.95
@@ -37,7 +37,7 @@ class Mean(NamedTuple):
 
 def mean_of(values: Sequence[float]) -> Mean:
     """Mean and Student's interval of the values of some seeds."""
-    n, mean = len(values), float(np.mean(values))
+    n, mean = len(values), float(statistics.mean(values))  # exact, so that its last digit is the same everywhere
     if n < 2:
         return Mean(mean, -math.inf, math.inf, n)
     half = float(t.ppf((1 + LEVEL) / 2, n - 1)) * standard_error(values)
@@ -45,8 +45,8 @@ def mean_of(values: Sequence[float]) -> Mean:
 
 
 def standard_error(values: Sequence[float]) -> float:
-    """Of the mean; exactly 0 for equal values, whatever their rounding."""
-    return 0.0 if len(set(values)) == 1 else float(np.std(values, ddof=1)) / len(values) ** 0.5
+    """Of the mean; exactly 0 for equal values."""
+    return float(statistics.stdev(values)) / len(values) ** 0.5
 
 
 def paired(first: Mapping[int, float], second: Mapping[int, float]) -> list[float]:
