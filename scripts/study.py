@@ -14,8 +14,8 @@ import atexit
 import gc
 import os
 import sys
-import threading
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -55,11 +55,9 @@ def on_cluster(task: "Task", settings: Sequence[str], jobs: int) -> None:
 
     given = dict(setting.partition("=")[::2] for setting in settings)
     start = Jobs(task.place.work / "jobs", ROOT, task.threads, given).start
-    threads = [threading.Thread(target=one_worker, args=(task, lambda: start)) for _ in range(jobs)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(jobs) as pool:
+        for worker in [pool.submit(one_worker, task, lambda: start) for _ in range(jobs)]:
+            worker.result()
 
 
 def run(options: argparse.Namespace) -> int:

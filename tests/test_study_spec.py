@@ -8,6 +8,7 @@ from cli import main
 from studies import study_of, write_study
 from zoo.runs.inside import start_inside
 from zoo.runs.messages import UsageError
+from zoo.runs.plain_yaml import load
 from zoo.studies.reading import read_study
 from zoo.studies.running import check_arms, total, wanted
 from zoo.studies.settings import identity, merged, words
@@ -177,3 +178,23 @@ def test_the_studies_here_are_understood(file, monkeypatch):
     assert len(study.seeds) >= 3
     for expectation in study.expect:
         assert contrasts(study, expectation)
+
+
+def patterns() -> list[str]:
+    """The examples at the end of docs/studies.md, each begins with a comment."""
+    last = (ROOT / "docs/studies.md").read_text().split("```yaml\n")[-1].split("```")[0]
+    return [f"# {part}" for part in f"\n{last}".split("\n# ")[1:]]
+
+
+@pytest.mark.parametrize("text", patterns(), ids=lambda text: text.splitlines()[0][2:30])
+def test_the_patterns_of_the_documents_are_understood(tmp_path, text):
+    content = load(text)
+    study = study_of(tmp_path, **{"base": {}, **content, **first_arm(content)})
+    assert len(study.cells) >= 2
+    assert all(contrasts(study, each) for each in study.expect)
+
+
+def first_arm(content: dict) -> dict:
+    """A baseline, which the examples leave out."""
+    grid = content["arms"].get("grid")
+    return {"baseline": next(iter(grid.values()))[0] if grid else next(iter(content["arms"]))}

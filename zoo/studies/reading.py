@@ -1,6 +1,6 @@
 """Reads study.yaml and says in one line what is wrong in it, with the file, the key and the nearest name."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,8 @@ import yaml
 from zoo.runs.messages import UsageError
 from zoo.runs.names import nearest
 from zoo.runs.plain_yaml import load
-from zoo.studies.expectations import Expectation
+from zoo.studies.checks import check_keys, listed, mapping, one_of
+from zoo.studies.expectations import expectation
 from zoo.studies.outcomes import Outcome, check_words
 from zoo.studies.settings import FILES, RETEST, Settings, combinations, short
 from zoo.studies.spec import ARM, Study, Tuning, of_seeds
@@ -132,52 +133,6 @@ def outcome(name: str, given: Any) -> Outcome:
     return Outcome(name, value, str(given.get("label", value)), unit, log, int(given.get("digits", 2)))
 
 
-def expectation(given: Any, factors: Mapping[str, Any], outcomes: list[str], where: str) -> Expectation:
-    """One expectation."""
-    given = mapping(given, where)
-    check_keys(given, ("says", "claim", "compare", "where", "between", "of", "more", "less", "same", "holds"), where)
-    factor, first, seconds_ = pair(given.get("compare"), factors, f"{where}.compare")
-    limits = {str(k): str(v) for k, v in mapping(given.get("where", {}), f"{where}.where").items()}
-    for name, level in limits.items():
-        one_of(level, factors[one_of(name, factors, f"factor in {where}.where")], f"level in {where}.where.{name}")
-    between = None
-    if "between" in given:
-        name, one, others = pair(given["between"], factors, f"{where}.between")
-        between = (name, one, others[0])
-    kinds = [kind for kind in ("more", "less", "same") if kind in given]
-    if len(kinds) != 1 or not isinstance(given[kinds[0]], int | float):
-        raise UsageError(f"margin in {where}: expected a number as one of more, less, same, found {len(kinds)} of them")
-    if "of" in given:
-        one_of(str(given["of"]), outcomes, f"outcome in {where}.of")
-    return Expectation(
-        says=" ".join(str(given.get("says", "")).split()),
-        claim=str(given["claim"]) if "claim" in given else None,
-        factor=factor,
-        first=first,
-        seconds=tuple(seconds_),
-        where=limits,
-        between=between,
-        outcome=str(given["of"]) if "of" in given else None,
-        kind=kinds[0],  # type: ignore[arg-type]
-        margin=float(given[kinds[0]]),
-        somewhere=one_of(str(given.get("holds", "everywhere")), ("everywhere", "somewhere"), f"word in {where}.holds")
-        == "somewhere",
-    )
-
-
-def pair(given: Any, factors: Mapping[str, Any], where: str) -> tuple[str, str, list[str]]:
-    """A factor, a level of it, and the level or levels to compare that with."""
-    given = mapping(given, where)
-    if len(given) != 1 or not isinstance(next(iter(given.values())), list) or len(next(iter(given.values()))) != 2:
-        raise UsageError(f"pair in {where}: expected one factor with two levels, found another. Try: {{arm: [a, b]}}")
-    name, (first, second) = next(iter(given.items()))
-    there = factors[one_of(str(name), factors, f"factor in {where}")]
-    seconds_ = [str(level) for level in (second if isinstance(second, list) else [second])]
-    for level in (str(first), *seconds_):
-        one_of(level, there, f"level in {where}.{name}")
-    return str(name), str(first), seconds_
-
-
 def seeds(given: Any, where: str) -> list[int]:
     """Seeds from their number or their list."""
     numbers = given if isinstance(given, list) else [given]
@@ -186,34 +141,3 @@ def seeds(given: Any, where: str) -> list[int]:
     if len(set(numbers)) < len(numbers):
         raise UsageError(f"seeds in {where}: expected each once, found {numbers}")
     return of_seeds(given)
-
-
-def mapping(given: Any, where: str) -> dict[Any, Any]:
-    """Raises UsageError unless this is a mapping."""
-    if not isinstance(given, dict):
-        raise UsageError(f"value in {where}: expected keys with values, found {str(given)[:60]!r}")
-    return given
-
-
-def listed(given: Any, where: str) -> list[Any]:
-    """Raises UsageError unless this is a list."""
-    if not isinstance(given, list):
-        raise UsageError(f"value in {where}: expected a list, found {str(given)[:60]!r}")
-    return given
-
-
-def check_keys(given: Mapping[Any, Any], known: Iterable[str], where: str) -> None:
-    """Raises UsageError for a key that means nothing here."""
-    for key in given:
-        one_of(str(key), known, f"key in {where}")
-
-
-def one_of(name: str, known: Iterable[str], what: str) -> str:
-    """Raises UsageError, with the nearest name, unless this is one of those that are known."""
-    known = list(known)
-    if name not in known:
-        near = nearest(name, known)
-        raise UsageError(
-            f"{what}: expected one of {', '.join(known[:14])}, found '{name[:60]}'." + (f" Try: {near}" if near else "")
-        )
-    return name

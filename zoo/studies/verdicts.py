@@ -13,7 +13,7 @@ from zoo.studies.outcomes import Outcome
 from zoo.studies.rows import Row, keys_of
 from zoo.studies.spec import ARM, Cell, Study
 from zoo.studies.statistics import Mean, Verdict, distance, holm, judge, mean_of, p_value, paired, together
-from zoo.studies.tuning import Choice, choose
+from zoo.studies.tuning import Choice, candidates, choose
 
 Values = Mapping[Cell, Mapping[int, float]]  # of one outcome, by cell and seed
 
@@ -49,8 +49,7 @@ def measured(study: Study, rows: Sequence[Row]) -> Measured:
     for cell, choice in choices.items():
         configs = {study.config(cell, choice.values)} if choice.values is not None else set()
         found[cell] = [row for row in rows if row["config"] in configs and int(row["seed"]) in study.seeds]
-    tried = [choice.values for choice in choices.values() if choice.values is not None]
-    known = {study.config(cell, values) for cell in study.cells for values in tried} | tuning_configs(study)
+    known = configs_of(study)
     return Measured(
         choices,
         {cell: [row for row in group if not row["error"]] for cell, group in found.items()},
@@ -59,10 +58,8 @@ def measured(study: Study, rows: Sequence[Row]) -> Measured:
     )
 
 
-def tuning_configs(study: Study) -> set[str]:
-    """Fingerprints of the runs that tune, and of cells with any of what they tried."""
-    from zoo.studies.tuning import candidates
-
+def configs_of(study: Study) -> set[str]:
+    """Fingerprints of all runs that the study may have: each cell with each candidate, in tuning and after it."""
     return {
         study.config(cell, tried, tuning=tuning)
         for cell in study.cells
