@@ -8,7 +8,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -45,16 +45,11 @@ class Task:
     def study(self) -> Study:
         """The study, read from its file."""
         study = read_study(self.folder)
-        return study if self.seeds is None else with_seeds(study, self.seeds)
+        return study if self.seeds is None else replace(study, seeds=self.seeds)
 
     def rows(self, study: Study) -> Rows:
         """Its rows."""
         return Rows(study, self.place.work / "results.lock")
-
-
-def with_seeds(study: Study, seeds: list[int]) -> Study:
-    """The same study with other seeds."""
-    return Study(**{name: getattr(study, name) for name in Study.__dataclass_fields__} | {"seeds": seeds})
 
 
 def one_worker(task: Task, make: Maker) -> None:
