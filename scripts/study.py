@@ -16,6 +16,7 @@ import os
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -42,7 +43,9 @@ def local() -> "Start":
     from zoo.runs.inside import start_inside
 
     assert zoo.runs.command
-    datamodules.sharing.sharing().__enter__()  # until the process ends
+    until_the_end = ExitStack()
+    until_the_end.enter_context(datamodules.sharing.sharing())
+    atexit.register(until_the_end.close)
     gc.freeze()  # what is imported stays: the search for garbage after each run need not go through it
     atexit.register(gc.unfreeze)  # or what is written in C++ calls it leaked
     return partial(start_inside, command=command)

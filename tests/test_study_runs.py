@@ -1,5 +1,7 @@
 """Protects the runs of a study: as those of the command, each once, whatever happens to the processes that do them."""
 
+import gc
+import importlib.util
 import os
 import signal
 import subprocess
@@ -94,6 +96,28 @@ def test_data_is_read_once_where_it_is_shared_and_only_there(monkeypatch):
     assert len(read) == 3
     Digits().setup()
     assert len(read) == 4
+
+
+def test_the_runs_of_the_script_read_the_data_once(monkeypatch, tmp_path):
+    spec = importlib.util.spec_from_file_location("study", ROOT / "scripts/study.py")
+    assert spec
+    assert spec.loader
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    monkeypatch.setattr("datamodules.sharing._kept", None)
+    read: list[int] = []
+
+    def read_digits(self):
+        read.append(1)
+        return self._images
+
+    monkeypatch.setattr(Digits, "load", read_digits)
+    start = script.local()
+    gc.collect()
+    for i in range(2):
+        assert start([*SHORT, "--run_dir", str(tmp_path / str(i))]).code == 0
+    assert len(read) == 1
+    gc.unfreeze()
 
 
 def rows_of(study: Study, tmp_path: Path) -> Rows:
