@@ -19,6 +19,7 @@ import torch
 from datamodules.archive import read_arrays, readable
 from datamodules.base import ImageDataModule, Images
 from datamodules.checks import short
+from datamodules.sharing import shared
 
 KEYS = ("train_images", "train_labels", "test_images", "test_labels")
 ALL_KEYS = (*KEYS, "classes")
@@ -45,7 +46,13 @@ class Arrays(ImageDataModule):
 
     @cached_property
     def _archive(self) -> Mapping[str, np.ndarray]:
-        return read(Path(self.path))
+        return shared(("archive", *self.origin), lambda: read(Path(self.path)))
+
+    @property
+    def origin(self) -> tuple[Any, ...]:
+        path = Path(self.path)
+        when = path.stat().st_mtime_ns if path.is_file() else 0  # `read` says what is wrong with it
+        return type(self), str(path.absolute()), when, self.known_classes
 
     @property
     def classes(self) -> Sequence[str]:  # type: ignore[override]

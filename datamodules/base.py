@@ -19,6 +19,7 @@ from torch import Tensor
 from datamodules.augmentations import Augmentation, AugmentationName, Pipeline
 from datamodules.batches import Batches
 from datamodules.randomness import generator
+from datamodules.sharing import shared
 from datamodules.splits import stratified_order
 
 DEFAULT_BATCH_SIZE = 128
@@ -95,9 +96,14 @@ class ImageDataModule(LightningDataModule, ABC):
     def statistics(self) -> tuple[Sequence[float], Sequence[float]]:
         """Mean and standard deviation of the official training images per channel, pixels taken from 0 to 1."""
 
+    @property
+    def origin(self) -> tuple[Any, ...]:
+        """What `load` depends on, so that many runs in one process can share what it returns."""
+        return type(self), self.root
+
     def setup(self, stage: str | None = None) -> None:
         if not self._arrays:
-            self._arrays = {name: self._permuted(part) for name, part in self.load().items()}
+            self._arrays = {name: self._permuted(part) for name, part in shared(self.origin, self.load).items()}
             self._split()
         if stage == "fit":
             self.batch_size = self._settled_batch_size()

@@ -19,6 +19,7 @@ from filelock import FileLock
 from torchvision.datasets.utils import check_integrity
 
 from datamodules.checks import short
+from datamodules.sharing import shared
 
 TIMEOUT = 60  # seconds without a byte, after which a server is given up
 # URLError is an OSError; torchvision raises RuntimeError after its last mirror, and lets the others through
@@ -40,7 +41,8 @@ def fetch(
     Raises:
         OSError, ValueError: what `read` says of the first file that is wrong, and why it could not be had anew.
     """
-    fault = first_fault(root, files, read)
+    names = [*files]
+    fault = shared(("fault", source, root), lambda: first_fault(root, names, read))
     if fault is None:
         return
     name = source.__name__
@@ -48,8 +50,8 @@ def fetch(
     try:
         root.mkdir(parents=True, exist_ok=True)
         with FileLock(root / f".{name}.lock"):
-            if first_fault(root, files, read):  # unless another process was faster
-                replace(source, root, files, archives, read)
+            if first_fault(root, names, read):  # unless another process was faster
+                replace(source, root, names, archives, read)
     except FAILURES as error:
         last = str(error).strip().splitlines()[-1:]  # torchvision lists its mirrors in several lines
         reason = short(last[0]) if last else type(error).__name__

@@ -8,6 +8,7 @@
     python scripts/benchmark.py --data-root DIR --safety 20     # what exact resume and safe saves cost instead
     python scripts/benchmark.py scaling --rounds 5              # what a second process is worth instead
     python scripts/benchmark.py --data-root DIR --wandb 10      # what W&B costs, offline
+    python scripts/benchmark.py studies --data-root DIR         # what a study saves by sharing a process
 
 An epoch is 54,000 training images and the 6,000 validation images, for all three. Each round runs all three in turn,
 each in a fresh process, and takes the last epoch of each, warm; the machine's noise hits them alike, so the medians of
@@ -207,7 +208,12 @@ def measure_afresh(name: str, options: argparse.Namespace) -> float:
 def main() -> None:
     """Runs the rounds and prints medians and ratios."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", nargs="?", choices=["scaling"], help="one process against two; without it, an epoch")
+    parser.add_argument(
+        "what",
+        nargs="?",
+        choices=["scaling", "studies"],
+        help="one process against two, runs in one process; without it, an epoch",
+    )
     default_root = Path(os.environ.get("ZOO_DATA", "data"))
     parser.add_argument("--data-root", type=Path, default=default_root, help="folder that holds MNIST/raw")
     parser.add_argument("--rounds", type=int, default=7)
@@ -226,6 +232,11 @@ def main() -> None:
         return
     if not (options.data_root / "MNIST/raw").is_dir():
         parser.error(f"MNIST in {options.data_root}: expected MNIST/raw in it, found none. Try: --data-root DIR")
+    if options.what == "studies":
+        import benchmark_studies
+
+        benchmark_studies.main(options)
+        return
     if options.only:
         print(measure(options.only, options))
         return

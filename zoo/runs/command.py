@@ -115,6 +115,7 @@ class ZooCLI(LightningCLI):
             default=CHECKPOINT_EVERY,
             help="Seconds after which last.ckpt is due again within an epoch; it is written after each epoch anyway.",
         )
+        parser.add_argument("--figures", type=bool, default=True, help="Whether to draw the run's figures at its end.")
         add_allow_import(parser)
         link_data(parser)
 
@@ -304,14 +305,15 @@ class ZooCLI(LightningCLI):
             say("no checkpoint was written, so nothing was tested")
             return
         # the mistakes come only now: in training they would be asked at every step
-        callbacks = [*without_averaging(self.trainer.callbacks), self.mistakes]  # type: ignore[attr-defined]
-        self.trainer.callbacks = callbacks  # type: ignore[attr-defined]
+        callbacks = without_averaging(self.trainer.callbacks)  # type: ignore[attr-defined]
+        figures = self._get(self.config, "figures")
+        self.trainer.callbacks = [*callbacks, *[self.mistakes] * figures]  # type: ignore[attr-defined]
         self._checked(chosen)  # it need not be of this start of the run
         with self.restoring.of(chosen):
             self.trainer.test(self.model, self.datamodule, ckpt_path=chosen, verbose=False, weights_only=True)
         self._check_complete("test")
         if self.trainer.is_global_zero:
-            self._record(seconds)
+            self._record(seconds, figures=figures)
 
     def validate(self, **kwargs: Any) -> None:
         """Scores the validation images."""
@@ -355,19 +357,21 @@ class ZooCLI(LightningCLI):
         if everything and found != expected:
             raise ValueError(f"images counted in {split}: expected {expected}, found {found}")
 
-    def _record(self, seconds: float) -> None:
-        """Writes result and figures of a finished run and shows them."""
+    def _record(self, seconds: float, *, figures: bool) -> None:
+        """Writes result and, if they are wanted, figures of a finished run and shows them."""
         record = make_record(self.trainer, self.model, self.folder, self.names, seconds)
         write_record(self.folder.result, record)
         title = f"{self.names['model']} on {self.names['data']}, seed {self.names['seed']}"
-        draw_run(self.folder, title, record["best_epoch"], self.model.results, self.mistakes.mistakes, self.datamodule)
+        if figures:
+            best, mistakes = record["best_epoch"], self.mistakes.mistakes
+            draw_run(self.folder, title, best, self.model.results, mistakes, self.datamodule)
         log_result(self.trainer, record, self.folder.figures)
         epochs = f"{record['epochs']} epoch{'s' * (record['epochs'] != 1)}"
         reason = "chosen on validation" if self.folder.best.exists() else "the last: nothing was validated"
         notes = [
             f"{record['parameters']:,} parameters, {epochs} in {record['seconds']:.1f} s,"
             f" weights of epoch {record['best_epoch']} ({reason})",
-            f"result: {self.folder.result}   figures: {self.folder.figures}/",
+            f"result: {self.folder.result}" + f"   figures: {self.folder.figures}/" * figures,
         ]
         show_table(title, {split: record[split] for split in ("train", "val", "test")}, notes)
 

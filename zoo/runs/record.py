@@ -6,6 +6,7 @@ model.results, metrics.csv, best.ckpt  ->  {"data", "model", "seed", …, "train
 import json
 import platform
 import subprocess
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -17,11 +18,13 @@ from rich.table import Table
 from scipy.stats import binomtest
 
 from zoo.classifier import Classifier
+from zoo.geometry import walk
 from zoo.runs.checkpoints import read_checkpoint
 from zoo.runs.folder import RunFolder, whole_file
 from zoo.runs.metrics import read_metrics
 
 PACKAGES = ("torch", "torchvision", "lightning", "torchmetrics", "jsonargparse", "numpy")
+RESULTS = tuple(f":(top,exclude)*.{kind}" for kind in ("csv", "md", "html", "svg"))  # made from runs, not by them
 NOT_DONE: dict[str, Any] = {"accuracy": None, "loss": None, "n": 0}
 
 
@@ -44,6 +47,7 @@ def make_record(
     return {
         **names,
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
+        "multiply_adds": multiply_adds(model, trainer),
         "epochs": trainer.current_epoch,
         "best_epoch": chosen["epoch"] + 1,
         "seconds": round(seconds, 3),
@@ -58,15 +62,22 @@ def make_record(
     }
 
 
+def multiply_adds(model: Classifier, trainer: Trainer) -> int:
+    """Of one image on its way through the network."""
+    in_shape = trainer.datamodule.in_shape  # type: ignore[attr-defined]
+    return sum(layer.multiply_adds for layer in walk(model.net, in_shape))
+
+
+@cache  # a process has imported its code once
 def git_commit() -> str | None:
-    """The commit of the code that runs, marked if files differ from it; None outside a repository."""
+    """The commit of the code that runs, marked if files differ from it but results; None outside a repository."""
     here = Path(__file__).parent
     try:
         commit = subprocess.run(
             ["git", "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, check=True, timeout=10
         )
         status = subprocess.run(
-            ["git", "status", "--porcelain", "--untracked-files=no"],
+            ["git", "status", "--porcelain", "--untracked-files=no", "--", ":/", *RESULTS],
             cwd=here, capture_output=True, text=True, check=True, timeout=10,
         )  # fmt: skip
     except (OSError, subprocess.SubprocessError):

@@ -1,0 +1,104 @@
+"""What does it save that the runs of a study share a process? The first 20 runs of the study of activations, two ways.
+
+    separate   20 × `python cli.py fit …`, one after another, each with all processors
+    study      `python scripts/study.py … --jobs 2`, its start and its end included
+
+    python scripts/benchmark.py studies --data-root DIR [--rounds 1] [--out results/benchmark_studies.json]
+
+Both train the same 20 networks; that they are the same, to the last bit, is a test (tests/test_study_runs.py).
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+STUDY = ROOT / "configs/studies/activations"
+RUNS, JOBS = 20, 2
+
+
+def first_runs() -> list[Any]:
+    """The runs that the study begins with: those that tune."""
+    from zoo.studies.reading import read_study
+    from zoo.studies.running import wanted
+
+    study = read_study(STUDY)
+    return [(study.settings(run.cell, run.tuned, tuning=True), run) for run in wanted(study, []).values()][:RUNS]
+
+
+def write_part(folder: Path) -> None:
+    """Writes a study that consists of these runs and no others: what is tuned is a factor of it."""
+    content = yaml.safe_load((STUDY / "study.yaml").read_text())
+    tune = content["tune"]
+    per_arm = len(tune["seeds"])
+    for values in tune["values"].values():
+        per_arm *= len(values)
+    for key, values in content["arms"]["grid"].items():
+        content["arms"]["grid"][key] = values[: RUNS // per_arm]
+    part = {key: content[key] for key in ("question", "base", "arms", "baseline", "report")}
+    part |= {"factors": {"tuned": {"grid": tune["values"]}}, "seeds": tune["seeds"]}
+    folder.mkdir(parents=True)
+    (folder / "study.yaml").write_text(yaml.safe_dump(part))
+
+
+def separate(options: argparse.Namespace, folder: Path) -> float:
+    """Seconds of the commands, one after another."""
+    from zoo.studies.settings import words
+
+    environ = {**os.environ, "OMP_NUM_THREADS": str(options.threads)}
+    start = time.perf_counter()
+    for i, (settings, run) in enumerate(first_runs()):
+        flags = [
+            "--data.root",
+            str(options.data_root),
+            "--seed_everything",
+            str(run.seed),
+            "--run_dir",
+            f"{folder}/{i}",
+        ]
+        command = [sys.executable, "cli.py", "fit", *words(settings), *flags]
+        subprocess.run(command, check=True, cwd=ROOT, env=environ, stdout=subprocess.DEVNULL)
+    return time.perf_counter() - start
+
+
+def together(options: argparse.Namespace, folder: Path) -> float:
+    """Seconds of the same runs as a study."""
+    from zoo.studies.rows import read_table
+
+    write_part(folder / "part")
+    command = [sys.executable, "scripts/study.py", str(folder / "part"), "--jobs", str(JOBS)]
+    flags = ["--data-root", str(options.data_root), "--work", str(folder / "work")]
+    environ = {key: value for key, value in os.environ.items() if key != "OMP_NUM_THREADS"}
+    start = time.perf_counter()
+    subprocess.run([*command, *flags], check=True, cwd=ROOT, env=environ, stdout=subprocess.DEVNULL)
+    seconds = time.perf_counter() - start
+    rows = read_table(folder / "part/results.csv")
+    assert {(row["config"], int(row["seed"])) for row in rows} == {run.key for _, run in first_runs()}
+    return seconds
+
+
+def main(options: argparse.Namespace) -> None:
+    """Runs the rounds, prints what came out, and writes it down if asked for."""
+    rounds: list[dict[str, float]] = []
+    for i in range(options.rounds):
+        with tempfile.TemporaryDirectory() as folder:
+            study = together(options, Path(folder))
+            rounds.append({"study": study, "separate": separate(options, Path(folder)), "load": os.getloadavg()[0]})
+        print(f"round {i + 1}: " + "  ".join(f"{key} {value:.1f}" for key, value in rounds[-1].items()), flush=True)
+    ratio = statistics.median(row["separate"] / row["study"] for row in rounds)
+    rates = {key: 60 * RUNS / statistics.median(row[key] for row in rounds) for key in ("study", "separate")}
+    print(f"{rates['study']:.1f} runs a minute as a study, {rates['separate']:.1f} as commands: {ratio:.2f} x")
+    if options.out:
+        setting = {"cpus": os.cpu_count(), "jobs": JOBS, "threads_separate": options.threads, "runs": RUNS}
+        options.out.write_text(json.dumps({"setting": setting, "rounds": rounds, "ratio": ratio}, indent=2) + "\n")

@@ -1,0 +1,42 @@
+"""Writes what the studies came to: README.md and figures beside the rows of each, and one page for all.
+
+    python scripts/report.py
+
+configs/studies/*/{study.yaml,results.csv} -> configs/studies/*/{README.md,*.svg}, docs/studies/index.html
+
+The page opens without a network. The same rows make the same bytes; a test compares them with what is committed.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+STUDIES, PAGE = ROOT / "configs/studies", ROOT / "docs/studies/index.html"
+sys.path.insert(0, str(ROOT))
+
+
+def main() -> None:
+    """Reads all studies and writes all reports."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--studies", type=Path, default=STUDIES, help="folder of the studies and claims.yaml")
+    parser.add_argument("--page", type=Path, default=PAGE, help="file of the page of all studies")
+    options = parser.parse_args()
+    from zoo.runs.errors import reported
+    from zoo.studies.reading import read_study
+    from zoo.studies.report import make_report, read_claims, write_reports
+
+    with reported(debug=False):
+        claims = read_claims(options.studies / "claims.yaml")
+        folders = sorted(path.parent for path in options.studies.glob("*/study.yaml"))
+        reports = [make_report(read_study(folder)) for folder in folders]
+        write_reports(reports, claims, options.page)
+    for report in reports:
+        verdicts = ", ".join(f"{claim} {verdict}" for claim, verdict in report.verdicts.items())
+        others = f"; {report.found.others} rows of other configurations do not count" if report.found.others else ""
+        print(f"{report.study.name}: {len(report.rows)} rows, {verdicts}{others}")
+    print(f"page: {options.page}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,120 @@
+"""Runs a study: whatever its rows do not have yet, over all its arms and seeds.
+
+    python scripts/study.py configs/studies/activations --data-root DIR [--jobs 2]     kill it, run it again: it goes on
+    python scripts/study.py configs/studies/activations --executor slurm --jobs 50 --slurm partition=cpu
+    python scripts/study.py configs/studies/depth --cifar10 OUT.npz                     CIFAR-10 from a copy
+
+configs/studies/NAME/study.yaml -> runs/studies/NAME/… -> configs/studies/NAME/results.csv
+
+scripts/report.py makes the report of the rows. docs/studies.md says what goes into study.yaml.
+"""
+
+import argparse
+import atexit
+import gc
+import os
+import sys
+import threading
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+if TYPE_CHECKING:
+    from zoo.runs.launch import Start
+    from zoo.studies.workers import Task
+
+
+def command(words: Sequence[str]) -> None:
+    """The command, with data that was read by an earlier run of this process."""
+    from cli import main
+
+    main(words)
+
+
+def local() -> "Start":
+    """Starts runs in this process."""
+    import datamodules.sharing
+    import zoo.runs.command
+    from zoo.runs.inside import start_inside
+
+    assert zoo.runs.command
+    datamodules.sharing.sharing().__enter__()  # until the process ends
+    gc.freeze()  # what is imported stays: the search for garbage after each run need not go through it
+    atexit.register(gc.unfreeze)  # or what is written in C++ calls it leaked
+    return partial(start_inside, command=command)
+
+
+def on_cluster(task: "Task", settings: Sequence[str], jobs: int) -> None:
+    """Runs the task as jobs of a SLURM cluster, so many in its queue at a time."""
+    from zoo.runs.launch import Jobs
+    from zoo.studies.workers import one_worker
+
+    given = dict(setting.partition("=")[::2] for setting in settings)
+    start = Jobs(task.place.work / "jobs", ROOT, task.threads, given).start
+    threads = [threading.Thread(target=one_worker, args=(task, lambda: start)) for _ in range(jobs)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def run(options: argparse.Namespace) -> int:
+    """Checks the study and runs it; returns how many of its runs have failed."""
+    from zoo.studies.reading import seeds
+    from zoo.studies.rows import keys_of
+    from zoo.studies.running import Place, check_arms, wanted
+    from zoo.studies.workers import Task, known, work_on
+
+    cifar10 = options.cifar10.resolve() if options.cifar10 else None
+    folder, work = options.study.resolve(), ROOT / "runs/studies" / options.study.resolve().name
+    os.chdir(ROOT)
+    folder = folder.relative_to(ROOT) if folder.is_relative_to(ROOT) else folder
+    chosen = seeds(options.seeds, "--seeds") if options.seeds is not None else None
+    threads = options.threads or max(1, (os.cpu_count() or 1) // options.jobs)
+    task = Task(folder, Place(options.work or work, options.data_root.resolve(), cifar10), chosen, threads)
+    study = task.study()
+    rows = task.rows(study)
+    rows.check_writable()
+    rows.forget_failures()
+    there = rows.read()
+    missing = wanted(study, there).keys() - keys_of(there).keys()
+    if missing:
+        check_arms(study, local())
+        task = Task(folder, task.place, chosen, threads, had=known(study, there))
+        if options.executor == "slurm":
+            on_cluster(task, options.slurm, options.jobs)
+        else:
+            work_on(task, local, options.jobs)
+    there = rows.read()
+    failed = [row for key, row in keys_of(there).items() if key in wanted(study, there) and row["error"]]
+    print(f"{known(study, there)} rows in {rows.path}, {len(failed)} of failed runs. Next: python scripts/report.py")
+    return len(failed)
+
+
+def main() -> None:
+    """Reads the flags and says in one line what is wrong."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("study", type=Path, metavar="STUDY", help="folder with a study.yaml")
+    parser.add_argument("--data-root", type=Path, default=Path(os.environ.get("ZOO_DATA", "data")))
+    parser.add_argument("--cifar10", type=Path, help="archive with a copy of CIFAR-10, instead of the original")
+    parser.add_argument("--seeds", type=int, help="seeds 0, 1, … instead of those in study.yaml")
+    parser.add_argument("--jobs", type=int, default=1, help="processes side by side; with slurm, jobs in its queue")
+    parser.add_argument("--threads", type=int, help="of each process (default: the processors, divided)")
+    parser.add_argument("--executor", choices=["local", "slurm"], default="local", help="where the runs run")
+    parser.add_argument("--slurm", nargs="*", default=[], metavar="KEY=VALUE", help="settings of submitit for its jobs")
+    parser.add_argument("--work", type=Path, help="folder for runs under way (default: runs/studies/NAME)")
+    options = parser.parse_args()
+    if options.jobs < 1:
+        parser.error(f"processes in --jobs: expected 1 or more, found {options.jobs}")
+    from zoo.runs.errors import reported
+
+    with reported(debug=False):
+        sys.exit(1 if run(options) else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,211 @@
+"""Protects the reports: they are those of the rows, say what they say, escape what is text, and work in a browser."""
+
+import html
+import json
+import re
+import shutil
+import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import pytest
+
+from studies import study_of, write_rows, write_study
+from zoo.studies.reading import read_study
+from zoo.studies.report import index, make_report, read_claims, readme
+from zoo.studies.rows import read_table
+
+ROOT = Path(__file__).parents[1]
+STUDIES = ROOT / "configs/studies"
+PAGE = ROOT / "docs/studies/index.html"
+CLAIMS = {"C8": "GELU is <today's> favourite | of all"}
+FACTORS = {"pixels": {"plain": {}, "shuffled": {"data.shuffle_pixels": 0}}}
+MEANS = {"relu, plain": 0.9, "tanh, plain": 0.95, "relu, shuffled": 0.9, "tanh, shuffled": 0.9}
+
+
+def test_reports_are_those_of_the_rows(tmp_path):
+    """Who changes a study, its rows or this program must run scripts/report.py."""
+    shutil.copytree(STUDIES, tmp_path / "studies")
+    words = [
+        sys.executable,
+        "scripts/report.py",
+        "--studies",
+        str(tmp_path / "studies"),
+        "--page",
+        str(tmp_path / "page"),
+    ]
+    subprocess.run(words, cwd=ROOT, check=True, capture_output=True)
+    assert (tmp_path / "page").read_text() == PAGE.read_text()
+    for path in [*STUDIES.glob("*/README.md"), *STUDIES.glob("*/*.svg")]:
+        assert (tmp_path / "studies" / path.relative_to(STUDIES)).read_text() == path.read_text(), path
+    made = {path.relative_to(tmp_path / "studies") for path in (tmp_path / "studies").glob("*/*")}
+    assert made == {path.relative_to(STUDIES) for path in STUDIES.glob("*/*")}
+
+
+def test_rows_are_of_the_studies_as_they_are_and_name_their_code(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    for file in STUDIES.glob("*/study.yaml"):
+        report = make_report(read_study(file.parent))
+        assert report.found.others == 0, file
+        for row in read_table(file.parent / "results.csv"):
+            assert row["error"] or len(row["git_commit"]) == 40, file  # a commit, and no code differed from it
+
+
+def test_every_study_measures_claims_of_the_lectures(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    claims = read_claims(STUDIES / "claims.yaml")
+    assert list(claims) == [f"C{i}" for i in range(1, 19)]
+    for file in STUDIES.glob("*/study.yaml"):
+        study = read_study(file.parent)
+        assert set(study.claims) <= claims.keys()
+        assert {each.claim for each in study.expect} <= {*study.claims, None}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A study whose arms differ on plain pixels only, and differ by five points."""
+    expect = [
+        {
+            "says": "more <b>where</b> pixels have places",
+            "compare": {"arm": ["tanh", "relu"]},
+            "where": {"pixels": "plain"},
+            "more": 2,
+        },
+        {"compare": {"arm": ["tanh", "relu"]}, "between": {"pixels": ["plain", "shuffled"]}, "more": 2},
+        {"compare": {"pixels": ["plain", "shuffled"]}, "where": {"arm": "relu"}, "same": 2},
+        {"compare": {"arm": ["tanh", "relu"]}, "where": {"pixels": "shuffled"}, "more": 2},
+    ]
+    study = study_of(
+        tmp_path / "s",
+        factors=FACTORS,
+        seeds=5,
+        expect=expect,
+        maps=["gradient_norm"],
+        comment="It's <script>alert(1)</script> & so | on.",
+    )
+    write_rows(study, MEANS)
+    return study.folder
+
+
+def test_verdicts_are_those_of_the_rows(folder):
+    report = make_report(read_study(folder))
+    assert [part.verdict for part in report.parts] == ["supported", "supported", "supported", "refuted"]
+    assert report.verdicts == {"C8": "refuted"}
+    mean = report.parts[1].contrasts[0].mean
+    assert mean
+    assert mean.low < 5 < mean.high
+    assert mean.half < 2  # the seeds differ by a point, which pairing takes out
+    names = [picture.name for picture in report.pictures]
+    assert names == ["levels-accuracy", "forest-accuracy", "curves", "map-gradient_norm"]
+
+
+def test_a_study_without_rows_says_so(tmp_path):
+    report = make_report(study_of(tmp_path, expect=[{"compare": {"arm": ["tanh", "relu"]}, "more": 2}]))
+    assert report.verdicts == {"C8": "not measured"}
+    assert "there are no rows" in readme(report, CLAIMS)
+    assert "not measured" in index([report], CLAIMS)
+
+
+def test_a_seed_that_one_arm_lacks_counts_for_none(folder):
+    study = read_study(folder)
+    lines = (folder / "results.csv").read_text().splitlines()
+    (folder / "results.csv").write_text(
+        "\n".join(line for line in lines if not line.startswith("tanh,plain,,") or ",3,D" not in line) + "\n"
+    )
+    contrast = make_report(study).parts[0].contrasts[0]
+    assert contrast.mean
+    assert contrast.mean.n == 4
+
+
+def test_text_is_text(folder):
+    report = make_report(read_study(folder))
+    page, text = index([report], CLAIMS), readme(report, CLAIMS)
+    assert "<script>alert" not in page
+    assert html.escape("It's <script>alert(1)</script> & so | on.", quote=True).replace("&#x27;", "&#39;") in page
+    assert "<script>" not in text
+    assert "<b>" not in text + page
+    tables = [line for line in text.splitlines() if line.startswith("|")]
+    widths = {line.count("|") - line.count("\\|") for line in tables}
+    assert len(widths) == 3  # those of three tables: no text has made a column
+
+
+def test_pictures_are_whole_and_show_text(folder):
+    for picture in make_report(read_study(folder)).pictures:
+        root = ElementTree.fromstring(picture.svg)
+        words = "".join(root.itertext())
+        assert "relu" in words
+        assert picture.svg == next(p.svg for p in make_report(read_study(folder)).pictures if p.name == picture.name)
+
+
+PROBE = """<script>
+window.addEventListener("load", async () => {
+  const table = document.getElementById("claims"), found = {orders: [], aria: []};
+  const column = (i) => [...table.tBodies[0].rows].map((row) => row.cells[i].textContent.trim().split("\\n")[0]);
+  for (const press of [0, 0, 2]) {
+    table.tHead.rows[0].cells[press].querySelector("button").click();
+    found.orders.push(column(press));
+    found.aria.push([...table.tHead.rows[0].cells].map((cell) => cell.getAttribute("aria-sort")));
+  }
+  const pictures = [...document.images];
+  await Promise.all(pictures.map((picture) => picture.decode().catch(() => {})));
+  found.pictures = pictures.map((picture) => picture.complete && picture.naturalWidth > 0 && picture.alt !== "");
+  const loaded = performance.getEntriesByType("resource").map((each) => each.name);
+  found.outside = loaded.filter((name) => !name.startsWith("data:"));
+  found.wide = document.documentElement.scrollWidth > window.innerWidth;
+  const report = document.createElement("pre");
+  report.id = "found";
+  report.textContent = JSON.stringify(found);
+  document.body.append(report);
+});
+</script></body>"""
+
+
+def browser() -> str:
+    """The path of Chromium, or of a browser made from it."""
+    for name in ("chromium", "chromium-browser", "google-chrome"):
+        if path := shutil.which(name):
+            return path
+    pytest.skip("no Chromium on this machine (apt-get install chromium)")
+
+
+def test_a_browser_sorts_the_table_and_loads_every_figure(tmp_path):
+    program = browser()
+    page = tmp_path / "page.html"
+    page.write_text(PAGE.read_text().replace("</body>", PROBE))
+    flags = [
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--virtual-time-budget=10000",
+        f"--user-data-dir={tmp_path}/profile",
+    ]
+    words = [program, *flags, "--window-size=1200,900", "--dump-dom", page.as_uri()]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=120)
+    match = re.search(r'<pre id="found">(.*?)</pre>', done.stdout, re.DOTALL)
+    assert match, done.stderr[-500:]
+    found = json.loads(html.unescape(match[1]))
+    ids = [f"C{i}" for i in range(1, 19)]
+    down, up, verdicts = found["orders"]
+    assert list(dict.fromkeys(down)) == ids[::-1]  # as it opens they stand the other way round
+    assert list(dict.fromkeys(up)) == ids
+    assert verdicts == sorted(verdicts, key=lambda text: text[2:])
+    assert found["aria"][2] == ["none", "none", "ascending", "none", "none"]
+    assert len(found["pictures"]) == len([*STUDIES.glob("*/*.svg")]) > 0
+    assert all(found["pictures"])
+    assert found["outside"] == []
+    assert not found["wide"]
+
+
+def test_the_page_needs_no_network():
+    assert not re.search(r'(?:src|href)="(?!data:|#)', PAGE.read_text())
+    assert not re.search(r"url\(|@import|https?://(?!www\.w3\.org)", PAGE.read_text())
+
+
+def test_a_study_that_is_no_study_stops_the_reports(tmp_path):
+    write_study(tmp_path / "one", baseline="no")
+    (tmp_path / "claims.yaml").write_text("C1: One.\n")
+    words = [sys.executable, "scripts/report.py", "--studies", str(tmp_path), "--page", str(tmp_path / "page")]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, (tmp_path / "page").exists()) == (2, False)
+    assert re.match(r"error: arm in baseline of .+/one/study\.yaml: expected one of relu, tanh", done.stderr)

@@ -1,0 +1,179 @@
+"""Protects study.yaml: what it expands to, which runs it names, and one line with file and key for each mistake."""
+
+from pathlib import Path
+
+import pytest
+
+from cli import main
+from studies import study_of, write_study
+from zoo.runs.inside import start_inside
+from zoo.runs.messages import UsageError
+from zoo.studies.reading import read_study
+from zoo.studies.running import check_arms, total, wanted
+from zoo.studies.settings import identity, merged, words
+from zoo.studies.verdicts import contrasts
+
+ROOT = Path(__file__).parents[1]
+STUDIES = sorted((ROOT / "configs/studies").glob("*/study.yaml"))
+
+
+def start(command):
+    return start_inside(command, main)
+
+
+def test_a_grid_is_every_combination_and_a_cell_one_level_of_each_factor(tmp_path):
+    study = study_of(
+        tmp_path,
+        arms={"plain": {}, "grid": {"model.activation": ["relu", "torch.nn.GELU"], "model.hidden": [[8], [8, 8]]}},
+        factors={"norm": {"grid": {"model.norm": ["none", "batch"]}}},
+        baseline="plain",
+    )
+    assert list(study.factors["arm"]) == ["plain", "relu 8", "relu 8-8", "GELU 8", "GELU 8-8"]
+    assert len(study.cells) == 10
+    assert study.cells[:2] == [("plain", "none"), ("relu 8", "none")]
+    settings = study.settings(("GELU 8-8", "batch"), {"model.dropout": 0.1})
+    assert settings["model.activation"] == "torch.nn.GELU"
+    assert (settings["model.hidden"], settings["model.norm"], settings["model.dropout"]) == ([8, 8], "batch", 0.1)
+
+
+def test_words_have_files_first_and_a_class_before_its_options():
+    settings = merged(
+        {"config": ["a.yaml"], "model.optimizer.lr": 0.1, "data.augment": None},
+        {"model": "MLP", "config": ["b.yaml"], "test_with": {"data.normalize": "unit"}, "trainer.deterministic": True},
+    )
+    assert words(settings) == [
+        *("-c", "a.yaml", "-c", "b.yaml", "--model", "MLP"),
+        *("--data.augment", "null", "--trainer.deterministic", "true", "--model.optimizer.lr", "0.1"),
+    ]
+
+
+def test_a_run_is_known_by_what_its_files_say_and_not_by_how(tmp_path):
+    file = tmp_path / "a.yaml"
+    file.write_text("seed_everything: 1\ntrainer: {max_epochs: 2}\n")
+    settings = {"config": [str(file)], "model": "MLP"}
+    before = identity(settings)
+    file.write_text("# a comment\ntrainer:\n  max_epochs: 2\n")
+    assert identity(dict(reversed(settings.items()))) == before
+    file.write_text("trainer: {max_epochs: 3}\n")
+    assert identity(settings) != before
+    assert identity({**settings, "model": "LeNet"}) != identity(settings)
+
+
+def test_tuning_comes_first_and_the_rest_when_it_is_done(tmp_path):
+    tune = {"values": {"model.optimizer.lr": [0.1, 0.2, 0.3]}, "seeds": [7], "settings": {"trainer.max_epochs": 1}}
+    study = study_of(tmp_path, tune=tune, factors={"width": {"grid": {"model.hidden": [[8], [9]]}}})
+    assert len(wanted(study, [])) == 2 * 2 * 3  # each cell for itself
+    assert total(study) == 12 + 4 * 2
+    alike = study_of(tmp_path, tune={**tune, "per": ["arm"]}, factors={"width": {"grid": {"model.hidden": [[8], [9]]}}})
+    assert {run.cell[1] for run in wanted(alike, []).values()} == {"8"}  # the first width chooses for both
+    rows = [
+        {"config": run.config, "seed": "7", "error": "", "val_accuracy": str(run.tuned["model.optimizer.lr"])}
+        for run in wanted(alike, []).values()
+    ]
+    final = [run for run in wanted(alike, rows).values() if not run.tuning]
+    assert {run.tuned["model.optimizer.lr"] for run in final} == {0.3}
+    assert len(final) == 4 * 2
+    rows[-1]["error"] = "loss is not finite"  # of tanh at 0.3
+    assert {(r.cell[0], r.tuned["model.optimizer.lr"]) for r in wanted(alike, rows).values() if not r.tuning} == {
+        ("relu", 0.3),
+        ("tanh", 0.2),
+    }
+
+
+def test_a_difference_of_differences(tmp_path):
+    study = study_of(
+        tmp_path,
+        factors={"pixels": {"plain": {}, "shuffled": {"data.shuffle_pixels": 0}}, "n": {"a": {}, "b": {}}},
+        expect=[{"compare": {"arm": ["tanh", "relu"]}, "between": {"pixels": ["plain", "shuffled"]}, "more": 1}],
+    )
+    (first, signed), (second, _) = contrasts(study, study.expect[0])
+    assert (first, second) == ("(tanh − relu) at plain − at shuffled, a", "(tanh − relu) at plain − at shuffled, b")
+    assert signed == [
+        (1, ("tanh", "plain", "a")),
+        (-1, ("relu", "plain", "a")),
+        (-1, ("tanh", "shuffled", "a")),
+        (1, ("relu", "shuffled", "a")),
+    ]
+
+
+PAIR = {"compare": {"arm": ["tanh", "relu"]}, "more": 1}
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        (
+            {"quesion": "?"},
+            r"key in study of .+/study\.yaml: expected one of question, .+, found 'quesion'\. Try: question",
+        ),
+        ({"seeds": 0}, r"seeds in seeds of .+/study\.yaml: expected a number from 1 .+, found 0\. Try: 5"),
+        ({"seeds": None}, r"key in study of .+/study\.yaml: expected seeds, found none"),
+        ({"seeds": [1, 1]}, r"seeds in seeds of .+: expected each once"),
+        ({"baseline": "rellu"}, r"arm in baseline of .+: expected one of relu, tanh, found 'rellu'\. Try: relu"),
+        ({"arms": {}}, r"levels in arms of .+: expected at least one, found none"),
+        ({"arms": {"relu": {"model": {"hidden": 3}}}}, r"value in arms\.relu\.model of .+found a mapping"),
+        ({"tune": {"value": {}}}, r"key in tune of .+found 'value'\. Try: values"),
+        ({"tune": {"values": {"model.optimizer.lr": []}}}, r"candidates in tune\.values of .+"),
+        ({"report": {"a": "test accuracy"}}, r"outcome in report of .+found 'test accuracy'"),
+        ({"expect": [{**PAIR, "compare": {"arm": ["tanh", "elu"]}}]}, r"level in expect\[0\]\.compare\.arm of .+'elu'"),
+        ({"expect": [{**PAIR, "less": 1}]}, r"margin in expect\[0\] of .+found 2 of them"),
+        ({"expect": [{**PAIR, "where": {"dat": "x"}}]}, r"factor in expect\[0\]\.where of .+found 'dat'"),
+        ({"expect": [{**PAIR, "of": "loss"}]}, r"outcome in expect\[0\]\.of of .+found 'loss'"),
+    ],
+)
+def test_a_mistake_is_one_line_that_names_file_and_key(tmp_path, changes, line):
+    with pytest.raises(UsageError, match=f"^{line}"):
+        study_of(tmp_path / "s", **changes)
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        (None, r"study in STUDY: expected a folder with study\.yaml, found none at .+\. Try: .+/here"),
+        ("question: [", r"content in .+/study\.yaml: expected yaml"),
+        ("a: 1\na: 2", r"content in .+/study\.yaml: expected yaml, found another \(the key a twice"),
+        ("- 3", r"value in study of .+: expected keys with values"),
+    ],
+)
+def test_what_is_no_study(tmp_path, text, line):
+    write_study(tmp_path / "here")
+    folder = tmp_path / "her"
+    if text is not None:
+        folder.mkdir()
+        (folder / "study.yaml").write_text(text)
+    with pytest.raises(UsageError, match=line):
+        read_study(folder)
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        (
+            {"arms": {"relu": {}, "deep": {"model.hiden": [3]}}, "baseline": "relu"},
+            r"option hiden in --model\.hiden of arms\.deep of .+/study\.yaml: expected .+ Try: --model\.hidden",
+        ),
+        (
+            {"factors": {"n": {"a": {}, "b": {"data.train_size": "few"}}}},
+            r"value in --data\.train_size of factors\.n\.b of .+/study\.yaml: expected",
+        ),
+        (
+            {"base": {"config": ["configs/data/mnst.yaml"]}},
+            r"file in arms\.relu of .+ Try: --config configs/data/mnist",
+        ),
+    ],
+)
+def test_an_arm_that_does_not_parse_is_told_before_any_run(tmp_path, changes, line, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    with pytest.raises(UsageError, match=f"^{line}"):
+        check_arms(study_of(tmp_path, **changes), start)
+
+
+@pytest.mark.parametrize("file", STUDIES, ids=lambda file: file.parent.name)
+def test_the_studies_here_are_understood(file, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    study = read_study(file.parent)
+    check_arms(study, start)
+    assert study.claims
+    assert len(study.seeds) >= 3
+    for expectation in study.expect:
+        assert contrasts(study, expectation)

@@ -1,0 +1,121 @@
+"""The processes that work on a study side by side, each with its imports and data once, and their progress.
+
+work_on(task, jobs)  ->  `jobs` processes, this one among them, with the threads of the machine divided between them
+"""
+
+import multiprocessing
+import os
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+
+from zoo.runs.launch import Start
+from zoo.studies.reading import read_study
+from zoo.studies.rows import Row, Rows, keys_of
+from zoo.studies.running import Place, Run, total, wanted, work
+from zoo.studies.spec import Study
+
+Maker = Callable[[], Start]  # makes what starts runs, in the process that will use it
+
+
+@dataclass(frozen=True)
+class Task:
+    """A study to be run, as it is handed to each process.
+
+    Attributes:
+        folder: of the study.
+        place: where it is run.
+        seeds: other seeds than those of its file, if any.
+        threads: of each process.
+        begin: when the work began, seconds since 1970.
+        had: number of its rows at that time.
+    """
+
+    folder: Path
+    place: Place
+    seeds: list[int] | None
+    threads: int
+    begin: float = field(default_factory=time.time)
+    had: int = 0
+
+    def study(self) -> Study:
+        """The study, read from its file."""
+        study = read_study(self.folder)
+        return study if self.seeds is None else with_seeds(study, self.seeds)
+
+    def rows(self, study: Study) -> Rows:
+        """Its rows."""
+        return Rows(study, self.place.work / "results.lock")
+
+
+def with_seeds(study: Study, seeds: list[int]) -> Study:
+    """The same study with other seeds."""
+    return Study(**{name: getattr(study, name) for name in Study.__dataclass_fields__} | {"seeds": seeds})
+
+
+def one_worker(task: Task, make: Maker) -> None:
+    """Works on the task in this process until there is nothing left to do, or its parent has gone."""
+    torch.set_num_threads(task.threads)
+    study, start = task.study(), make()
+    parent = multiprocessing.parent_process()
+
+    def say(run: Run, row: Row, rows: list[Row]) -> None:
+        print(progress(task, study, run, row, rows), flush=True)
+        if parent and not parent.is_alive():  # it was killed, and whoever did so wants no more of this
+            sys.exit(1)
+
+    work(study, task.rows(study), task.place, start, say)
+
+
+def work_on(task: Task, make: Maker, jobs: int) -> None:
+    """Has the task done by so many processes.
+
+    Raises:
+        SystemExit: one of them failed or was told to stop.
+    """
+    os.environ["OMP_NUM_THREADS"] = str(task.threads)  # those to come read it as they start
+    context = multiprocessing.get_context("spawn")
+    others = [context.Process(target=one_worker, args=(task, make)) for _ in range(jobs - 1)]
+    for process in others:
+        process.start()
+    try:
+        one_worker(task, make)
+    except BaseException:
+        for process in others:
+            process.terminate()  # saves and leaves
+        raise
+    finally:
+        for process in others:
+            process.join()
+    if codes := [process.exitcode for process in others if process.exitcode]:
+        sys.exit(max(codes) if max(codes) > 0 else 1)
+
+
+def progress(task: Task, study: Study, run: Run, row: Row, rows: list[Row]) -> str:
+    """One line: how far the study is, what the run came to, and how long the rest may take."""
+    done, of = known(study, rows), total(study)
+    rate = (time.time() - task.begin) / max(1, done - task.had)
+    if row["error"]:
+        outcome = f"failed: {row['error']}"
+    else:
+        splits = {split: row[f"{split}_accuracy"] for split in ("val", "test")}
+        shown = ", ".join(f"{split} {100 * float(share):.2f} %" for split, share in splits.items() if share)
+        outcome = f"{shown}, {row['seconds']} s"
+    what = ", ".join(filter(None, [study.named(run.cell), row["tuned"], f"seed {run.seed}"]))
+    return f"{done}/{of} {what}{' (tuning)' if run.tuning else ''}: {outcome}; {left(rate * (of - done))}"
+
+
+def known(study: Study, rows: list[Row]) -> int:
+    """Number of runs of the study that have rows."""
+    return len(wanted(study, rows).keys() & keys_of(rows).keys())
+
+
+def left(seconds: float) -> str:
+    """An estimate in words."""
+    if seconds < 1:
+        return "nothing left"
+    return f"about {seconds / 60:.0f} min left" if seconds >= 90 else f"about {seconds:.0f} s left"
