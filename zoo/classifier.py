@@ -133,17 +133,27 @@ class Classifier(LightningModule):
     def on_fit_start(self) -> None:
         for layer in self.net.modules():
             if isinstance(layer, SeesImages) and not layer.fitted:
-                layer.fit(self._some_images())
+                layer.fit(self.training_images(slice(SEEN))[0])
 
-    def _some_images(self) -> Tensor:
-        """The first training images (B, C, H, W), as batches hold them but without augmentation; alike everywhere."""
+    def training_images(self, part: slice) -> tuple[Tensor, Tensor]:
+        """Some training images, as batches hold them but without augmentation; alike everywhere.
+
+        Args:
+            part: of their fixed, stratified order.
+
+        Returns:
+            Images (B, C, H, W) float32 and labels (B,) on the CPU.
+        """
         data: Any = self.trainer.datamodule  # type: ignore[attr-defined]
         if data is None:
             raise ValueError(
-                "data in trainer.fit: expected a data module, from which the first layer is computed, found none."
-                " Try: trainer.fit(model, datamodule=…), or model.net[0].fit(images) before"
+                "data in trainer.fit: expected a data module, of whose images some are needed besides the batches,"
+                " found none. Try: trainer.fit(model, datamodule=…); where the first layer is computed from them, also"
+                " model.net[0].fit(images) before"
             )
-        return data.prepare_images(data.part("train").images[data.splits["train"][:SEEN]])
+        images, labels = data.part("train")
+        chosen = data.splits["train"][part]
+        return data.prepare_images(images[chosen]), labels[chosen]
 
     def on_train_start(self) -> None:
         # where the epoch stood: Lightning 2.6 forgets to tell the batches if the schedule has asked for the number of

@@ -31,7 +31,8 @@ WITHHELD: dict[Privacy, dict[str, Any]] = {
     "full": {},
 }
 PATHS = {"root", "path", "dir", "save_dir", "default_root_dir", "dirpath", "log_dir"}  # names of settings that hold one
-SHOWN = {"curves", "confusion"}  # pictures without images of the data
+# pictures without images of the data
+SHOWN = {"curves", "confusion", "gradient_norm", "update_ratio", "saturation", "dead_units", "gap"}
 OF_MACHINE = ("git_commit", "device", "versions")  # of result.json
 
 

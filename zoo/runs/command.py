@@ -18,6 +18,7 @@ from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.plugins import CheckpointIO
 from lightning.pytorch.strategies.launchers import _MultiProcessingLauncher
 
+from zoo.callbacks.diagnostic import Diagnostic
 from zoo.callbacks.finite import StopAtNonFinite
 from zoo.callbacks.keep_best import KeepBest
 from zoo.callbacks.keep_last import KeepLast
@@ -30,6 +31,7 @@ from zoo.loggers import Wandb
 from zoo.loggers.run_logger import BeginLoggers, RunFacts, ending, log_result
 from zoo.runs.checkpoints import SafeCheckpointIO, read_checkpoint, resumable
 from zoo.runs.devices import FORKING, check_devices, check_strategy
+from zoo.runs.diagnostics import DiagnosticsFile
 from zoo.runs.figures import draw_run
 from zoo.runs.folder import RECORDED, OpenRun, RunFolder
 from zoo.runs.imports import restrict, smuggled
@@ -136,7 +138,9 @@ class ZooCLI(LightningCLI):
         if not self.subcommand:
             return
         check_plain(self.config[self.subcommand])
-        check_devices(self._get(self.config, "trainer").as_dict())
+        trainer = self._get(self.config, "trainer")
+        trainer["callbacks"] = without_repeats(trainer["callbacks"])
+        check_devices(trainer.as_dict())
         seed = int(self._get(self.config, "seed_everything"))
         self._get(self.config, "data")["init_args"]["seed"] = seed  # `true` has become a number since the parsing
         given = self._get(self.config, "run_dir")
@@ -230,6 +234,10 @@ class ZooCLI(LightningCLI):
             if not self.dry:
                 callbacks.insert(0, OpenRun(self.folder, self._recorded()))
                 self.metrics = MetricsFile(self.folder.metrics)
+                self.diagnostics = DiagnosticsFile(self.folder.diagnostics)
+                for callback in callbacks:
+                    if isinstance(callback, Diagnostic):
+                        callback.file = self.diagnostics
                 config["logger"] = [self.metrics, *loggers(config["logger"])]
                 for logger in config["logger"]:
                     if isinstance(logger, Wandb):
@@ -292,6 +300,7 @@ class ZooCLI(LightningCLI):
             step, row = content.get("global_step", 0), content.get("row")
             if self.checkpoint:
                 self.metrics.continue_from(step, row)
+                self.diagnostics.continue_from(step)
             facts = RunFacts(self.folder.path, config=self._recorded(), step=step, row=row, **self.names)
             self.trainer.callbacks.append(BeginLoggers(facts))  # type: ignore[attr-defined]
         with self.restoring:

@@ -1,4 +1,4 @@
-"""Pictures of a run, drawn once at its end into `figures/`: learning curves, confusion matrix, mistakes."""
+"""Pictures of a run, drawn once at its end into `figures/`: curves, confusion matrix, mistakes, diagnostics."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,6 +10,8 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from zoo.callbacks.mistakes import Mistakes
+from zoo.runs.diagnostic_figures import draw_diagnostics
+from zoo.runs.diagnostics import read_diagnostics
 from zoo.runs.folder import RunFolder
 from zoo.runs.metrics import Row, read_metrics
 from zoo.tally import Result
@@ -100,6 +102,8 @@ def draw_run(
         data: the data module, for images and names of classes.
     """
     save(draw_curves(read_metrics(folder.metrics), title, best_epoch), folder.figures / "curves.png")
+    for name, drawn in draw_diagnostics(read_diagnostics(folder.diagnostics), title).items():
+        save(drawn, folder.figures / f"{name}.png")
     if "test" in results:
         confusion = draw_confusion(results["test"].confusion, data.classes, f"{title}: test images")
         save(confusion, folder.figures / "confusion.png")

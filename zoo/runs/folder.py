@@ -1,7 +1,7 @@
 """The folder of a run: what lies where, and when it may be made.
 
 config.yaml  metrics.csv  result.json  predictions.csv  checkpoints/{best,last}.ckpt  figures/*.png
-wandb/  tensorboard/   where these loggers are on
+diagnostics.csv  wandb/  tensorboard/   where these are on
 """
 
 import os
@@ -50,6 +50,7 @@ class RunFolder:
         self.path = Path(path)
         self.config = self.path / "config.yaml"
         self.metrics = self.path / "metrics.csv"
+        self.diagnostics = self.path / "diagnostics.csv"
         self.result = self.path / "result.json"
         self.predictions = self.path / "predictions.csv"
         self.checkpoints = self.path / "checkpoints"

@@ -72,21 +72,24 @@ def settle(loggers: Iterable[Any], folder: Path) -> tuple[Settled, str | None]:
 
 
 def without_repeats(named: Any) -> Any:
-    """The value of `--trainer.logger` with each of the zoo's own loggers once, as it was named last.
+    """The value of `--trainer.logger` or `--trainer.callbacks` without what is there twice.
 
-    A run that goes on has them in its config.yaml, and may be given the same files again.
+    A run that goes on has them in its config.yaml, and may be given the same files again. Of the zoo's own each class
+    stays once, as it was named last; of the others, which may be several of a kind, those that are equal.
     """
     if not isinstance(named, list):
         return named
-    last = {path_of(logger): i for i, logger in enumerate(named)}
+    last = {path_of(each): i for i, each in enumerate(named)}
     return [
-        logger for i, logger in enumerate(named) if not path_of(logger).startswith("zoo.") or last[path_of(logger)] == i
+        each
+        for i, each in enumerate(named)
+        if (last[path_of(each)] == i if path_of(each).startswith("zoo.") else each not in named[:i])
     ]
 
 
-def path_of(logger: Any) -> str:
-    """The class path of a logger in the configuration; empty for one that is built already."""
-    get = getattr(logger, "get", None)
+def path_of(named: Any) -> str:
+    """The class path of a logger or callback in the configuration; empty for one that is built already."""
+    get = getattr(named, "get", None)
     return str(get("class_path", "")) if get else ""
 
 
