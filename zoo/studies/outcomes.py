@@ -7,7 +7,6 @@ min gradient_norm at start           diagnostics.csv: over the layers, at start,
 first/last gradient_norm at step 50  min, max, mean, median, first or last layer, or one over the other
 """
 
-import csv
 import json
 import math
 import re
@@ -16,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from zoo.runs.diagnostics import read_diagnostics
 from zoo.runs.messages import UsageError
 from zoo.runs.metrics import read_metrics
 
@@ -110,13 +110,11 @@ def from_result(path: str, folder: Path) -> float:
 
 def read_profile(folder: Path, quantity: str) -> Profile:
     """The values of a quantity in the layers, as the diagnostics have written them."""
-    profile: Profile = {}
     path = folder / "diagnostics.csv"
-    if path.exists():
-        with path.open(newline="") as file:
-            for row in csv.DictReader(file):
-                if row["quantity"] == quantity:
-                    profile.setdefault(row["layer"], {})[int(row["step"])] = float(row["value"])
+    profile: Profile = {}
+    for reading in read_diagnostics(path):
+        if reading.quantity == quantity:
+            profile.setdefault(reading.layer, {})[reading.step] = reading.value
     if not profile:
         raise ValueError(
             f"quantity in {path}: expected {quantity}, found none."
