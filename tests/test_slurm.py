@@ -3,6 +3,7 @@
 Needs root and the packages slurm-wlm and munge; `make test-slurm` installs them.
 """
 
+import csv
 import hashlib
 import json
 import os
@@ -17,6 +18,7 @@ from pathlib import Path
 
 import pytest
 
+from studies import write_study
 from zoo.runs.checkpoints import read_checkpoint
 from zoo.runs.folder import RunFolder
 from zoo.runs.launch import Jobs
@@ -167,6 +169,23 @@ def test_a_run_that_a_program_has_sent_goes_on_when_its_time_is_up(cluster, monk
     assert json.loads((cluster.home / "runs/sent/result.json").read_text())["epochs"] == 40
     with pytest.raises(ValueError, match="settings in --slurm: expected those of submitit"):
         Jobs(cluster.home / "log", cluster.home, 1, {"partitoin": "main"})
+
+
+def test_a_study_that_goes_out_as_jobs_leaves_the_rows_of_one_that_ran_here(cluster):
+    tables = []
+    for name, how in (("here", []), ("jobs", ["--executor", "slurm", "--jobs", "2", "--slurm", "partition=main"])):
+        folder = write_study(cluster.home / "studies" / name, seeds=1)
+        done = cluster.ask(
+            *(sys.executable, "scripts/study.py", str(folder), "--work", str(cluster.home / "work" / name)),
+            *("--threads", "1", *how),
+        )
+        assert "2 rows in" in done.stdout
+        with (folder / "results.csv").open(newline="") as file:
+            tables.append([{**row, "seconds": ""} for row in csv.DictReader(file)])
+    here, jobs = (sorted(table, key=lambda row: row["arm"]) for table in tables)
+    assert len(list((cluster.home / "work/jobs").glob("**/*_submission.sh"))) == 2
+    assert [row["error"] for row in jobs] == ["", ""]
+    assert jobs == here
 
 
 def test_up_twice_is_up_once_and_down_twice_is_down(cluster, tmp_path):

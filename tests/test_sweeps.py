@@ -1,6 +1,7 @@
 """Protects the files under configs/sweeps: what W&B's agent makes of them is understood by the real command."""
 
 import itertools
+import json
 import os
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from wandb.sdk.launch.sweeps.utils import create_sweep_command, create_sweep_com
 
 import datamodules
 from zoo.runs.command import ZooCLI
+from zoo.studies.reading import read_study
 
 ROOT = Path(__file__).parents[1]
 SWEEPS = sorted((ROOT / "configs/sweeps").glob("*.yaml"))
@@ -107,3 +109,18 @@ def test_a_run_of_an_agent_belongs_to_its_sweep(tmp_path):
     held = (place / "run-agents1d.wandb").read_bytes()
     for fact in (b"sweep1", b"agents-project", b"model.optimizer.lr"):
         assert fact in held
+
+
+def test_the_study_beside_a_grid_has_the_same_runs(monkeypatch):
+    monkeypatch.chdir(ROOT)  # studies name files as seen from there
+    sweep = yaml.safe_load((ROOT / "configs/sweeps/fashion_lr_width.yaml").read_text())
+    study = read_study(ROOT / "configs/sweeps/fashion_lr_width")
+    of_study = [
+        {**study.settings(cell, {}), "seed_everything": seed} for cell in study.cells for seed in sorted(study.seeds)
+    ]
+    (files,) = {tuple(settings.pop("config")) for settings in of_study}
+    assert files[0] in sweep["command"]
+    of_sweep = [{**one, "model.hidden": json.loads(one["model.hidden"])} for one in choices(sweep["parameters"])]
+    assert sorted(map(str, (sorted(one.items()) for one in of_study))) == sorted(
+        map(str, (sorted(one.items()) for one in of_sweep))
+    )
