@@ -24,7 +24,7 @@ TORCHRUN = {"TORCHELASTIC_RUN_ID": "none", "WORLD_SIZE": "4", "LOCAL_WORLD_SIZE"
 
 
 def check(environ: dict[str, str], **flags: object) -> None:
-    check_devices({**FLAGS, **flags}, environ)
+    check_devices({**FLAGS, **flags}, None, environ)
 
 
 def srun(tasks: str, **more: str) -> dict[str, str]:
@@ -111,6 +111,16 @@ def test_gpus_that_are_not_there(accelerator, devices, refused, monkeypatch):
     with pytest.raises(UsageError) as refusal:
         check({}, accelerator=accelerator, devices=devices)
     assert refused in str(refusal.value)
+
+
+@pytest.mark.parametrize(("batch_size", "nearest"), [(None, None), (6, None), (7, "6 or 9"), (2, "3")])
+def test_a_batch_that_cannot_be_shared_out_is_refused(batch_size, nearest):
+    flags = {**FLAGS, "devices": 3}
+    if nearest is None:
+        check_devices(flags, batch_size, {})
+        return
+    with pytest.raises(UsageError, match=f"multiple of the 3 devices, .+ Try: --data.batch_size {nearest}$"):
+        check_devices(flags, batch_size, {})
 
 
 def test_short_forms_are_read():

@@ -140,7 +140,7 @@ class ZooCLI(LightningCLI):
         check_plain(self.config[self.subcommand])
         trainer = self._get(self.config, "trainer")
         trainer["callbacks"] = without_repeats(trainer["callbacks"])
-        check_devices(trainer.as_dict())
+        check_devices(trainer.as_dict(), self._get(self.config, "data")["init_args"].get("batch_size"))
         seed = int(self._get(self.config, "seed_everything"))
         self._get(self.config, "data")["init_args"]["seed"] = seed  # `true` has become a number since the parsing
         given = self._get(self.config, "run_dir")

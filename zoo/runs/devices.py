@@ -3,7 +3,8 @@
     --trainer.accelerator, devices, num_nodes, strategy; torch; the launcher's variables  ->  nothing, or UsageError
 
 Processes that wait for one that nobody has started wait for half an hour; processes that do not know of each other
-train the same run at the same time, into the same folder. So every launcher's count is compared with the flags.
+train the same run at the same time, into the same folder. So every launcher's count is compared with the flags, and the
+batch that they are to share with their number.
 """
 
 import os
@@ -20,11 +21,14 @@ SHARDING = ("fsdp", "deepspeed", "model_parallel", "modelparallel")
 FORKING = ("ddp_spawn", "ddp_fork", "ddp_notebook")
 
 
-def check_devices(trainer: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> None:
+def check_devices(
+    trainer: Mapping[str, Any], batch_size: int | None = None, environ: Mapping[str, str] = os.environ
+) -> None:
     """Raises UsageError if the command cannot run as its flags say.
 
     Args:
         trainer: the flags of the trainer, with class paths where classes were named.
+        batch_size: of all devices together; None if it is chosen to suit them.
         environ: the variables that launchers leave.
     """
     check_strategy(named(trainer["strategy"]))
@@ -37,6 +41,7 @@ def check_devices(trainer: Mapping[str, Any], environ: Mapping[str, str] = os.en
             " true. Try: --trainer.sync_batchnorm false"
         )
     check_processes(count, trainer["num_nodes"], environ)
+    check_shares(batch_size, count * trainer["num_nodes"])
 
 
 def named(value: Any) -> str:
@@ -100,6 +105,17 @@ def device_numbers(devices: Any) -> list[int]:
         return [int(number) for number in devices] if isinstance(devices, list) else list(range(int(devices)))
     except ValueError:
         return []
+
+
+def check_shares(batch_size: int | None, devices: int) -> None:
+    """Raises UsageError unless each of the devices gets as many images of a batch as the others."""
+    if batch_size and batch_size % devices:
+        below = batch_size // devices * devices
+        nearest = f"{below} or {below + devices}" if below else devices
+        raise UsageError(
+            f"global batch size in --data.batch_size: expected a multiple of the {devices} devices, found {batch_size}."
+            f" Try: --data.batch_size {nearest}"
+        )
 
 
 def check_processes(devices: int, nodes: int, environ: Mapping[str, str]) -> None:
