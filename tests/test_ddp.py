@@ -83,16 +83,3 @@ def test_a_run_goes_on_with_another_number_of_devices(tmp_path):
     tests = [json.loads((tmp_path / name / "result.json").read_text())["test"] for name in ("one", "mixed")]
     assert tests[0]["n"] == tests[1]["n"] == 359
     assert tests[0]["loss"] == pytest.approx(tests[1]["loss"], abs=1e-4)
-
-
-def test_a_batch_that_cannot_be_shared_is_refused_under_torchrun(tmp_path):
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "cli.py"]
-    words = (
-        f"fit --data Digits --model MLP --data.batch_size 51 --trainer.accelerator cpu --run_dir {tmp_path}/r".split()
-    )
-    done = start([*torchrun, *words, *TWO])
-    errors = [line for line in done.stderr.splitlines() if line.startswith("error:")]
-    assert done.returncode == 1
-    assert len(errors) == 1, done.stderr
-    assert "multiple of the 2 devices, found 51. Try: --data.batch_size 50 or 52" in errors[0]
-    assert not (tmp_path / "r").exists()

@@ -3,6 +3,7 @@
 import html
 import json
 import re
+import runpy
 import shutil
 import subprocess
 import sys
@@ -202,10 +203,13 @@ def test_the_page_needs_no_network():
     assert not re.search(r"url\(|@import|https?://(?!www\.w3\.org)", PAGE.read_text())
 
 
-def test_a_study_that_is_no_study_stops_the_reports(tmp_path):
+def test_a_study_that_is_no_study_stops_the_reports(tmp_path, monkeypatch, capsys):
     write_study(tmp_path / "one", baseline="no")
     (tmp_path / "claims.yaml").write_text("C1: One.\n")
-    words = [sys.executable, "scripts/report.py", "--studies", str(tmp_path), "--page", str(tmp_path / "page")]
-    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True)
-    assert (done.returncode, (tmp_path / "page").exists()) == (2, False)
-    assert re.match(r"error: arm in baseline of .+/one/study\.yaml: expected one of relu, tanh", done.stderr)
+    words = ["scripts/report.py", "--studies", str(tmp_path), "--page", str(tmp_path / "page")]
+    monkeypatch.setattr("sys.argv", words)
+    with pytest.raises(SystemExit) as stop:
+        runpy.run_path(str(ROOT / "scripts/report.py"), run_name="__main__")
+    assert (stop.value.code, (tmp_path / "page").exists()) == (2, False)
+    said = capsys.readouterr().err
+    assert re.match(r"error: arm in baseline of .+/one/study\.yaml: expected one of relu, tanh", said)

@@ -3,6 +3,7 @@
 import gc
 import importlib.util
 import os
+import runpy
 import signal
 import subprocess
 import sys
@@ -63,6 +64,7 @@ def test_a_run_among_others_is_the_run_of_a_process_of_its_own(tmp_path):
 
 def test_a_run_leaves_the_process_as_it_was(monkeypatch):
     monkeypatch.setenv("KEPT", "1")
+    monkeypatch.delenv("PL_GLOBAL_SEED", raising=False)  # from another test of this process
     with undone():
         os.environ["KEPT"] = "2"
         os.environ["PL_GLOBAL_SEED"] = "3"
@@ -285,11 +287,13 @@ def test_what_another_process_is_at_is_waited_for(tmp_path, monkeypatch):
     ("words", "line"),
     [(["configs/studies/activation"], "Try: "), (["configs/studies/activations", "--seeds", "0"], "seeds in --seeds")],
 )
-def test_the_script_says_it_in_one_line(words, line):
-    done = subprocess.run(
-        [sys.executable, "scripts/study.py", *words], cwd=ROOT, capture_output=True, text=True, timeout=60
-    )
-    assert done.returncode == 2
-    assert done.stderr.startswith("error: ")
-    assert line in done.stderr
-    assert len(done.stderr.strip().splitlines()) == 1
+def test_the_script_says_it_in_one_line(words, line, monkeypatch, capsys):
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr("sys.argv", ["scripts/study.py", *words])
+    with pytest.raises(SystemExit) as stop:
+        runpy.run_path(str(ROOT / "scripts/study.py"), run_name="__main__")
+    said = capsys.readouterr().err
+    assert stop.value.code == 2
+    assert said.startswith("error: ")
+    assert line in said
+    assert len(said.strip().splitlines()) == 1
