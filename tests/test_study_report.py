@@ -14,7 +14,7 @@ import pytest
 
 from studies import study_of, write_rows, write_study
 from zoo.studies.reading import read_study
-from zoo.studies.report import index, make_report, read_claims, readme
+from zoo.studies.report import all_of, make_report, read_claims, readme
 from zoo.studies.rows import read_table
 
 ROOT = Path(__file__).parents[1]
@@ -38,7 +38,7 @@ def test_reports_are_those_of_the_rows(tmp_path):
     ]
     subprocess.run(words, cwd=ROOT, check=True, capture_output=True)
     assert (tmp_path / "page").read_text() == PAGE.read_text()
-    for path in [*STUDIES.glob("*/README.md"), *STUDIES.glob("*/*.svg")]:
+    for path in [STUDIES / "README.md", *STUDIES.glob("*/README.md"), *STUDIES.glob("*/*.svg")]:
         assert (tmp_path / "studies" / path.relative_to(STUDIES)).read_text() == path.read_text(), path
     made = {path.relative_to(tmp_path / "studies") for path in (tmp_path / "studies").glob("*/*")}
     assert made == {path.relative_to(STUDIES) for path in STUDIES.glob("*/*")}
@@ -105,7 +105,7 @@ def test_a_study_without_rows_says_so(tmp_path):
     report = make_report(study_of(tmp_path, expect=[{"compare": {"arm": ["tanh", "relu"]}, "more": 2}]))
     assert report.verdicts == {"C8": "not measured"}
     assert "there are no rows" in readme(report, CLAIMS)
-    assert "not measured" in index([report], CLAIMS)
+    assert "not measured" in all_of([report], CLAIMS, "index.html", None)
 
 
 def test_a_seed_that_one_arm_lacks_counts_for_none(folder):
@@ -121,7 +121,7 @@ def test_a_seed_that_one_arm_lacks_counts_for_none(folder):
 
 def test_text_is_text(folder):
     report = make_report(read_study(folder))
-    page, text = index([report], CLAIMS), readme(report, CLAIMS)
+    page, text = all_of([report], CLAIMS, "index.html", None), readme(report, CLAIMS)
     assert "<script>alert" not in page
     assert html.escape("It's <script>alert(1)</script> & so | on.", quote=True).replace("&#x27;", "&#39;") in page
     assert "<script>" not in text

@@ -111,15 +111,17 @@ def read_claims(path: Path) -> dict[str, str]:
 
 
 def write_reports(reports: list[Report], claims: dict[str, str], page: Path) -> None:
-    """Writes README.md and figures of each study, and the page of all."""
+    """Writes README.md and figures of each study, README.md of their folder, and the page of all."""
     for report in reports:
         (report.study.folder / "README.md").write_text(readme(report, claims))
         for old in report.study.folder.glob("*.svg"):
             old.unlink()
         for picture in report.pictures:
             (report.study.folder / f"{picture.name}.svg").write_text(picture.svg)
+    for folder in {report.study.folder.parent for report in reports}:
+        (folder / "README.md").write_text(all_of(reports, claims, "overview.md", markdown))
     page.parent.mkdir(parents=True, exist_ok=True)
-    page.write_text(index(reports, claims))
+    page.write_text(all_of(reports, claims, "index.html", None))
 
 
 def readme(report: Report, claims: dict[str, str]) -> str:
@@ -127,11 +129,10 @@ def readme(report: Report, claims: dict[str, str]) -> str:
     return environment(markdown).get_template("README.md").render(report=report, study=report.study, claims=claims)
 
 
-def index(reports: list[Report], claims: dict[str, str]) -> str:
-    """The page of all studies."""
+def all_of(reports: list[Report], claims: dict[str, str], template: str, finalize: Any) -> str:
+    """A page of all studies."""
     lines = [(claim, [report for report in reports if claim in report.study.claims]) for claim in claims]
-    template = environment(None).get_template("index.html")
-    return template.render(reports=reports, claims=claims, lines=lines)
+    return environment(finalize).get_template(template).render(reports=reports, claims=claims, lines=lines)
 
 
 def environment(finalize: Any) -> jinja2.Environment:
