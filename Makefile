@@ -19,7 +19,7 @@ quickstart: install
 	$(BIN)/python cli.py fit -c configs/recipes/quickstart.yaml
 
 test: install
-	ZOO_LOCKED=1 $(BIN)/python -m pytest -n 2 -m "not slow and not slurm"
+	ZOO_LOCKED=1 $(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow and not slurm"
 
 test-slow: install
 	$(BIN)/python -m pytest -m slow
