@@ -115,6 +115,17 @@ def test_histograms_reach_tensorboard(tmp_path, monkeypatch):
     assert found.Histograms("weights")[0].histogram_value.num == 784 * 10
 
 
+def test_diagnostics_send_histograms_of_gradients_and_weights(tmp_path):
+    diagnostics = ["-c", str(ROOT / "configs/callbacks/diagnostics.yaml")]
+    found = board(fit(tmp_path / "a", "--trainer.max_epochs 1 --trainer.limit_train_batches 3", *BOARD, *diagnostics))
+    assert sorted(found.Tags()["histograms"]) == ["gradients/net.1", "weights/net.1"]
+    for name in found.Tags()["histograms"]:
+        assert [point.step for point in found.Histograms(name)] == [0, 2]  # the first update, and the epoch's last
+    start = found.Histograms("weights/net.1")[0].histogram_value
+    assert start.num == 784 * 10
+    assert start.min < 0 < start.max
+
+
 def test_several_loggers_together(tmp_path, monkeypatch):
     """One -c each, beside one of Lightning's own; given again when the run goes on, each is there once."""
     monkeypatch.setenv("WANDB_MODE", "offline")

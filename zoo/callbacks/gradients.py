@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from zoo.callbacks.diagnostic import StepDiagnostic, learned_biases, learned_weights, norms
+from zoo.loggers import log_histogram
 
 
 def gradient_norms(parameters: dict[str, nn.Parameter]) -> dict[str, float]:
@@ -24,7 +25,7 @@ class GradientNorms(StepDiagnostic):
     """Measures the gradients that the optimiser is about to use, in the first update and the last of each epoch.
 
     They are those of one whole batch: averaged over the devices, accumulated if that was asked for, with the scale of
-    float16 taken off, and not clipped yet.
+    float16 taken off, and not clipped yet. Dashboards that are on get their histograms too.
 
     Args:
         every_n_steps: also in each so many updates; 0 for no more.
@@ -34,5 +35,9 @@ class GradientNorms(StepDiagnostic):
 
     def on_before_optimizer_step(self, trainer: Trainer, pl_module: LightningModule, optimizer: Optimizer) -> None:
         if self.is_due(trainer):
-            self.note(trainer, "gradient_norm", gradient_norms(learned_weights(pl_module)))
+            weights = learned_weights(pl_module)
+            self.note(trainer, "gradient_norm", gradient_norms(weights))
             self.note(trainer, "bias_gradient_norm", gradient_norms(learned_biases(pl_module)))
+            for layer, weight in weights.items():
+                if weight.grad is not None:
+                    log_histogram(trainer, f"gradients/{layer}", weight.grad)

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from zoo.callbacks.diagnostic import StepDiagnostic, learned_weights, norms
+from zoo.loggers import log_histogram
 
 
 def update_ratios(before: Mapping[str, Tensor], after: Mapping[str, Tensor]) -> dict[str, float]:
@@ -29,7 +30,8 @@ def update_ratios(before: Mapping[str, Tensor], after: Mapping[str, Tensor]) -> 
 class UpdateRatios(StepDiagnostic):
     """Measures weights and their change in the first update and the last of each epoch.
 
-    The change is what the optimiser really did, with momentum, weight decay, schedule and clipping in it.
+    The change is what the optimiser really did, with momentum, weight decay, schedule and clipping in it. Dashboards
+    that are on get histograms of the weights too.
 
     Args:
         every_n_steps: also in each so many updates; 0 for no more.
@@ -47,6 +49,8 @@ class UpdateRatios(StepDiagnostic):
             weights = learned_weights(pl_module)
             self._before = {name: weight.detach().clone() for name, weight in weights.items()}
             self._step = trainer.global_step
+            for layer, weight in self._before.items():
+                log_histogram(trainer, f"weights/{layer}", weight)
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
