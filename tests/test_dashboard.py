@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 import datamodules
+from records import texts
 from wandb_server import KEY, WandbServer
 from zoo.loggers.privacy import SHOWN
 from zoo.loggers.wandb import STEP, summary_of
@@ -58,16 +59,6 @@ def panels(page: Any) -> Iterator[dict[str, Any]]:
     if isinstance(page, list):
         for part in page:
             yield from panels(part)
-
-
-def texts(value: Any) -> Iterator[str]:
-    if isinstance(value, dict):
-        value = list(value.values())
-    if isinstance(value, list):
-        for item in value:
-            yield from texts(item)
-    elif isinstance(value, str):
-        yield value
 
 
 @pytest.fixture

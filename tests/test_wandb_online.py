@@ -185,15 +185,21 @@ def warnings(capsys: pytest.CaptureFixture[str]) -> list[str]:
     return [line for line in capsys.readouterr().err.splitlines() if line.startswith("warning:")]
 
 
-@pytest.mark.parametrize("query", ["UpsertBucket", "RunResumeStatus"])
-@pytest.mark.parametrize("kind", ["hang", "drop", "500", "401", "html"])
-def test_a_server_that_does_not_take_the_run(query, kind, server, capsys, impatient):
-    server.sick[query] = kind
+def fit_beside_a_sick_server(capsys: pytest.CaptureFixture[str]) -> tuple[RunFolder, str]:
+    """A whole run, in good time, with its one warning."""
     start = time.monotonic()
     run = fit()
     assert time.monotonic() - start < 40  # the server would keep it for a minute, W&B for longer
     assert json.loads(run.result.read_text())["test"]["n"] == 359
     (warning,) = warnings(capsys)
+    return run, warning
+
+
+@pytest.mark.parametrize("query", ["UpsertBucket", "RunResumeStatus"])
+@pytest.mark.parametrize("kind", ["hang", "drop", "500", "401", "html"])
+def test_a_server_that_does_not_take_the_run(query, kind, server, capsys, impatient):
+    server.sick[query] = kind
+    run, warning = fit_beside_a_sick_server(capsys)
     assert "later: wandb sync 'run'/wandb/offline-run-*" in warning
     assert list(run.path.glob("wandb/offline-run-*/*.wandb"))
 
@@ -204,11 +210,7 @@ def test_a_server_that_does_not_take_the_run(query, kind, server, capsys, impati
 )
 def test_a_server_that_falls_ill_later(request_, kind, server, figures, capsys, impatient):
     server.sick[request_] = kind
-    start = time.monotonic()
-    run = fit()
-    assert time.monotonic() - start < 40  # the server would keep it for a minute, W&B for longer
-    assert json.loads(run.result.read_text())["test"]["n"] == 359
-    (warning,) = warnings(capsys)
+    _, warning = fit_beside_a_sick_server(capsys)
     assert "later: wandb sync --include-online 'run/wandb/run-" in warning
 
 

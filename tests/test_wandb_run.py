@@ -19,6 +19,7 @@ from lightning import Callback, LightningModule, Trainer
 from PIL import Image
 
 from cli import main
+from records import texts
 from zoo.loggers import log_histogram
 from zoo.loggers.experiment import experiment_of
 from zoo.loggers.run_logger import RunFacts
@@ -284,17 +285,6 @@ def test_callbacks_can_log_histograms(tmp_path, monkeypatch):
 
 
 # privacy
-
-
-def texts(value: Any) -> Iterator[str]:
-    """All texts in a record, keys excluded."""
-    if isinstance(value, dict):
-        value = list(value.values())
-    if isinstance(value, list):
-        for item in value:
-            yield from texts(item)
-    elif isinstance(value, str):
-        yield value
 
 
 def told(log: Log, folder: Path) -> set[str]:

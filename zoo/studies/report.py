@@ -135,6 +135,11 @@ def all_of(reports: list[Report], claims: dict[str, str], template: str, finaliz
     return environment(finalize).get_template(template).render(reports=reports, claims=claims, lines=lines)
 
 
+def first_part(report: Report, claim: str) -> Judged | None:
+    """What was expected first of those expectations that a claim rests on."""
+    return next((part for part in report.parts if part.expectation.claim in (None, claim)), None)
+
+
 def environment(finalize: Any) -> jinja2.Environment:
     """Templates with what they need of this package; without `finalize` they are HTML, and all text is escaped."""
     made = jinja2.Environment(
@@ -148,7 +153,8 @@ def environment(finalize: Any) -> jinja2.Environment:
     )
     made.globals.update(
         mark=MARKS, shown=shown, label=label, short=short, level=written_level, cost=cost, number=signed, p=p_words,
-        with_interval=with_interval, summary=summary, design=design, mean_of=mean_of, data_uri=data_uri, border=border,
+        first_part=first_part, with_interval=with_interval, summary=summary, design=design, mean_of=mean_of,
+        data_uri=data_uri, border=border,
     )  # fmt: skip
     return made
 
