@@ -1,5 +1,6 @@
 """Protects the start of the command: what needs no torch does not import it, and tells the truth about what does."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -37,3 +38,21 @@ def test_each_verb_has_the_help_that_the_overview_promises(verb: str, capsys: py
         main([verb, "--help"])
     assert not stop.value.code
     assert "usage:" in capsys.readouterr().out
+
+
+def test_freed_memory_is_kept_for_the_next_step():
+    if not (os.confstr("CS_GNU_LIBC_VERSION") or "").startswith("glibc"):
+        pytest.skip("the C library is not glibc")
+    code = """
+import resource, torch
+from zoo.runs.process import keep_memory
+keep_memory()
+faults = []
+for _ in range(5):
+    activations = torch.ones(2**24)  # 64 MiB
+    del activations
+    faults.append(resource.getrusage(resource.RUSAGE_SELF).ru_minflt)
+print(faults[-1] - faults[1])  # the heap may grow once more in the second
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert int(done.stdout) < 1000  # pages of the last three steps together; one fills 16,384

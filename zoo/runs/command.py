@@ -41,7 +41,7 @@ from zoo.runs.metrics import MetricsFile
 from zoo.runs.phrases import shown
 from zoo.runs.plain_yaml import limit_yaml
 from zoo.runs.predictions import CollectPredictions, write_predictions
-from zoo.runs.process import end_processes, quieten, say, skip_driver_search, started_processes, warn
+from zoo.runs.process import end_processes, keep_memory, quieten, say, skip_driver_search, started_processes, warn
 from zoo.runs.record import make_record, show_table, write_record
 from zoo.runs.restoring import Restoring
 from zoo.runs.signals import StopSignals
@@ -72,6 +72,7 @@ class ZooCLI(LightningCLI):
 
     def __init__(self, data_class: type[LightningDataModule], args: Sequence[str], run: bool = True) -> None:
         quieten()
+        keep_memory()
         skip_driver_search()
         self.signals = StopSignals()
         try:

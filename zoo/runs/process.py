@@ -1,5 +1,6 @@
 """The process a command runs in: what it says, asks and returns besides its work."""
 
+import ctypes
 import logging
 import os
 import subprocess
@@ -12,6 +13,7 @@ from lightning import Trainer
 from lightning.pytorch.strategies.launchers import _SubprocessScriptLauncher
 from lightning.pytorch.utilities import rank_zero_only
 
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # from malloc.h
 LINGER = 5.0  # seconds that other processes of a failed run have to end by themselves
 
 
@@ -23,6 +25,20 @@ def skip_driver_search() -> None:
     """
     if not torch.cuda.is_available():
         os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
+
+
+def keep_memory() -> None:
+    """Lets the C library keep freed memory for the next step, where it is glibc.
+
+    It would give large blocks back to the system, which hands them out again page by page, each cleared: up to a third
+    of the time of a small convolutional network on a CPU. Results are the same, bit for bit.
+    """
+    if os.confstr_names.get("CS_GNU_LIBC_VERSION") and (os.confstr("CS_GNU_LIBC_VERSION") or "").startswith("glibc"):
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
+        # releases before 2.35 take 32 MiB at most
+        if not mallopt(M_MMAP_THRESHOLD, 2**30):
+            mallopt(M_MMAP_THRESHOLD, 2**25)
 
 
 def quieten() -> None:

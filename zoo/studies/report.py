@@ -239,10 +239,9 @@ def design(report: Report) -> list[str]:
     )
     if study.tune:
         tried = "; ".join(f"{key} from {', '.join(map(short, v))}" for key, v in study.tune.values.items())
-        number = len(study.tune.seeds)
+        by = f"seed{'s' * (len(study.tune.seeds) > 1)} {', '.join(map(str, study.tune.seeds))}"
         lines.append(
-            f"Tuned on the validation images for {' and '.join(study.tune.per)}, by {number} other"
-            f" seed{'s' * (number > 1)}: {tried}."
+            f"Tuned on the validation images for {' and '.join(study.tune.per)}, by {by}: {tried}."
             + (f" In these runs {label(study.tune.settings)}." * bool(study.tune.settings))
         )
     lines.append("The weights are those of the best epoch on validation; the test images are used once for each run.")
