@@ -13,9 +13,12 @@ from pathlib import Path
 import pytest
 
 from studies import study_of, write_rows, write_study
+from zoo.studies.figures import furthest
 from zoo.studies.reading import read_study
 from zoo.studies.report import all_of, make_report, read_claims, readme
 from zoo.studies.rows import read_table
+from zoo.studies.statistics import Mean
+from zoo.studies.words import signed
 
 ROOT = Path(__file__).parents[1]
 STUDIES = ROOT / "configs/studies"
@@ -213,3 +216,17 @@ def test_a_study_that_is_no_study_stops_the_reports(tmp_path, monkeypatch, capsy
     assert (stop.value.code, (tmp_path / "page").exists()) == (2, False)
     said = capsys.readouterr().err
     assert re.match(r"error: arm in baseline of .+/one/study\.yaml: expected one of relu, tanh", said)
+
+
+def test_the_axis_of_a_forest_ends_where_most_intervals_do():
+    def means(*values: float) -> list[Mean]:
+        return [Mean(value, value - 0.5, value + 0.5, 5) for value in values]
+
+    assert furthest(means(1, -2, 3)) == 3.5
+    assert furthest(means(1, -2, 3, -40)) == 3.5  # one of four is far away: an arrow
+    assert furthest(means(1, -2, 40, -41)) == 41.5  # half of them are not the exception
+    assert furthest([]) == 0
+
+
+def test_a_difference_that_rounds_to_zero_has_no_minus():
+    assert [signed(value, 2) for value in (-0.004, 0.004, -0.006)] == ["+0.00", "+0.00", "−0.01"]

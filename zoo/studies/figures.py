@@ -4,6 +4,7 @@ Each function draws onto a Figure and knows nothing of files; `drawing` makes SV
 """
 
 import json
+import math
 from collections.abc import Sequence
 from itertools import product
 from math import ceil
@@ -20,8 +21,10 @@ from zoo.studies.rows import Row
 from zoo.studies.spec import ARM, Cell, Study
 from zoo.studies.statistics import Mean, mean_of
 from zoo.studies.verdicts import Against, Measured, Values
+from zoo.studies.words import with_interval
 
 MOST_PANELS = 3  # side by side
+FAR = 4  # times as far as the others: drawn to scale, one arm would press all others into the line
 
 
 def forest(study: Study, outcome: Outcome, found: Sequence[Against]) -> Figure:
@@ -30,19 +33,16 @@ def forest(study: Study, outcome: Outcome, found: Sequence[Against]) -> Figure:
     for each in found:
         groups.setdefault(each.cell[1:], []).append(each)
     lines = sum(len(group) + bool(place) for place, group in groups.items())
-    figure = Figure(figsize=(7.2, 1.1 + 0.32 * lines), layout="constrained")
+    figure = Figure(figsize=(8.2, 1.1 + 0.32 * lines), layout="constrained")
     axes = figure.subplots()
     axes.axvline(0, color=INK, linewidth=1)
+    reach = furthest([each.mean for each in found])
     labels: list[str] = []
     for place, group in groups.items():
         if place:
             labels.append(", ".join(place))
         for each in sorted(group, key=lambda each: -each.mean.value):
-            y = len(labels)
-            colour = COLOURS[0] if each.p < 0.05 else COLOURS[7]
-            axes.errorbar(
-                each.mean.value, y, xerr=bar(each.mean), fmt="o", color=colour, markersize=6, capsize=3, linewidth=1.8
-            )
+            difference(axes, len(labels), each, outcome, reach)
             labels.append(each.cell[0])
     axes.set_yticks(range(len(labels)), labels, ha="left")
     for text in axes.get_yticklabels() if any(groups) else ():
@@ -56,6 +56,30 @@ def forest(study: Study, outcome: Outcome, found: Sequence[Against]) -> Figure:
     unit = ", points" if outcome.unit == "points" else ", orders of magnitude" if outcome.log else ""
     axes.set_xlabel(f"{outcome.label}: difference from {study.baseline}{unit}")
     return figure
+
+
+def difference(axes: Axes, y: int, each: Against, outcome: Outcome, reach: float) -> None:
+    """One line of a forest: point, interval and number; an arrow where the point lies beyond the reach of the axis."""
+    mean, colour = each.mean, COLOURS[0] if each.p < 0.05 else COLOURS[7]
+    if abs(mean.value) <= reach:
+        axes.errorbar(mean.value, y, xerr=bar(mean), fmt="o", color=colour, markersize=6, capsize=3, linewidth=1.8)
+    else:
+        marker = ">" if mean.value > 0 else "<"
+        axes.plot(math.copysign(reach, mean.value), y, marker, color=colour, markersize=8, clip_on=False)
+    number = with_interval(mean, outcome, plus=True)
+    axes.annotate(number, (1.02, y), xycoords=("axes fraction", "data"), va="center", fontsize=9, color=colour)
+
+
+def furthest(means: Sequence[Mean]) -> float:
+    """How far from zero the axis of a forest goes: to the end of all intervals, but not for the sake of a few.
+
+    Where a minority of the intervals reaches more than FAR times as far as the others, the others count.
+    """
+    ends = sorted(abs(mean.value) + bar(mean) for mean in means)
+    for i in range(len(ends) // 2 + 1, len(ends)):
+        if ends[i] > FAR * ends[i - 1] > 0:
+            return ends[i - 1]
+    return ends[-1] if ends else 0.0
 
 
 def bar(mean: Mean) -> float:

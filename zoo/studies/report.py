@@ -4,7 +4,6 @@ study.yaml, results.csv  ->  Report  ->  README.md, *.svg  and, with those of th
 """
 
 import base64
-import math
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,13 +15,13 @@ from matplotlib.figure import Figure
 
 from zoo.studies import figures
 from zoo.studies.drawing import style, to_svg
-from zoo.studies.outcomes import Outcome
 from zoo.studies.rows import Row, Rows
-from zoo.studies.settings import FILES, RETEST, label, short
+from zoo.studies.settings import FILES, label, short
 from zoo.studies.spec import ARM, Study
-from zoo.studies.statistics import Mean, Verdict, mean_of
+from zoo.studies.statistics import Verdict, mean_of
 from zoo.studies.tuning import shown
 from zoo.studies.verdicts import Against, Judged, Measured, against_baseline, by_claim, judged, measured
+from zoo.studies.words import border, cost, flags, p_words, signed, with_interval, written_level
 
 TEMPLATES = Path(__file__).parent / "templates"
 MARKS = {"supported": "✓", "refuted": "✗", "not distinguishable": "≈", "not measured": "…"}
@@ -167,58 +166,6 @@ def markdown(value: Any) -> Any:
 def data_uri(svg: str) -> str:
     """A picture as the address of itself, for a page that needs no other file."""
     return "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()
-
-
-def with_interval(mean: Mean | None, outcome: Outcome, *, plus: bool = False) -> str:
-    """A mean with its interval and unit."""
-    if mean is None:
-        return ""
-    unit = " %" if outcome.unit == "points" and not plus else ""
-    value = signed(mean.value, outcome.digits) if plus else f"{mean.value:.{outcome.digits}f}"
-    return f"{value} ± {mean.half:.{outcome.digits}f}{unit}" if math.isfinite(mean.half) else f"{value}{unit}"
-
-
-def signed(value: float, digits: int) -> str:
-    """A difference with its sign."""
-    return f"{value:+.{digits}f}".replace("-", "−")
-
-
-def p_words(value: float) -> str:
-    """A p-value, not more exactly than it is known."""
-    return "< 0.001" if value < 0.001 else f"{value:.3f}"
-
-
-def cost(rows: list[Row]) -> dict[str, str]:
-    """What a cell's runs cost: parameters, multiply-adds of one image, and the seconds of the quickest."""
-    if not rows:
-        return {"parameters": "", "multiply_adds": "", "seconds": ""}
-    seconds = min(float(row["seconds"]) for row in rows)
-    return {
-        "parameters": f"{int(rows[0]['parameters']):,}",
-        "multiply_adds": f"{int(rows[0]['multiply_adds']) / 1e6:.3g} M",
-        "seconds": f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.1f} s",
-    }
-
-
-def flags(settings: dict[str, Any]) -> list[str]:
-    """Settings but files, as they would be typed."""
-    found = [f"--{key} {short(value)}" for key, value in settings.items() if key not in (FILES, RETEST)]
-    return [*found, *(f"tested with {flag}" for flag in flags(settings[RETEST]))] if RETEST in settings else found
-
-
-def written_level(settings: dict[str, Any]) -> str:
-    """What a level sets."""
-    return " ".join([*(f"-c {file}" for file in settings.get(FILES, [])), *flags(settings)]) or "nothing"
-
-
-def border(part: Judged) -> str:
-    """What was expected, as a formula."""
-    e = part.expectation
-    margin = f"{e.margin:.{part.outcome.digits}f}".replace("-", "−")
-    sign = {"more": "≥ ", "less": "≤ −", "same": "within ±"}[e.kind]
-    unit = {"points": " points"}.get(part.outcome.unit, "")
-    where = ", in at least one place" if e.somewhere else ""
-    return f"difference in {part.outcome.axis.removesuffix(', %')} {sign}{margin}{unit}{where}".replace("−−", "")
 
 
 def summary(report: Report, claim: str) -> str:

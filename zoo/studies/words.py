@@ -1,0 +1,62 @@
+"""How numbers, settings and expectations of studies are told: in tables, in figures, and on pages."""
+
+import math
+from typing import Any
+
+from zoo.studies.outcomes import Outcome
+from zoo.studies.rows import Row
+from zoo.studies.settings import FILES, RETEST, short
+from zoo.studies.statistics import Mean
+from zoo.studies.verdicts import Judged
+
+
+def with_interval(mean: Mean | None, outcome: Outcome, *, plus: bool = False) -> str:
+    """A mean with its interval and unit."""
+    if mean is None:
+        return ""
+    unit = " %" if outcome.unit == "points" and not plus else ""
+    value = signed(mean.value, outcome.digits) if plus else f"{mean.value:.{outcome.digits}f}"
+    return f"{value} ± {mean.half:.{outcome.digits}f}{unit}" if math.isfinite(mean.half) else f"{value}{unit}"
+
+
+def signed(value: float, digits: int) -> str:
+    """A difference with its sign; zero has no minus."""
+    return f"{round(value, digits) + 0.0:+.{digits}f}".replace("-", "−")
+
+
+def p_words(value: float) -> str:
+    """A p-value, not more exactly than it is known."""
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def cost(rows: list[Row]) -> dict[str, str]:
+    """What a cell's runs cost: parameters, multiply-adds of one image, and the seconds of the quickest."""
+    if not rows:
+        return {"parameters": "", "multiply_adds": "", "seconds": ""}
+    seconds = min(float(row["seconds"]) for row in rows)
+    return {
+        "parameters": f"{int(rows[0]['parameters']):,}",
+        "multiply_adds": f"{int(rows[0]['multiply_adds']) / 1e6:.3g} M",
+        "seconds": f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.1f} s",
+    }
+
+
+def flags(settings: dict[str, Any]) -> list[str]:
+    """Settings but files, as they would be typed."""
+    found = [f"--{key} {short(value)}" for key, value in settings.items() if key not in (FILES, RETEST)]
+    return [*found, *(f"tested with {flag}" for flag in flags(settings[RETEST]))] if RETEST in settings else found
+
+
+def written_level(settings: dict[str, Any]) -> str:
+    """What a level sets."""
+    return " ".join([*(f"-c {file}" for file in settings.get(FILES, [])), *flags(settings)]) or "nothing"
+
+
+def border(part: Judged) -> str:
+    """What was expected, as a formula."""
+    e = part.expectation
+    margin = f"{e.margin:.{part.outcome.digits}f}".replace("-", "−")
+    sign = {"more": "≥ ", "less": "≤ −", "same": "within ±"}[e.kind]
+    unit = {"points": " points"}.get(part.outcome.unit, "")
+    where = ", in at least one place" if e.somewhere else ""
+    return f"difference in {part.outcome.axis.removesuffix(', %')} {sign}{margin}{unit}{where}".replace("−−", "")
