@@ -113,6 +113,8 @@ PAIR = {"compare": {"arm": ["tanh", "relu"]}, "more": 1}
         ({"baseline": "rellu"}, r"arm in baseline of .+: expected one of relu, tanh, found 'rellu'\. Try: relu"),
         ({"arms": {}}, r"levels in arms of .+: expected at least one, found none"),
         ({"arms": {"relu": {"model": {"hidden": 3}}}}, r"value in arms\.relu\.model of .+found a mapping"),
+        ({"factors": {"data": {"a": {}}}}, r"name in study of .+/study\.yaml: .+, found 'data' twice\. Try: data 2"),
+        ({"report": {"seed": "test.accuracy"}}, r"name in study of .+, found 'seed' twice"),
         ({"tune": {"value": {}}}, r"key in tune of .+found 'value'\. Try: values"),
         ({"tune": {"values": {"model.optimizer.lr": []}}}, r"candidates in tune\.values of .+"),
         ({"report": {"a": "test accuracy"}}, r"outcome in report of .+found 'test accuracy'"),

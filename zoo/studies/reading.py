@@ -12,6 +12,7 @@ from zoo.runs.plain_yaml import load
 from zoo.studies.checks import check_keys, listed, mapping, one_of
 from zoo.studies.expectations import expectation
 from zoo.studies.outcomes import Outcome, check_words
+from zoo.studies.rows import columns
 from zoo.studies.settings import FILES, RETEST, Settings, combinations, short
 from zoo.studies.spec import ARM, Study, Tuning, of_seeds
 
@@ -57,7 +58,7 @@ def made(folder: Path, content: Any) -> Study:
     baseline = one_of(str(content["baseline"]), factors[ARM], "arm in baseline")
     report = [outcome(str(n), g) for n, g in mapping(content.get("report") or ACCURACY, "report").items()]
     names = [each.name for each in report]
-    return Study(
+    study = Study(
         folder=folder,
         question=" ".join(str(content["question"]).split()),
         claims=[str(claim) for claim in listed(content.get("claims", []), "claims")],
@@ -75,6 +76,15 @@ def made(folder: Path, content: Any) -> Study:
         comment=str(content.get("comment") or "").strip(),
         threats=[" ".join(str(threat).split()) for threat in listed(content.get("threats", []), "threats")],
     )
+    check_columns(study)
+    return study
+
+
+def check_columns(study: Study) -> None:
+    """Refuses a factor, an outcome or a map that is called as another column of the rows."""
+    names = columns(study)
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise UsageError(f"name in study: expected each column of its rows once, found {twice!r} twice. Try: {twice} 2")
 
 
 def levels(given: Any, where: str) -> dict[str, Settings]:
