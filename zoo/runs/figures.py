@@ -23,7 +23,7 @@ def save(figure: Figure, path: Path) -> None:
     """Writes a figure without a window system and without matplotlib's global state."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.unlink(missing_ok=True)  # a link of this name is not followed
-    FigureCanvasAgg(figure).print_figure(path, dpi=120, bbox_inches="tight")
+    FigureCanvasAgg(figure).print_figure(path, dpi=120)
 
 
 def draw_curves(rows: Sequence[Row], title: str, best_epoch: int) -> Figure:
@@ -39,7 +39,8 @@ def draw_curves(rows: Sequence[Row], title: str, best_epoch: int) -> Figure:
                 axes.plot(epochs, shown, "o-", markersize=3, color=colour, label=split)
         axes.axvline(best_epoch, color="0.6", linewidth=1, linestyle=":", label="chosen")
         axes.set(xlabel="epoch", ylabel=label)
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.set_xlim(0.5, max(len(rows), best_epoch) + 0.5)
+        axes.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
         axes.set_ylim(bottom=0)
         axes.grid(alpha=0.3)
         axes.legend()
@@ -77,13 +78,23 @@ def draw_mistakes(mistakes: Mistakes, images: Tensor, classes: Sequence[str], ti
     count = len(mistakes.image)
     columns = min(9, max(1, count))
     rows = max(1, -(-count // columns))
-    figure = Figure(figsize=(1.5 * columns, 1.85 * rows + 0.5), layout="constrained")
-    for i, axes in enumerate(np.atleast_1d(figure.subplots(rows, columns)).flat):
-        axes.axis("off")
-        if i < count:
-            axes.imshow(images[i].permute(1, 2, 0).squeeze(-1).numpy(), cmap="gray", vmin=0, vmax=255)
-            label, predicted = classes[int(mistakes.label[i])], classes[int(mistakes.predicted[i])]
-            axes.set_title(f"{label}\nas {predicted}, {100 * mistakes.confidence[i]:.1f} %", fontsize=7)
+    figure = Figure(figsize=(1.5 * columns, 1.85 * rows + 0.5))
+    # one pair of axes, 1.5 × 1.85 inches a cell with the words above: axes of their own for each image would take
+    # most of the time of a short training
+    axes = figure.add_axes((0, 0, 1, 1.85 * rows / (1.85 * rows + 0.5)))
+    axes.axis("off")
+    for i in range(count):
+        left, bottom = 1.5 * (i % columns) + 0.05, 1.85 * (i // columns) + 1.8
+        height, width = images.shape[2:]
+        side = 1.4 / max(height, width)  # of a pixel
+        middle = left + 0.7
+        extent = (middle - side * width / 2, middle + side * width / 2, bottom, bottom - side * height)
+        image = images[i].permute(1, 2, 0).squeeze(-1).numpy()
+        axes.imshow(image, cmap="gray", vmin=0, vmax=255, extent=extent, aspect="auto", interpolation="nearest")
+        label, predicted = classes[int(mistakes.label[i])], classes[int(mistakes.predicted[i])]
+        words = f"{label}\nas {predicted}, {100 * mistakes.confidence[i]:.1f} %"
+        axes.text(middle, bottom - side * height - 0.05, words, ha="center", va="bottom", fontsize=7)
+    axes.set(xlim=(0, 1.5 * columns), ylim=(1.85 * rows, 0))
     figure.suptitle(title if count else f"{title}: none")
     return figure
 
