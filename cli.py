@@ -5,6 +5,7 @@ The only place where zoo and datamodules meet.
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 VERBS = {
     "fit": "train, choose the weights on validation, test them once, leave a folder",
@@ -13,12 +14,14 @@ VERBS = {
     "predict": "what they take each test image for",
     "describe": "the layers of a network: shapes, receptive fields, parameters, multiply-adds",
     "download": "fetch a data set, for machines that will have no network",
+    "completion": "print what lets bash or zsh complete these words: source <(zoo completion bash)",
 }
+SHELLS = {"bash": "", "zsh": "autoload -U +X bashcompinit && bashcompinit\n"}
 
 
 def overview() -> str:
     """What `--help` shows. It needs no torch, whose import takes seconds."""
-    verbs = "\n".join(f"  {verb:10}{what}" for verb, what in VERBS.items())
+    verbs = "\n".join(f"  {verb:12}{what}" for verb, what in VERBS.items())
     return f"""usage: python cli.py VERB [FLAG VALUE] …
 
 The model zoo for small images: train, test and use small networks. See README.md.
@@ -30,6 +33,24 @@ verbs, each with a --help of its own:
   --debug     with any verb: show the traceback behind an error
 
 example: python cli.py fit --data Digits --model MLP"""
+
+
+def completion(words: Sequence[str]) -> None:
+    """Prints the script for a shell; it needs no torch either."""
+    if words in (["-h"], ["--help"]):
+        print("usage: zoo completion bash|zsh\n\nin ~/.bashrc, to have it always: source <(zoo completion bash)")
+        sys.exit()
+    if len(words) != 1 or words[0] not in SHELLS:
+        found = " ".join(words) or "none"
+        sys.exit(usage_error(f"shell in completion: expected one of {', '.join(SHELLS)}, found {found}. Try: bash"))
+    script = Path(__file__).with_name("zoo") / "runs/completion.bash"
+    print(SHELLS[words[0]] + script.read_text(), end="")
+
+
+def usage_error(line: str) -> int:
+    """Says what is wrong, as `reported` does; returns the exit code."""
+    print(f"error: {line}", file=sys.stderr)
+    return 2
 
 
 def main(args: Sequence[str] | None = None) -> None:
@@ -46,6 +67,9 @@ def main(args: Sequence[str] | None = None) -> None:
         return
     if words in (["-h"], ["--help"]):
         print(overview())
+        return
+    if words[:1] == ["completion"]:
+        completion(words[1:])
         return
     from zoo.runs.errors import reported
 

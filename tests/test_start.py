@@ -26,7 +26,7 @@ def test_overview_and_version_import_nothing_heavy(words):
 
 def test_the_overview_has_the_verbs_that_there_are(capsys: pytest.CaptureFixture[str]):
     cli = ZooCLI(datamodules.ImageDataModule, ["--data", "Digits", "--model", "MLP"], run=False)
-    assert list(VERBS) == [*cli.subcommands(), "describe", "download"]
+    assert list(VERBS) == [*cli.subcommands(), "describe", "download", "completion"]
     main(["--help"])
     page = capsys.readouterr().out
     assert all(f"\n  {verb} " in page for verb in VERBS)

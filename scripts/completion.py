@@ -1,0 +1,135 @@
+"""Writes zoo/runs/completion.bash, what `zoo completion` prints: the words of the command for a shell to complete.
+
+    python scripts/completion.py
+
+the real parsers of all verbs, the constructors of data sets, models, optimisers and schedules  ->  flags and values
+
+Shells ask at each press of a key, and building the parsers takes seconds: so their words are written down once. A test
+compares them with the parsers.
+"""
+
+import sys
+import types
+import typing
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+import torch  # noqa: E402
+
+import datamodules  # noqa: E402
+import zoo  # noqa: E402
+from cli import VERBS  # noqa: E402
+from zoo.classifier import Classifier  # noqa: E402
+from zoo.optimizers import Muon  # noqa: E402
+from zoo.runs.command import ZooCLI  # noqa: E402
+from zoo.runs.messages import Parser  # noqa: E402
+from zoo.schedules import Schedule  # noqa: E402
+
+FILE, TEMPLATE = ROOT / "zoo/runs/completion.bash", Path(__file__).with_suffix(".template")
+LINKED = ("in_shape", "num_classes", "seed", "known_classes")  # no one types them: they come from the data and the seed
+OTHER_VERBS = {
+    "describe": ["--data", "--model", "--config", "-c", "--json", "--debug", "--help"],
+    "download": ["--data", "--debug", "--help"],
+    "completion": [],
+}
+
+Words = dict[str, list[str]]
+
+
+class ParsersOnly(ZooCLI):
+    """Stops where the words would be parsed."""
+
+    def parse_arguments(self, parser: Any, args: Any) -> None:
+        raise StopIteration(self._subcommand_parsers)
+
+
+def parsers() -> Mapping[str, Any]:
+    """The parser of each verb of LightningCLI."""
+    try:
+        ParsersOnly(datamodules.ImageDataModule, ["fit"])
+    except StopIteration as stop:
+        return stop.value
+    raise AssertionError("the command has not asked for its words")
+
+
+def options(parser: Any, values: Words) -> list[str]:
+    """The flags of a parser; what may stand behind them is added to `values`."""
+    flags: list[str] = []
+    for action in parser._actions:
+        for flag in action.option_strings:
+            if flag.endswith(("+", ".help")) or flag.rpartition(".")[2] in LINKED:
+                continue
+            flags.append(flag)
+            there = values.setdefault(flag, [])
+            for word in words_of(getattr(action, "_typehint", None)):
+                if word not in there:
+                    there.append(word)
+    return sorted(flags)
+
+
+def words_of(hint: Any) -> Iterator[str]:
+    """The words that a type allows, as far as they can be counted."""
+    if hint is bool:
+        yield from ("true", "false")
+    elif typing.get_origin(hint) is typing.Literal:
+        yield from (str(word) for word in typing.get_args(hint))
+    elif typing.get_origin(hint) in (typing.Union, types.UnionType):
+        for part in typing.get_args(hint):
+            yield from words_of(part)
+
+
+def of_class(made: type, key: str, values: Words) -> list[str]:
+    """The flags of a class that stands at a key; the options of a network have several dots."""
+    parser = Parser()
+    parser.add_class_arguments(made, key, skip={"params"})
+    return [flag for flag in options(parser, values) if flag.startswith(f"--{key}.")]
+
+
+def finals(base: type, package: Any) -> Iterator[type]:
+    """The classes to choose from: those that a package shows."""
+    for name in sorted(vars(package)):
+        found = getattr(package, name)
+        if isinstance(found, type) and issubclass(found, base) and found is not base:
+            yield found
+
+
+def tables() -> tuple[Words, Words]:
+    """Flags by verb and by class, and values by flag."""
+    values: Words = {}
+    flags = {verb: options(parser, values) for verb, parser in parsers().items()} | OTHER_VERBS
+    chosen = {
+        "data": {made.__name__: made for made in finals(datamodules.ImageDataModule, datamodules)},
+        "model": {made.__name__: made for made in finals(Classifier, zoo)},
+        "model.optimizer": {f"torch.optim.{made.__name__}": made for made in finals(torch.optim.Optimizer, torch.optim)}
+        | {"zoo.optimizers.Muon": Muon},
+        "model.schedule": {made.__name__: made for made in finals(Schedule, zoo.schedules)},
+    }
+    for key, classes in chosen.items():
+        values[f"--{key}"] = [*classes]
+        flags |= {name: of_class(made, key, values) for name, made in classes.items()}
+    return flags, {flag: words for flag, words in sorted(values.items()) if words}
+
+
+def cases(table: Mapping[str, Sequence[str]]) -> str:
+    """A table as branches of a `case`; names with the same words share one."""
+    names: dict[str, list[str]] = {}
+    for name, words in table.items():
+        names.setdefault(" ".join(words), []).append(name)
+    return "\n".join(f"        {'|'.join(alike)}) echo '{words}' ;;" for words, alike in names.items() if words)
+
+
+def script() -> str:
+    """The file's text."""
+    flags, values = tables()
+    text = TEMPLATE.read_text()
+    for name, words in {"VERBS": " ".join(VERBS), "FLAGS": cases(flags), "VALUES": cases(values)}.items():
+        text = text.replace(f"@{name}@", words)
+    return text
+
+
+if __name__ == "__main__":
+    FILE.write_text(script())
