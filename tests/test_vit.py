@@ -5,10 +5,11 @@ import re
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import nn
 from torch.fx import symbolic_trace
 
-from zoo.vit import Attention, Block, Tokens, ViT, check_heads, check_patches, sincos
+from zoo.vit import Attention, Block, Tokens, ViT, attend, check_heads, check_patches, sincos
 
 KINDS = ("learned", "sincos")
 
@@ -42,6 +43,15 @@ def test_attention_is_that_of_torch(heads):
     copy_attention(ours, reference)
     x = torch.randn(4, 9, 12)
     torch.testing.assert_close(ours(x), reference(x, x, x, need_weights=False)[0])
+
+
+def test_attention_in_bfloat16_is_that_of_the_fused_kernel():
+    q, k, v = (torch.randn(2, 3, 9, 4).bfloat16().requires_grad_() for _ in range(3))
+    expected = F.scaled_dot_product_attention(q.float(), k.float(), v.float())
+    torch.testing.assert_close(attend(q, k, v).float(), expected, rtol=0, atol=0.03)  # 8 bits of a number near 2
+    found = torch.autograd.grad(attend(q, k, v).sum(), (q, k, v))
+    for ours, reference in zip(found, torch.autograd.grad(expected.sum(), (q, k, v)), strict=True):
+        torch.testing.assert_close(ours, reference, rtol=0, atol=0.03)
 
 
 def test_a_block_is_that_of_torch():

@@ -80,8 +80,16 @@ class Attention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(B, N, D) -> (B, N, D)."""
         q, k, v = self.split(self.query(x)), self.split(self.key(x)), self.split(self.value(x))
-        answers = F.scaled_dot_product_attention(q, k, v)  # (B, h, N, D/h)
-        return self.out(answers.transpose(1, 2).flatten(2))
+        return self.out(attend(q, k, v).transpose(1, 2).flatten(2))
+
+
+@torch.fx.wrap
+def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """softmax(Q Kᵀ / √d) V: queries, keys and values (B, h, N, d) -> answers (B, h, N, d)."""
+    if q.device.type == "cpu" and q.dtype == torch.bfloat16:
+        # the same as below; there the gradient of the fused kernel takes seven times as long as these two products
+        return (q @ k.transpose(2, 3) / math.sqrt(q.shape[3])).softmax(3).to(v.dtype) @ v
+    return F.scaled_dot_product_attention(q, k, v)
 
 
 class Block(nn.Module):
