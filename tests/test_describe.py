@@ -13,6 +13,7 @@ from datamodules import CIFAR10, MNIST
 from zoo.geometry import walk
 from zoo.runs.describe import row
 from zoo.runs.layer_table import cells, rounded
+from zoo.runs.precision import Machine, advise, this_machine
 
 ROOT = Path(__file__).parents[1]
 MODELS = sorted(path.stem for path in (ROOT / "configs/model").glob("*.yaml"))
@@ -57,7 +58,9 @@ def refused(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
 
 def test_json_is_one_object_with_the_numbers(described: Callable[..., str], tmp_path: Path) -> None:
     record = json.loads(described("--data", "CIFAR10", "--model", "LeNet", "--json"))
-    assert list(record) == ["data", "model", "in_shape", "num_classes", "layers", "parameters", "multiply_adds"]
+    names = ["data", "model", "in_shape", "num_classes", "layers", "parameters", "multiply_adds", "precision"]
+    assert list(record) == names
+    assert record["precision"] == advise(651_720, this_machine())._asdict()
     assert [record[key] for key in ("data", "model", "in_shape", "num_classes")] == [
         "CIFAR10",
         "LeNet",
@@ -75,6 +78,20 @@ def test_json_is_one_object_with_the_numbers(described: Callable[..., str], tmp_
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("machine", "multiply_adds", "expected", "because"),
+    [
+        (Machine("", bfloat16=True), 651_720, "bf16-mixed", "products of bfloat16 are fast on this processor"),
+        (Machine("", bfloat16=True), 7_840, "32-true", "in so small a network casting costs more than it saves"),
+        (Machine("", bfloat16=False), 651_720, "32-true", "this processor has no fast products of bfloat16"),
+        (Machine("NVIDIA H200", bfloat16=True), 651_720, "bf16-mixed", "products of bfloat16 are fast on NVIDIA H200"),
+        (Machine("Tesla T4", bfloat16=False), 651_720, "32-true", "Tesla T4 has no fast products of bfloat16"),
+    ],
+)
+def test_the_precision_that_is_recommended(machine: Machine, multiply_adds: int, expected: str, because: str) -> None:
+    assert advise(multiply_adds, machine) == (expected, because)
+
+
 def test_the_page(described: Callable[..., str], tmp_path: Path) -> None:
     lines = [line.rstrip() for line in described("--data", "CIFAR10", "--model", "LeNet").splitlines()]
     assert lines[0] == "LeNet on CIFAR10: images of 3 × 32 × 32, 10 classes"
@@ -82,6 +99,7 @@ def test_the_page(described: Callable[..., str], tmp_path: Path) -> None:
     assert rows[0] == ["0", "Conv2d", "5×5", "1", "0", "6×28×28", "5×5", "456", "352,800", "54.1"]
     assert rows[7] == ["7", "Linear", "120", "whole", "image", "48,120", "48,000", "7.4"]
     assert "62,006 parameters, 651,720 multiply-adds (0.65 M) for one image" in lines
+    assert "fastest here: --trainer.precision {}: {}".format(*advise(651_720, this_machine())) in lines
     assert "  map side         (32 − 5)/1 + 1 = 28" in lines
     assert list(tmp_path.iterdir()) == []
 

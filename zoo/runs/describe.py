@@ -18,6 +18,7 @@ from zoo.runs.command import check_values, link_data, prepared
 from zoo.runs.layer_table import show
 from zoo.runs.messages import Parser, UsageError, innermost
 from zoo.runs.names import choices
+from zoo.runs.precision import advise, this_machine
 from zoo.runs.process import quieten
 from zoo.runs.words import add_allow_import
 
@@ -99,6 +100,7 @@ def make_record(data: Any, model: Classifier, layers: list[Layer]) -> dict[str, 
         "layers": [{**row(layer), "share": layer.multiply_adds / max(total, 1)} for layer in layers],
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
         "multiply_adds": total,
+        "precision": advise(total, this_machine())._asdict(),
     }
 
 

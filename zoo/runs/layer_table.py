@@ -26,7 +26,10 @@ def show(record: dict[str, Any], layers: list[Layer]) -> None:
     console.width = max(console.width, natural_width(table, console))
     console.print(table)
     total = record["multiply_adds"]
-    console.print(f"\n{record['parameters']:,} parameters, {total:,} multiply-adds{rounded(total)} for one image\n")
+    console.print(f"\n{record['parameters']:,} parameters, {total:,} multiply-adds{rounded(total)} for one image")
+    precision = record["precision"]
+    advice = f"--trainer.precision {precision['recommended']}: {precision['because']}"
+    console.print(f"fastest here: {advice}\n", markup=False)
     for layer in layers:
         show_sums(console, layer)
 
