@@ -25,6 +25,7 @@ sys.path.insert(0, str(ROOT))
 WHAT = ("epoch", "target", "startup", "scaling", "memory", "studies", "safety", "wandb", "report")
 ROUNDS = {"studies": 1, "startup": 10}
 NEED_DATA = {"epoch", "target", "scaling", "studies", "safety", "wandb"}
+CHECKED = ("target", "scaling")  # they have flags of their own that may be wrong
 OLD = ("safety", "wandb")  # once flags, with the number of pairs behind them
 
 
@@ -80,6 +81,8 @@ def check(options: argparse.Namespace) -> None:
         raise UsageError(f"threads in --threads: expected 1 with --clock processor, found {options.threads}")
     if options.rounds < 1:
         raise UsageError(f"rounds in --rounds: expected at least 1, found {options.rounds}")
+    if options.what in CHECKED:
+        importlib.import_module(f"benchmarks.{options.what}").check(options)
     if options.what in NEED_DATA and needs_mnist(options) and not (options.data_root / "MNIST/raw").is_dir():
         raise UsageError(f"MNIST in {options.data_root}: expected MNIST/raw in it, found none. Try: --data-root DIR")
 

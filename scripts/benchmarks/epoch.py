@@ -13,16 +13,17 @@ import argparse
 from functools import partial
 from typing import Any
 
-from benchmarks.aims import pairs
+from benchmarks.aims import Aim, pairs
 from benchmarks.canary import canary, peaks
 from benchmarks.case import MODELS, Case, cost_of, read_case, sized
 from benchmarks.contenders import CONTENDERS, turn
 from benchmarks.floors import floor
 from benchmarks.peers import hydra_template, place
-from benchmarks.rounds import Failed, best_canary, counted, interval, play, ratios, tell, values
-from benchmarks.setting import keep, setting
+from benchmarks.rounds import Failed, Round, best_canary, counted, interval, play, ratios, tell, values
+from benchmarks.setting import keep, not_measured, setting, told
 
 TEMPLATE = "lightning-hydra-template"
+ORDER = (*CONTENDERS, TEMPLATE)
 
 
 def cases(options: argparse.Namespace, skipped: list[str]) -> list[Case]:
@@ -54,6 +55,10 @@ def contenders(case: Case, options: argparse.Namespace, skipped: list[str]) -> d
             turns[TEMPLATE] = hydra_template(place(TEMPLATE, options.peers), python, case, options)
         except Failed as error:
             tell(str(error), skipped)
+    for name in options.peers.keys() - {TEMPLATE}:
+        tell(
+            f"peer {name} in --peer: expected one that trains our network, found one with its own: see target", skipped
+        )
     return turns
 
 
@@ -80,6 +85,43 @@ def summary(record: dict[str, Any], best: dict[str, float]) -> str:
         aimed = f", aim {aim}: {'reached' if aim.met(found.median) else 'missed'}" if aim else ""
         lines.append(f"  {slow} / {fast} {found.median:.2f} ({found.low:.2f} to {found.high:.2f}){aimed}")
     return "\n".join(lines)
+
+
+def section(record: dict[str, Any]) -> list[str]:
+    """The record as a table: a row for each contender, with its floor, and its ratio beside the aim."""
+    best = best_canary(one for case in record["cases"] for one in case["rounds"])
+    lines = [told(record["setting"]), ""]
+    lines += [
+        "| case | rounds that count | contender | seconds | floor | floor / seconds | ratio, 95 % interval | aim |",
+        "|---|---|---|---:|---:|---:|---|---|",
+    ]
+    for one in record["cases"]:
+        lines += rows_of(one, best)
+    return [*lines, "", *not_measured(record)]
+
+
+def rows_of(record: dict[str, Any], best: dict[str, float]) -> list[str]:
+    """The rows of a case."""
+    case, least = read_case(record["case"]), record["floor"]
+    rounds, which = counted(record["rounds"], best)
+    names = [name for name in ORDER if any(name in one["samples"] for one in rounds)]
+    found = {frozenset((slow, fast)): (slow, fast, aim) for slow, fast, aim in pairs(case, names)}
+    lines = []
+    for i, name in enumerate(names):
+        middle = interval(values(rounds, name, case.what)).median
+        slow, fast, aim = found.get(frozenset((name, "zoo")), ("", "", None))
+        ratio, verdict = compared(rounds, slow, fast, case.what, aim) if slow else ("", "")
+        cells = [case.name, which] if i == 0 else ["", ""]
+        cells += [name, f"{middle:.3f}", f"{least:.3f}", f"{100 * least / middle:.0f} %", ratio, verdict]
+        lines.append(f"| {' | '.join(cells)} |")
+    return lines
+
+
+def compared(rounds: list[Round], slow: str, fast: str, what: str, aim: Aim | None) -> tuple[str, str]:
+    """A ratio with its interval, and what became of its aim."""
+    found = interval(ratios(rounds, slow, fast, what))
+    verdict = f"{aim}: {'reached' if aim.met(found.median) else '**missed**'}" if aim else ""
+    return f"{slow} / {fast} **{found.median:.2f}** ({found.low:.2f} to {found.high:.2f})", verdict
 
 
 def main(options: argparse.Namespace) -> None:

@@ -12,9 +12,9 @@ import tempfile
 from typing import Any
 
 from benchmarks.aims import MEMORY
-from benchmarks.case import MODELS, Case, make
+from benchmarks.case import MODELS, Case, make, read_case
 from benchmarks.process import run
-from benchmarks.setting import ROOT, keep, setting
+from benchmarks.setting import ROOT, keep, setting, told
 from benchmarks.startup import COMMANDS
 
 BYTES = 4  # of a number
@@ -55,6 +55,18 @@ def main(options: argparse.Namespace) -> None:
         reached = "reached" if ratio(one) <= MEMORY else "missed"
         print(f"{model}: peak {one['peak'] / 1e6:.0f} MB, {ratio(one):.2f} x ({parts}), aim {MEMORY}: {reached}")
     keep({"setting": setting(options), "rows": rows}, options, "memory")
+
+
+def section(record: dict[str, Any]) -> list[str]:
+    """The record as a table, in MB (10^6 bytes)."""
+    lines = [told(record["setting"]), "", "| fit | peak | torch's own | data | model | peak / needed | aim |"]
+    lines.append("|---|---:|---:|---:|---:|---:|---|")
+    for one in record["rows"]:
+        case = read_case(one["case"])
+        cells = [f"{one[part] / 1e6:,.0f}" for part in ("peak", "torch", "data", "model")]
+        verdict = f"≤ {MEMORY}: {'reached' if ratio(one) <= MEMORY else '**missed**'}"
+        lines.append(f"| {case.model} on {case.data} | {' | '.join(cells)} | **{ratio(one):.2f}** | {verdict} |")
+    return [*lines, ""]
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:

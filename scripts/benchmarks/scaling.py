@@ -13,6 +13,7 @@ Time is linear in the data if the seconds per image of all sizes are within 10 %
 
 import argparse
 from dataclasses import replace
+from difflib import get_close_matches
 from functools import partial
 from typing import Any
 
@@ -23,7 +24,8 @@ from benchmarks.case import Case, cost_of
 from benchmarks.contenders import turn
 from benchmarks.floors import floor
 from benchmarks.rounds import best_canary, counted, interval, play, values
-from benchmarks.setting import keep, setting
+from benchmarks.setting import keep, not_measured, setting, told
+from zoo.runs.messages import UsageError
 
 AXES = ("width", "depth", "data", "batch")
 MLP = Case("MLP", "MNIST", images=13_500)
@@ -91,7 +93,7 @@ def deviation(rows: list[tuple[float, float, float]]) -> float:
 
 def summary(record: dict[str, Any]) -> str:
     """Time per image along each axis, and whether time is linear in the data."""
-    best = best_canary(one for axis in record["axes"].values() for model in axis.values() for one in model["rounds"])
+    best = best_of(record)
     lines = []
     for axis, models in record["axes"].items():
         for name, one in models.items():
@@ -101,6 +103,37 @@ def summary(record: dict[str, Any]) -> str:
                 off = deviation(rows)
                 lines.append(f"  linear within {100 * off:.0f} %, aim 10 %: {'reached' if off <= LINEAR else 'missed'}")
     return "\n".join(lines)
+
+
+def section(record: dict[str, Any]) -> list[str]:
+    """The record as a table for each axis."""
+    best = best_of(record)
+    lines = [told(record["setting"]), ""]
+    for axis, models in record["axes"].items():
+        lines += [f"![{axis}](performance/{axis}.svg)", "", f"| {axis} | | µs an image | floor | floor / time |"]
+        lines.append("|---|---:|---:|---:|---:|")
+        for name, one in models.items():
+            rows = per_image(one, best)
+            lines += [f"| {name} | {x:g} | {t:.1f} | {f:.1f} | {100 * f / t:.0f} % |" for x, t, f in rows]
+            if axis == "data":
+                off = deviation(rows)
+                verdict = "reached" if off <= LINEAR else "**missed**"
+                lines += ["", f"Time an image differs by at most {100 * off:.0f} % between sizes, aim 10 %: {verdict}."]
+        lines.append("")
+    return [*lines, *not_measured(record)]
+
+
+def best_of(record: dict[str, Any]) -> dict[str, float]:
+    """The fastest canary of all axes."""
+    return best_canary(one for axis in record["axes"].values() for model in axis.values() for one in model["rounds"])
+
+
+def check(options: argparse.Namespace) -> None:
+    """Raises UsageError for an axis that there is not."""
+    known = ("devices", *AXES)
+    if unknown := [axis for axis in options.axes if axis not in known]:
+        near = get_close_matches(unknown[0], known, 1, 0)[0]
+        raise UsageError(f"axis in scaling: expected one of {', '.join(known)}, found {unknown[0]}. Try: {near}")
 
 
 def main(options: argparse.Namespace) -> None:

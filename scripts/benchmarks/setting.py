@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import subprocess
 import sys
 from importlib.metadata import version
 from pathlib import Path
@@ -26,6 +27,7 @@ def setting(options: argparse.Namespace) -> dict[str, Any]:
         "load": [round(load, 2) for load in os.getloadavg()],
         "python": sys.version.split()[0],
         "versions": {name: version(name) for name in PACKAGES},
+        "peers": {name: commit(folder) for name, folder in options.peers.items()},
     }
 
 
@@ -55,6 +57,31 @@ def anonymous(words: list[str]) -> list[str]:
         else:
             kept.append(word)
     return kept
+
+
+def told(how: dict[str, Any]) -> str:
+    """A setting as a sentence; of older records, what they know."""
+    parts = [how.get("machine", ""), f"{how['threads']} threads" if isinstance(how.get("threads"), int) else ""]
+    parts[1] = "1 thread" if parts[1] == "1 threads" else parts[1]
+    clock = {"processor": "seconds of the processor", "wall": "seconds of the clock"}.get(how.get("clock", ""), "")
+    load = f"load {how['load'][0]:.1f} at the start" if "load" in how else ""
+    versions = ", ".join(f"{name} {number}" for name, number in how.get("versions", {}).items())
+    peers = ", ".join(f"{name} {commit[:7]}" for name, commit in how.get("peers", {}).items())
+    sentence = "; ".join(part for part in (*parts, clock, load, versions, peers) if part)
+    command = f"`{how['command']}`: " if "command" in how else ""
+    return f"{command}{sentence}."
+
+
+def not_measured(record: dict[str, Any]) -> list[str]:
+    """A line for each thing that was wanted and not had."""
+    lines = [f"- not measured: {text.removeprefix('error: ')}" for text in record.get("skipped", [])]
+    return [*lines, ""] if lines else []
+
+
+def commit(folder: Path) -> str:
+    """The commit of a checkout; "unknown" if git does not tell."""
+    words = ["git", "-C", str(folder), "rev-parse", "HEAD"]
+    return subprocess.run(words, capture_output=True, text=True).stdout.strip() or "unknown"
 
 
 def keep(record: dict[str, Any], options: argparse.Namespace, name: str) -> None:

@@ -15,11 +15,12 @@ import sys
 import tempfile
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from benchmarks.canary import canary
 from benchmarks.process import run
 from benchmarks.rounds import Sample, counted, interval, play, ratios, values
-from benchmarks.setting import ROOT, keep, setting
+from benchmarks.setting import ROOT, keep, not_measured, setting, told
 
 COMMANDS = {
     "imports": ["-c", "import torch, lightning"],
@@ -60,6 +61,19 @@ def summary(rounds: list[dict]) -> str:
         middle = interval(values(kept, name)).median
         lines.append(f"  {name} {middle:.2f} s, {ratio.median:.2f} x the imports ({ratio.low:.2f} to {ratio.high:.2f})")
     return "\n".join(lines)
+
+
+def section(record: dict[str, Any]) -> list[str]:
+    """The record as a table."""
+    kept, which = counted(record["rounds"])
+    lines = [f"{told(record['setting'])} {which[0].upper()}{which[1:]} count.", ""]
+    lines += ["| command | seconds | ratio to the imports, 95 % interval |", "|---|---:|---|"]
+    for name, words in COMMANDS.items():
+        ratio, middle = interval(ratios(kept, name, "imports")), interval(values(kept, name)).median
+        shown = f"{ratio.median:.2f} ({ratio.low:.2f} to {ratio.high:.2f})" if name != "imports" else ""
+        text = f"python {words[0]} '{words[1]}'" if name == "imports" else f"python {' '.join(words)}"
+        lines.append(f"| `{text}` | {middle:.2f} | {shown} |")
+    return [*lines, "", *not_measured(record)]
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:

@@ -114,3 +114,7 @@ def main(options: argparse.Namespace) -> None:
     print(f"{rates['study']:.1f} runs a minute as a study, {rates['separate']:.1f} as commands: {ratio:.2f} x")
     how = {**setting(options), "cpus": os.cpu_count(), "jobs": JOBS, "threads_separate": options.threads, "runs": RUNS}
     keep({"setting": how, "rounds": rounds, "ratio": ratio, "ratio_processor": work}, options, "studies")
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """What can be set besides the common flags: nothing."""

@@ -14,6 +14,7 @@ import json
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
+from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,9 +25,9 @@ from benchmarks.canary import canary
 from benchmarks.peers import airbench, place, pytorch_examples
 from benchmarks.process import run
 from benchmarks.rounds import Failed, Round, Sample, best_canary, interval, play, quiet, ratios, tell, values
-from benchmarks.setting import ROOT, keep, setting
+from benchmarks.setting import ROOT, keep, not_measured, setting, told
 from zoo.runs.messages import UsageError
-from zoo.studies.statistics import mean_of
+from zoo.studies.statistics import Mean, mean_of
 
 LEVEL = 0.05
 PEERS = {"pytorch-examples": pytorch_examples, "cifar10-airbench": airbench}
@@ -99,14 +100,41 @@ def summary(record: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def section(record: dict[str, Any]) -> list[str]:
+    """The record in words, and a row for each contender."""
+    rounds = record["rounds"]
+    kept = quiet(rounds, best_canary(rounds)) or rounds
+    first, *_ = summary(record).splitlines()
+    lines = [told(record["setting"]), "", f"{first}.", "", "| contender | accuracy | seconds | rounds | ratio |"]
+    lines.append("|---|---:|---:|---|---|")
+    for name in [n for n in ("zoo", *PEERS) if any(n in one["samples"] for one in rounds)]:
+        time, good = mean_of(values(kept, name)), mean_of([100 * a for a in values(rounds, name, "accuracy")])
+        found = interval(ratios(kept, name, "zoo"))
+        ratio = f"{found.median:.2f} ({found.low:.2f} to {found.high:.2f})" if name != "zoo" else ""
+        counts = f"{len(kept)} of {len(rounds)}"
+        lines.append(f"| {name} | {shown(good, ' %')} | {shown(time, '')} | {counts} | {ratio} |")
+    return [*lines, "", *not_measured(record)]
+
+
+def shown(mean: Mean, unit: str) -> str:
+    """A mean with its interval, if it has one."""
+    return f"{mean.value:.2f} ± {mean.half:.2f}{unit}" if mean.n > 1 else f"{mean.value:.2f}{unit}"
+
+
+def check(options: argparse.Namespace) -> None:
+    """Raises UsageError for a recipe that there is not."""
+    if not options.recipe.is_file():
+        known = sorted(path.stem for path in (ROOT / "configs/recipes").glob("*.yaml"))
+        [near] = get_close_matches(options.recipe.stem, known, 1, 0)
+        raise UsageError(
+            f"recipe in --recipe: expected a file, found {options.recipe}. Try: configs/recipes/{near}.yaml"
+        )
+    if not 0 < options.accuracy < 1:
+        raise UsageError(f"share in --accuracy: expected above 0 and below 1, found {options.accuracy:g}. Try: 0.99")
+
+
 def main(options: argparse.Namespace) -> None:
     """Trains all seeds and says what came out."""
-    if not options.recipe.is_file():
-        known = ", ".join(sorted(path.stem for path in (ROOT / "configs/recipes").glob("*.yaml")))
-        raise UsageError(
-            f"recipe in --recipe: expected a file such as configs/recipes/NAME.yaml with one of {known},"
-            f" found {options.recipe}"
-        )
     skipped: list[str] = []
     turns = contenders(options, skipped)
     record = {"setting": setting(options), "recipe": options.recipe.stem, "accuracy": options.accuracy}
