@@ -3,7 +3,7 @@
     separate   20 × `python cli.py fit …`, one after another, each with all processors
     study      `python scripts/study.py … --jobs 2`, its start and its end included
 
-    python scripts/benchmark.py studies --data-root DIR [--rounds 1] [--out results/benchmark_studies.json]
+    python scripts/benchmark.py studies --data-root DIR [--rounds 1]
 
 Besides the clock, which other work on the machine disturbs, the processor seconds of both are measured: on two quiet
 processors a study of two processes takes half of its own. Both train the same 20 networks; that they are the same, to
@@ -11,7 +11,6 @@ the last bit, is a test (tests/test_study_runs.py).
 """
 
 import argparse
-import json
 import os
 import resource
 import statistics
@@ -24,8 +23,7 @@ from typing import Any
 
 import yaml
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+from benchmarks.setting import ROOT, keep, setting
 
 STUDY = ROOT / "configs/studies/activations"
 RUNS, JOBS = 20, 2
@@ -114,8 +112,9 @@ def main(options: argparse.Namespace) -> None:
     work = statistics.median(row["separate_processor"] / row["study_processor"] for row in rounds)
     print(f"processor seconds: the commands take {work:.2f} x those of the study")
     print(f"{rates['study']:.1f} runs a minute as a study, {rates['separate']:.1f} as commands: {ratio:.2f} x")
-    if options.out:
-        setting = {"cpus": os.cpu_count(), "jobs": JOBS, "threads_separate": options.threads, "runs": RUNS}
-        options.out.write_text(
-            json.dumps({"setting": setting, "rounds": rounds, "ratio": ratio, "ratio_processor": work}, indent=2) + "\n"
-        )
+    how = {**setting(options), "cpus": os.cpu_count(), "jobs": JOBS, "threads_separate": options.threads, "runs": RUNS}
+    keep({"setting": how, "rounds": rounds, "ratio": ratio, "ratio_processor": work}, options, "studies")
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """What can be set besides the common flags: nothing."""

@@ -2,11 +2,16 @@
 
     epochs: with, without, without, with, with, without, …  ->  seconds of each  ->  ratios of neighbours  ->  median
 
-For `scripts/benchmark.py --safety`. Within one process and between neighbouring epochs the machine's moods cancel out;
+    python scripts/benchmark.py safety --data-root DIR [--pairs 20] [--case MLP] [--threads 1]
+
+Within one process and between neighbouring epochs the machine's moods cancel out;
 between processes they are larger than what is measured. "Without" means: no seed per step, order and augmentation from
 torch's running generator, no look at the loss, no clock and no flags after a step, and Lightning's own way of saving.
 """
 
+import argparse
+import contextlib
+import io
 import random
 import statistics
 import tempfile
@@ -18,6 +23,7 @@ import torch
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
 import datamodules.batches
+from benchmarks.setting import keep, setting
 from cli import main as command
 from zoo import Classifier
 from zoo.callbacks.finite import StopAtNonFinite
@@ -113,3 +119,22 @@ def summary(name: str, rows: list[dict[str, float]]) -> str:
         f" {cost:+.1f} % with exact resume and safe saves"
         f" (median of {len(rows)} pairs; 95 % interval {low:+.1f} to {high:+.1f} %)"
     )
+
+
+def main(options: argparse.Namespace) -> None:
+    """Measures the cases asked for, in this process."""
+    torch.set_num_threads(options.threads)
+    record: dict[str, Any] = {"setting": setting(options)}
+    switch = Switch()
+    switch.install()
+    for name in [name for name in CASES if options.case in name]:
+        with contextlib.redirect_stdout(io.StringIO()):
+            record[name] = measure(options.data_root, name, options.pairs, switch)
+        print(summary(name, record[name]), flush=True)
+    keep(record, options, "safety")
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """What can be set."""
+    parser.add_argument("--pairs", type=int, default=20, help="epochs with and without")
+    parser.add_argument("--case", default="", help="only the cases that have this in their names")

@@ -3,7 +3,7 @@
     step of one process   compute(B)                      forward, backward and Adam on B images
     step of N processes   compute(B / N) + all-reduce     the gradients, 4 bytes a parameter, summed over all of them
 
-    python scripts/benchmark.py scaling [--rounds 5] [--out results/benchmark_scaling.json]
+    python scripts/benchmark.py scaling [--rounds 5]
 
 Epochs are those of `fit`, ConvNet on images of CIFAR-10's shape, batch 128; both take turns, in processes of their own,
 and the last epoch counts. Computing is measured in seconds of the processor, which others on the machine do not
@@ -11,7 +11,6 @@ lengthen, an all-reduce (gloo, two processes) in seconds of the clock, of which 
 """
 
 import argparse
-import json
 import multiprocessing
 import os
 import socket
@@ -28,8 +27,7 @@ import torch
 import torch.distributed as dist
 import torch.nn.functional as F
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+from benchmarks.setting import ROOT, keep, setting
 
 BATCH, STEPS, EPOCHS = 128, 20, 2
 TWO = ["--trainer.devices", "2", "--trainer.strategy", "ddp"]
@@ -146,7 +144,5 @@ def main(options: argparse.Namespace) -> None:
             print(f"round {i + 1}: " + "  ".join(f"{key} {value:.2f}" for key, value in rounds[-1].items()), flush=True)
     ratio = statistics.median(row["one"] / row["two"] for row in rounds)
     print(f"two processes are {ratio:.2f} x as fast as one (median of {len(rounds)} rounds)")
-    if options.out:
-        setting = {"cpus": os.cpu_count(), "torch": torch.__version__, "batch": BATCH}
-        record = {"setting": setting, "steps": steps, "rounds": rounds, "ratio": ratio}
-        options.out.write_text(json.dumps(record, indent=2) + "\n")
+    how = {**setting(options), "cpus": os.cpu_count(), "torch": torch.__version__, "batch": BATCH}
+    keep({"setting": how, "steps": steps, "rounds": rounds, "ratio": ratio}, options, "scaling")

@@ -2,11 +2,16 @@
 
     epochs: with, without, without, with, …  ->  seconds of each, and the seconds of CPU that W&B took in each
 
-For `scripts/benchmark.py --wandb`. Seconds of neighbouring epochs hold what delays the training; the CPU seconds of W&B
+    python scripts/benchmark.py wandb --data-root DIR [--pairs 15] [--threads 1]
+
+Seconds of neighbouring epochs hold what delays the training; the CPU seconds of W&B
 hold what it does beside it, in threads of this process and in a process of its own, which goes on in all epochs.
 An epoch has a sixteenth of the images, so that W&B weighs sixteen times as much as it does.
 """
 
+import argparse
+import contextlib
+import io
 import os
 import random
 import statistics
@@ -16,11 +21,13 @@ import time
 from pathlib import Path
 from typing import Any
 
+import torch
+
+from benchmarks.setting import ROOT, keep, setting
 from cli import main as command
 from zoo import Classifier
 from zoo.loggers.wandb import Wandb
 
-ROOT = Path(__file__).resolve().parents[1]
 IMAGES = 3375
 CASE = f"--model ConvNet --data.batch_size 128 --data.augment [shift_rotate] --data.train_size {IMAGES}"
 LESS = "--data.val_size 600 --trainer.limit_test_batches 1 --trainer.accelerator cpu"
@@ -146,3 +153,17 @@ def summary(record: dict[str, Any]) -> str:
         f" CPU of W&B: {1000 * sum(row['wandb_cpu'] for row in rows) / len(rows):.0f} ms an epoch, {100 * share:.2f} %"
         f" of the epoch's; start {record['start']:.1f} s, end {record['end']:.1f} s"
     )
+
+
+def main(options: argparse.Namespace) -> None:
+    """Measures in this process."""
+    torch.set_num_threads(options.threads)
+    with contextlib.redirect_stdout(io.StringIO()):
+        record = measure(options.data_root, options.pairs)
+    print(summary(record), flush=True)
+    keep({"setting": setting(options), **record}, options, "wandb")
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """What can be set."""
+    parser.add_argument("--pairs", type=int, default=15, help="epochs with and without")

@@ -1,0 +1,1 @@
+"""What `scripts/benchmark.py` measures, one question a file; rounds, canary and floors are what they share."""

@@ -1,0 +1,44 @@
+"""Which ratios does the project aim at?
+
+tutorial / zoo, lightning-hydra-template / zoo   at least 12
+zoo / plain     at most 1.10 from batch 128 on, at most 1.25 for the MLP and softmax regression
+nchw / zoo      at least 1.8, ConvNet on CIFAR-10 in bfloat16 against float32 as PyTorch comes
+"""
+
+from typing import NamedTuple
+
+from benchmarks.case import Case
+
+TINY = ("SoftmaxRegression", "MLP")
+SLOW_PEERS = ("tutorial", "lightning-hydra-template")
+MEMORY = 1.5  # times data, model and torch's own
+LINEAR = 0.1  # by which time per image may differ between sizes of the data
+
+
+class Aim(NamedTuple):
+    """A bound of a ratio."""
+
+    least: bool
+    bound: float
+
+    def __str__(self) -> str:
+        return f"{'≥' if self.least else '≤'} {self.bound:g}" if self.bound % 1 else f"≥ {self.bound:.0f}"
+
+    def met(self, ratio: float) -> bool:
+        """Whether a ratio is within it."""
+        return ratio >= self.bound if self.least else ratio <= self.bound
+
+
+def pairs(case: Case, names: list[str]) -> list[tuple[str, str, Aim | None]]:
+    """The ratios to tell of a case, slower over faster as it should be, with their aims."""
+    found: list[tuple[str, str, Aim | None]] = []
+    for name in names:
+        if name == "plain":
+            bound = Aim(False, 1.25 if case.model in TINY else 1.10)
+            found.append(("zoo", "plain", bound if case.batch >= 128 else None))
+        elif name in SLOW_PEERS:
+            found.append((name, "zoo", Aim(True, 12)))
+        elif name == "nchw":
+            aimed = case.model == "ConvNet" and case.precision == "bf16-mixed" and case.data == "CIFAR10"
+            found.append(("nchw", "zoo", Aim(True, 1.8) if aimed else None))
+    return found

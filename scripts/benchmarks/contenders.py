@@ -1,0 +1,186 @@
+"""Who trains: this project's `fit`, a bare PyTorch loop, and Lightning as its introductions teach it.
+
+    zoo        `python cli.py fit …`, with metrics.csv, checkpoints and validation on
+    plain      the same network, optimiser, precision and images as float tensors in memory; forward, backward, step
+    nchw       the same in float32, and channels first, as PyTorch is unless it is told otherwise
+    tutorial   784-256-10 in Lightning; torchvision's images one by one through a DataLoader, self.log at each step
+
+Each runs in a process of its own: `python scripts/benchmark.py turn JSON` prints the seconds of its epochs.
+"""
+
+import json
+import statistics
+import sys
+import tempfile
+from argparse import Namespace
+from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+from benchmarks.case import Case, make, read_case
+from benchmarks.marks import Marks, epoch, now, read
+from benchmarks.process import run
+from benchmarks.rounds import Sample
+from benchmarks.setting import ROOT
+
+EVALUATED = 1000  # images at once in validation
+MEAN, STD = 0.1307, 0.3081  # of MNIST
+Epochs = list[dict[str, float]]
+
+
+def zoo(case: Case, options: Namespace) -> Epochs:
+    """Epochs of the command."""
+    from cli import main as command
+
+    with tempfile.TemporaryDirectory() as folder:
+        marks = Path(folder, "marks.json")
+        command([*fit_words(case, options, f"{folder}/run"), *marked(marks)])
+        return read(marks)
+
+
+def marked(path: Path) -> list[str]:
+    """Words that add the marks to a `fit`."""
+    added = [f"--trainer.callbacks+={Marks.__module__}.Marks", f"--trainer.callbacks.path={path}"]
+    return [*added, "--allow_import", "benchmarks"]
+
+
+def fit_words(case: Case, options: Namespace, folder: str) -> list[str]:
+    """The command that is measured."""
+    trainer = [f"--trainer.max_epochs={case.epochs}", f"--trainer.precision={case.precision}"]
+    trainer += ["--trainer.accelerator=cpu", "--figures=false", "--trainer.limit_test_batches=1"]
+    return ["fit", *case.words(options), *trainer, "--run_dir", folder]
+
+
+def plain(case: Case, options: Namespace, *, channels_last: bool = True) -> Epochs:
+    """Epochs of a bare loop: shuffled gather, forward, backward, step; then validation."""
+    import torch
+    import torch.nn.functional as F
+
+    torch.manual_seed(0)
+    data, model = make(case, options)
+    data.setup("fit")
+    images, labels = data.part("train")
+    x, val_x = (data.prepare_images(images[data.splits[split]]) for split in ("train", "val"))
+    y, val_y = (labels[data.splits[split]] for split in ("train", "val"))
+    for layer in model.net:
+        if hasattr(layer, "fit"):  # filters that are computed from images
+            layer.fit(x[:5000])
+    net, optimizer = model.net, model.make_optimizer()
+    if not channels_last:
+        net = net.to(memory_format=torch.contiguous_format)
+    half = torch.autocast("cpu", torch.bfloat16, enabled=case.precision == "bf16-mixed" and channels_last)
+    epochs: Epochs = []
+    for _ in range(case.epochs):
+        start = now()
+        net.train()
+        order = torch.randperm(len(y))
+        for i in range(len(y) // case.batch):
+            index = order[i * case.batch : (i + 1) * case.batch]
+            optimizer.zero_grad()
+            with half:
+                loss = F.cross_entropy(net(x.index_select(0, index)), y.index_select(0, index))
+            loss.backward()
+            optimizer.step()
+        trained = now()
+        net.eval()
+        with torch.no_grad(), half:
+            pairs = zip(val_x.split(EVALUATED), val_y.split(EVALUATED), strict=True)
+            sum(int((net(a).argmax(1) == b).sum()) for a, b in pairs)
+        epochs.append(epoch(start, trained, now()))
+    return epochs
+
+
+def nchw(case: Case, options: Namespace) -> Epochs:
+    """Epochs of the bare loop as PyTorch comes."""
+    return plain(case, options, channels_last=False)
+
+
+def tutorial(case: Case, options: Namespace) -> Epochs:
+    """Epochs of Lightning with a DataLoader, its logging and checkpoints on."""
+    import torch
+    import torch.nn.functional as F
+    from lightning import LightningModule, Trainer
+    from torch import nn
+    from torch.utils.data import DataLoader, random_split
+    from torchvision import datasets, transforms
+
+    class Model(LightningModule):
+        """The model of Lightning's own introduction, on the lectures' network."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.net = nn.Sequential(nn.Flatten(), nn.Linear(784, 256), nn.ReLU(), nn.Linear(256, 10))
+
+        def training_step(self, batch: Any, batch_idx: int) -> torch.Tensor:
+            return self.step(batch, "train")
+
+        def validation_step(self, batch: Any, batch_idx: int) -> None:
+            self.step(batch, "val")
+
+        def step(self, batch: Any, split: str) -> torch.Tensor:
+            """Loss of a batch, logged with its accuracy."""
+            x, y = batch
+            logits = self.net(x)
+            loss = F.cross_entropy(logits, y)
+            self.log(f"{split}_loss", loss)
+            self.log(f"{split}_acc", (logits.argmax(1) == y).float().mean())
+            return loss
+
+        def configure_optimizers(self) -> torch.optim.Optimizer:
+            return torch.optim.Adam(self.parameters(), lr=1e-3)
+
+    transform = transforms.Compose([transforms.ToTensor(), transforms.Normalize((MEAN,), (STD,))])
+    data = datasets.MNIST(str(options.data_root), transform=transform)
+    train, val = random_split(data, [case.images, len(data) - case.images])
+    common: dict[str, Any] = {"batch_size": case.batch, "num_workers": options.workers}
+    common["persistent_workers"] = options.workers > 0
+    with tempfile.TemporaryDirectory() as folder:
+        marks = Marks(f"{folder}/marks.json")
+        trainer = Trainer(max_epochs=2, accelerator="cpu", devices=1, callbacks=[marks], default_root_dir=folder)
+        trainer.fit(Model(), DataLoader(train, shuffle=True, **common), DataLoader(val, **common))
+    return marks.epochs
+
+
+CONTENDERS: dict[str, Callable[[Case, Namespace], Epochs]] = {
+    "zoo": zoo,
+    "plain": plain,
+    "nchw": nchw,
+    "tutorial": tutorial,
+}
+
+
+def run_here(text: str) -> None:
+    """Runs a contender in this process and prints its epochs as JSON, and nothing else on stdout."""
+    import torch
+
+    told = json.loads(text)
+    torch.set_num_threads(told["threads"])
+    options = Namespace(**told["options"])
+    stderr = sys.stderr
+    with redirect_stdout(StringIO()), redirect_stderr(StringIO()) as said:
+        try:
+            epochs = CONTENDERS[told["contender"]](read_case(told["case"]), options)
+        except SystemExit:
+            stderr.write(said.getvalue())
+            raise
+    print(json.dumps(epochs))
+
+
+def turn(contender: str, case: Case, options: Namespace) -> Callable[[], Sample]:
+    """What runs a contender once, in a fresh process."""
+    passed = {"data_root": str(options.data_root), "workers": options.workers}
+    passed["cifar10"] = str(options.cifar10) if options.cifar10 else None
+    told = {"contender": contender, "case": case.plain(), "threads": options.threads, "options": passed}
+    command = [sys.executable, "-W", "ignore", str(ROOT / "scripts/benchmark.py"), "turn", json.dumps(told)]
+    return lambda: sample(json.loads(run(command, options.threads).said.splitlines()[-1]), options.clock)
+
+
+def sample(epochs: Epochs, clock: str) -> Sample:
+    """The medians of the warm epochs, by the clock that counts."""
+    warm = epochs[1:] or epochs
+    middle = {key: statistics.median(one[key] for one in warm) for key in warm[0]}
+    if clock == "processor":
+        return {"seconds": middle["processor"], "training": middle["training_processor"], "wall": middle["seconds"]}
+    return middle

@@ -1,0 +1,150 @@
+"""Other people's programs, run as they ship from a folder that the user has: `--peer NAME=DIR`.
+
+    pytorch-examples           github.com/pytorch/examples, mnist/main.py: its network, its schedule, accuracy by epoch
+    lightning-hydra-template   github.com/ashleve/lightning-hydra-template: its data path and Trainer, our 784-256-10
+    cifar10-airbench           github.com/KellerJordan/cifar10-airbench, airbench94_muon.py: needs a CUDA device
+
+Nothing of them is copied or changed: what must differ is a flag of theirs. A peer that is not there or cannot run is
+said in one line, and the rest is measured.
+"""
+
+import os
+import re
+import subprocess
+import tempfile
+import time
+from argparse import Namespace
+from collections.abc import Callable, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+
+import torch
+
+from benchmarks.case import Case
+from benchmarks.contenders import sample
+from benchmarks.marks import Marks, read
+from benchmarks.process import run
+from benchmarks.rounds import Failed, Sample
+from benchmarks.setting import ROOT
+from zoo.runs.messages import UsageError
+
+FILES = {
+    "pytorch-examples": "mnist/main.py",
+    "lightning-hydra-template": "src/train.py",
+    "cifar10-airbench": "airbench94_muon.py",
+}
+TESTED = re.compile(r"Accuracy: (\d+)/(\d+)")
+LAYERS = (
+    "{_target_:torch.nn.Flatten},{_target_:torch.nn.Linear,in_features:784,out_features:256},"
+    "{_target_:torch.nn.ReLU},{_target_:torch.nn.Linear,in_features:256,out_features:10}"
+)
+
+
+def named(words: Sequence[str], flag: str) -> dict[str, Path]:
+    """NAME=PATH of each word; raises UsageError for a name that is no peer's."""
+    found: dict[str, Path] = {}
+    for word in words:
+        name, equals, path = word.partition("=")
+        if not equals or not path:
+            raise UsageError(f"peer in {flag}: expected NAME=PATH, found {word}. Try: {flag} {next(iter(FILES))}=DIR")
+        if name not in FILES:
+            near = get_close_matches(name, FILES, 1, 0) or list(FILES)[:1]
+            raise UsageError(f"peer in {flag}: expected one of {', '.join(FILES)}, found {name}. Try: {near[0]}={path}")
+        found[name] = Path(path).absolute()
+    return found
+
+
+def place(name: str, peers: dict[str, Path]) -> Path:
+    """Folder of a peer; raises Failed, in one line, if it is not there."""
+    folder = peers[name]
+    if not (folder / FILES[name]).is_file():
+        raise Failed(f"peer {name} in --peer: expected {FILES[name]} in its folder, found none. Try: a checkout of it")
+    return folder
+
+
+def hydra_template(folder: Path, python: str, case: Case, options: Namespace) -> Callable[[], Sample]:
+    """What runs the template once, with our network, images and batch, and times its epochs."""
+
+    def turn() -> Sample:
+        with tempfile.TemporaryDirectory() as outputs:
+            marks = Path(outputs, "marks.json")
+            run(
+                [python, FILES["lightning-hydra-template"], *template_words(case, options, outputs, marks)],
+                options.threads,
+                folder=folder,
+                environ={"PYTHONPATH": str(ROOT / "scripts"), "PYTHONDONTWRITEBYTECODE": "1"},
+            )
+            return sample(read(marks), options.clock)
+
+    return turn
+
+
+def template_words(case: Case, options: Namespace, outputs: str, marks: Path) -> list[str]:
+    """Overrides of its configuration, in Hydra's grammar."""
+    split = f"[{case.images},{60_000 - case.images},10000]"
+    return [
+        f"paths.data_dir={Path(options.data_root).absolute()}/",
+        f"paths.log_dir={outputs}/logs/",
+        f"trainer.max_epochs={min(case.epochs, 2)}",
+        "test=False",
+        f"data.batch_size={case.batch}",
+        f"data.num_workers={options.workers}",
+        f"data.train_val_test_split={split}",
+        "~model.net",
+        f"+model.net={{_target_:torch.nn.Sequential,_args_:[{LAYERS}]}}",
+        f"+callbacks.marks={{_target_:{Marks.__module__}.Marks,path:{marks}}}",
+    ]
+
+
+def pytorch_examples(folder: Path, python: str, options: Namespace) -> Callable[[], Sample]:
+    """What runs the example once, as it is, and says when which accuracy was reached."""
+
+    def turn() -> Sample:
+        with tempfile.TemporaryDirectory() as place:
+            Path(place, "data").symlink_to(Path(options.data_root).absolute())  # it reads ../data
+            Path(place, "mnist").mkdir()
+            command = [python, "-u", str(folder / FILES["pytorch-examples"]), *options.peer_flags.split()]
+            process = subprocess.Popen(
+                command, cwd=f"{place}/mnist", env=variables(options), stdout=subprocess.PIPE, text=True
+            )
+            start = time.perf_counter()
+            assert process.stdout
+            curve = [
+                (time.perf_counter() - start, int(found[1]) / int(found[2]))
+                for line in process.stdout
+                if (found := TESTED.search(line))
+            ]
+            if process.wait() or not curve:
+                raise Failed(f"peer pytorch-examples in {FILES['pytorch-examples']}: expected accuracies, found none")
+        return reached(curve, options.accuracy)
+
+    return turn
+
+
+def reached(curve: Sequence[tuple[float, float]], accuracy: float) -> Sample:
+    """Seconds until a curve first was at least at this accuracy; all of them, if it never was."""
+    seconds, best = next(((s, a) for s, a in curve if a >= accuracy), curve[-1])
+    return {"seconds": seconds, "accuracy": best, "whole": curve[-1][0], "last": curve[-1][1]}
+
+
+def variables(options: Namespace) -> dict[str, str]:
+    """Environment of a peer."""
+    return {**os.environ, "OMP_NUM_THREADS": str(options.threads)}
+
+
+def airbench(folder: Path, python: str, options: Namespace) -> Callable[[], Sample]:
+    """What runs all of its 200 trainings once; raises Failed without a CUDA device."""
+    if not torch.cuda.is_available():
+        raise Failed(
+            "device of cifar10-airbench in --peer: expected a CUDA device, found none. Try: a machine with one"
+        )
+
+    def turn() -> Sample:
+        with tempfile.TemporaryDirectory() as outputs:
+            ended = run([python, str(folder / FILES["cifar10-airbench"])], options.threads, folder=Path(outputs))
+        found = re.search(r"Mean: ([\d.]+)", ended.said)
+        if not found:
+            raise Failed("peer cifar10-airbench in airbench94_muon.py: expected a mean accuracy, found none")
+        return {"seconds": ended.seconds, "accuracy": float(found[1])}
+
+    return turn

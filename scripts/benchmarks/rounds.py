@@ -1,0 +1,129 @@
+"""Who is faster on a noisy machine? Contenders take turns, and what counts is the median of the rounds' ratios.
+
+    round = canary, contender, canary, contender, canary      in an order drawn anew, each in a fresh process
+    rounds -> those in which no canary is more than 10 % slower than the best of all -> ratio within each
+           -> median, with the 95 % interval of a bootstrap (Efron 1979; percentiles)
+
+Noise that lasts longer than a round hits all contenders alike, and shorter noise shows in the canaries around it.
+"""
+
+import random
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy.stats import bootstrap
+
+Sample = dict[str, float]
+Round = dict[str, Any]  # {"samples": {contender: sample}, "canary": [{"gemm": …, "copy": …}, …]}
+SLOWEST = 0.9  # of the best canary
+LEAST = 3  # rounds that a median is taken of
+RESAMPLES = 5000
+
+
+class Failed(ValueError):
+    """A contender could not run: told in one line, and the others go on."""
+
+
+class Interval(NamedTuple):
+    """A median with its 95 % interval."""
+
+    median: float
+    low: float
+    high: float
+    n: int
+
+
+def play(
+    turns: Mapping[str, Callable[[], Sample]],
+    count: int,
+    canary: Callable[[], dict[str, float]],
+    skipped: list[str],
+    seed: int = 0,
+) -> list[Round]:
+    """Lets all contenders run once in each round.
+
+    Args:
+        turns: what runs a contender once; raises Failed if it cannot, and is not asked again.
+        count: rounds.
+        canary: how fast the machine is now.
+        skipped: takes what could not be measured.
+        seed: of the orders.
+    """
+    left, draw = dict(turns), random.Random(seed)
+    rounds: list[Round] = []
+    for i in range(count):
+        order = draw.sample(sorted(left), len(left))
+        samples: dict[str, Sample] = {}
+        beats = [canary()]
+        for name in order:
+            try:
+                samples[name] = left[name]()
+            except Failed as error:
+                tell(str(error), skipped)
+                del left[name]
+            beats.append(canary())
+        rounds.append({"samples": samples, "canary": beats})
+        shown = "  ".join(f"{name} {sample['seconds']:.3f} s" for name, sample in sorted(samples.items()))
+        print(f"  round {i + 1}: {shown}", flush=True)
+    return rounds
+
+
+def tell(text: str, skipped: list[str]) -> None:
+    """Says in one line what is not measured, once."""
+    if text not in skipped:
+        print(text if text.startswith("error: ") else f"error: {text}", file=sys.stderr, flush=True)
+        skipped.append(text)
+
+
+def is_quiet(one: Round, best: Mapping[str, float]) -> bool:
+    """Whether no canary of a round was slower than nine tenths of the best."""
+    return all(beat[kind] >= SLOWEST * best[kind] for beat in one["canary"] for kind in best)
+
+
+def best_canary(rounds: Iterable[Round]) -> dict[str, float]:
+    """The fastest canary of each kind."""
+    beats = [beat for one in rounds for beat in one["canary"]]
+    return {kind: max(beat[kind] for beat in beats) for kind in beats[0]} if beats else {}
+
+
+def quiet(rounds: Sequence[Round], best: Mapping[str, float] | None = None) -> list[Round]:
+    """The rounds in which the machine was quiet.
+
+    Args:
+        rounds: all of them.
+        best: canaries of more rounds than these, if there are more.
+    """
+    best = best_canary(rounds) if best is None else best
+    return [one for one in rounds if is_quiet(one, best)]
+
+
+def counted(rounds: Sequence[Round], best: Mapping[str, float] | None = None) -> tuple[list[Round], str]:
+    """The rounds that count, and what to say of them: all of them if too few were quiet."""
+    kept = quiet(rounds, best)
+    if len(kept) >= LEAST:
+        return kept, f"{len(kept)} of {len(rounds)} rounds"
+    return list(rounds), f"all {len(rounds)} rounds, as only {len(kept)} were quiet"
+
+
+def values(rounds: Iterable[Round], name: str, what: str = "seconds") -> list[float]:
+    """A contender's values, of the rounds that it ran in."""
+    return [one["samples"][name][what] for one in rounds if name in one["samples"]]
+
+
+def ratios(rounds: Iterable[Round], slow: str, fast: str, what: str = "seconds") -> list[float]:
+    """How many times as long one contender took as the other, in each round that both ran in."""
+    samples = [one["samples"] for one in rounds if {slow, fast} <= one["samples"].keys()]
+    return [sample[slow][what] / sample[fast][what] for sample in samples]
+
+
+def interval(numbers: Sequence[float]) -> Interval:
+    """Median and its 95 % interval; the interval of fewer than two numbers has no width, and means nothing."""
+    if len(numbers) < 2:
+        only = numbers[0] if numbers else float("nan")
+        return Interval(only, only, only, len(numbers))
+    found = bootstrap(
+        (np.asarray(numbers),), np.median, n_resamples=RESAMPLES, method="percentile", rng=np.random.default_rng(0)
+    ).confidence_interval
+    return Interval(float(np.median(numbers)), float(found.low), float(found.high), len(numbers))

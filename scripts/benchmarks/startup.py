@@ -1,0 +1,80 @@
+"""How long until something happens? Whole commands, cold, against what Python needs for torch and Lightning alone.
+
+    imports   python -c "import torch, lightning"
+    help      python cli.py --help
+    version   python cli.py --version
+    fit       python cli.py fit --data Digits --model SoftmaxRegression --trainer.max_steps 1
+
+    python scripts/benchmark.py startup [--rounds 10]
+
+Each is a fresh process with its imports; the files of the packages lie in memory, as after any other start.
+"""
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from benchmarks.canary import canary
+from benchmarks.process import run
+from benchmarks.rounds import Sample, counted, interval, play, ratios, values
+from benchmarks.setting import ROOT, keep, not_measured, setting, told
+
+COMMANDS = {
+    "imports": ["-c", "import torch, lightning"],
+    "help": ["cli.py", "--help"],
+    "version": ["cli.py", "--version"],
+    "fit": ["cli.py", "fit", "--data", "Digits", "--model", "SoftmaxRegression", "--trainer.max_steps", "1"],
+}
+
+
+def start(name: str, options: argparse.Namespace) -> Callable[[], Sample]:
+    """What runs a command once."""
+
+    def turn() -> Sample:
+        with tempfile.TemporaryDirectory() as folder:
+            where = ["--run_dir", f"{folder}/run"] if name == "fit" else []
+            ended = run([sys.executable, *COMMANDS[name], *where], options.threads, folder=ROOT)
+        counts = ended.processor if options.clock == "processor" else ended.seconds
+        return {"seconds": counts, "wall": ended.seconds, "processor": ended.processor, "peak": float(ended.peak)}
+
+    return turn
+
+
+def main(options: argparse.Namespace) -> None:
+    """Runs the rounds and says what came out."""
+    skipped: list[str] = []
+    turns = {name: start(name, options) for name in COMMANDS}
+    rounds = play(turns, options.rounds, partial(canary, options.clock), skipped)
+    print(summary(rounds))
+    keep({"setting": setting(options), "skipped": skipped, "rounds": rounds}, options, "startup")
+
+
+def summary(rounds: list[dict]) -> str:
+    """Medians and ratios to the imports."""
+    kept, which = counted(rounds)
+    lines = [f"cold starts: {which}"]
+    for name in COMMANDS:
+        ratio = interval(ratios(kept, name, "imports"))
+        middle = interval(values(kept, name)).median
+        lines.append(f"  {name} {middle:.2f} s, {ratio.median:.2f} x the imports ({ratio.low:.2f} to {ratio.high:.2f})")
+    return "\n".join(lines)
+
+
+def section(record: dict[str, Any]) -> list[str]:
+    """The record as a table."""
+    kept, which = counted(record["rounds"])
+    lines = [f"{told(record['setting'])} {which[0].upper()}{which[1:]} count.", ""]
+    lines += ["| command | seconds | ratio to the imports, 95 % interval |", "|---|---:|---|"]
+    for name, words in COMMANDS.items():
+        ratio, middle = interval(ratios(kept, name, "imports")), interval(values(kept, name)).median
+        shown = f"{ratio.median:.2f} ({ratio.low:.2f} to {ratio.high:.2f})" if name != "imports" else ""
+        text = f"python {words[0]} '{words[1]}'" if name == "imports" else f"python {' '.join(words)}"
+        lines.append(f"| `{text}` | {middle:.2f} | {shown} |")
+    return [*lines, "", *not_measured(record)]
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """What can be set besides the common flags: nothing."""

@@ -1,0 +1,153 @@
+"""How long until a network is this good? A recipe of fixed length over seeds, its accuracy tested against a target.
+
+    python scripts/benchmark.py target --recipe configs/recipes/mnist_lenet.yaml --accuracy 0.99 --data-root DIR
+
+The length is that of the recipe and is not stopped when the target is reached, so no luck counts. Accuracy is that of
+the test set, with the weights that validation chose. The target is reached if the mean is above it with p < 0.05 in a
+one-sided t-test over the seeds. Peers take turns with it; the time of a peer that tells its accuracy after each epoch
+ends at the first epoch that reaches the target, which is to its advantage.
+"""
+
+import argparse
+import itertools
+import json
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from difflib import get_close_matches
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from scipy.stats import ttest_1samp
+
+from benchmarks.canary import canary
+from benchmarks.peers import airbench, place, pytorch_examples
+from benchmarks.process import run
+from benchmarks.rounds import Failed, Round, Sample, best_canary, interval, play, quiet, ratios, tell, values
+from benchmarks.setting import ROOT, keep, not_measured, setting, told
+from zoo.runs.messages import UsageError
+from zoo.studies.statistics import Mean, mean_of
+
+LEVEL = 0.05
+PEERS = {"pytorch-examples": pytorch_examples, "cifar10-airbench": airbench}
+TRIED_ON = {"pytorch-examples": "mnist", "cifar10-airbench": "cifar10"}
+
+
+def recipe(options: argparse.Namespace) -> Callable[[], Sample]:
+    """What trains the recipe with the next seed."""
+    seeds = itertools.count()
+
+    def turn() -> Sample:
+        with tempfile.TemporaryDirectory() as folder:
+            words = [*words_of(options), "--seed_everything", str(next(seeds)), "--run_dir", f"{folder}/run"]
+            ended = run([sys.executable, "cli.py", *words], options.threads, folder=ROOT)
+            result = json.loads(Path(folder, "run/result.json").read_text())
+        wall = {"training": result["seconds"], "command": ended.seconds, "processor": ended.processor}
+        counts = ended.processor if options.clock == "processor" else ended.seconds
+        return {"seconds": counts, "accuracy": result["test"]["accuracy"], **wall}
+
+    return turn
+
+
+def words_of(options: argparse.Namespace) -> list[str]:
+    """The command, without seed and folder."""
+    words = ["fit", "-c", str(options.recipe.absolute()), "--figures=false"]
+    if options.recipe.stem.startswith("cifar10") and options.cifar10:
+        return [*words, "--data", "Arrays", "--data.path", str(options.cifar10.absolute())]
+    return words if options.recipe.stem == "quickstart" else [*words, "--data.root", str(options.data_root.absolute())]
+
+
+def contenders(options: argparse.Namespace, skipped: list[str]) -> dict[str, Callable[[], Sample]]:
+    """The recipe, and the peers that do the same."""
+    turns = {"zoo": recipe(options)}
+    for name in options.peers:
+        try:
+            if not options.recipe.stem.startswith(TRIED_ON.get(name, "nothing")):
+                raise Failed(f"peer {name} in --peer: expected one for {options.recipe.stem}, found one for other data")
+            python = str(options.peer_pythons.get(name, options.python))
+            turns[name] = PEERS[name](place(name, options.peers), python, options)
+        except Failed as error:
+            tell(str(error), skipped)
+    return turns
+
+
+def chance(accuracies: Sequence[float], target: float) -> float:
+    """One-sided p of "the mean is not above the target"."""
+    if len(accuracies) < 2:
+        return 1.0
+    if len(set(accuracies)) == 1:  # no spread: the test has no answer, the numbers have
+        return 0.0 if accuracies[0] > target else 1.0
+    return float(ttest_1samp(accuracies, target, alternative="greater").pvalue)
+
+
+def summary(record: dict[str, Any]) -> str:
+    """Accuracy against the target, time, and how peers compare."""
+    rounds: list[Round] = record["rounds"]
+    accuracies = values(rounds, "zoo", "accuracy")
+    mean, p = mean_of([100 * value for value in accuracies]), chance(accuracies, record["accuracy"])
+    lines = [
+        f"{record['recipe']}: test accuracy {mean.value:.2f} ± {mean.half:.2f} % ({mean.n} seeds), above"
+        f" {100 * record['accuracy']:g} % with p = {p:.2g}: {'reached' if p < LEVEL else 'not shown'}"
+    ]
+    kept = quiet(rounds, best_canary(rounds)) or rounds
+    for name in sorted({name for one in rounds for name in one["samples"]}):
+        time = mean_of(values(kept, name))
+        lines.append(f"  {name} {time.value:.1f} ± {time.half:.1f} s of {len(kept)} of {len(rounds)} rounds")
+        if name != "zoo":
+            found = interval(ratios(kept, name, "zoo"))
+            lines.append(f"  {name} / zoo {found.median:.2f} ({found.low:.2f} to {found.high:.2f})")
+    return "\n".join(lines)
+
+
+def section(record: dict[str, Any]) -> list[str]:
+    """The record in words, and a row for each contender."""
+    rounds = record["rounds"]
+    kept = quiet(rounds, best_canary(rounds)) or rounds
+    first, *_ = summary(record).splitlines()
+    lines = [told(record["setting"]), "", f"{first}.", "", "| contender | accuracy | seconds | rounds | ratio |"]
+    lines.append("|---|---:|---:|---|---|")
+    for name in [n for n in ("zoo", *PEERS) if any(n in one["samples"] for one in rounds)]:
+        time, good = mean_of(values(kept, name)), mean_of([100 * a for a in values(rounds, name, "accuracy")])
+        found = interval(ratios(kept, name, "zoo"))
+        ratio = f"{found.median:.2f} ({found.low:.2f} to {found.high:.2f})" if name != "zoo" else ""
+        counts = f"{len(kept)} of {len(rounds)}"
+        lines.append(f"| {name} | {shown(good, ' %')} | {shown(time, '')} | {counts} | {ratio} |")
+    return [*lines, "", *not_measured(record)]
+
+
+def shown(mean: Mean, unit: str) -> str:
+    """A mean with its interval, if it has one."""
+    return f"{mean.value:.2f} ± {mean.half:.2f}{unit}" if mean.n > 1 else f"{mean.value:.2f}{unit}"
+
+
+def check(options: argparse.Namespace) -> None:
+    """Raises UsageError for a recipe that there is not."""
+    if not options.recipe.is_file():
+        known = sorted(path.stem for path in (ROOT / "configs/recipes").glob("*.yaml"))
+        [near] = get_close_matches(options.recipe.stem, known, 1, 0)
+        raise UsageError(
+            f"recipe in --recipe: expected a file, found {options.recipe}. Try: configs/recipes/{near}.yaml"
+        )
+    if not 0 < options.accuracy < 1:
+        raise UsageError(f"share in --accuracy: expected above 0 and below 1, found {options.accuracy:g}. Try: 0.99")
+
+
+def main(options: argparse.Namespace) -> None:
+    """Trains all seeds and says what came out."""
+    skipped: list[str] = []
+    turns = contenders(options, skipped)
+    record = {"setting": setting(options), "recipe": options.recipe.stem, "accuracy": options.accuracy}
+    record |= {"skipped": skipped, "rounds": play(turns, options.seeds, partial(canary, options.clock), skipped)}
+    if not any("zoo" in one["samples"] for one in record["rounds"]):
+        raise ValueError(skipped[-1])
+    print(summary(record))
+    keep(record, options, f"target_{options.recipe.stem}")
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """What can be set."""
+    parser.add_argument("--recipe", type=Path, required=True, help="a complete run, such as configs/recipes/NAME.yaml")
+    parser.add_argument("--accuracy", type=float, required=True, help="target, in [0, 1]")
+    parser.add_argument("--seeds", type=int, default=10, help="seeds 0, 1, …; peers run once with each")
+    parser.add_argument("--peer-flags", default="", help="flags of a peer, as '--epochs 3'; none runs it as it ships")
