@@ -4,12 +4,15 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+from lightning.pytorch.profilers import SimpleProfiler
 
 import datamodules
 from cli import VERBS, main
 from zoo.runs.command import ZooCLI
+from zoo.runs.unprofiled import Unprofiled
 
 ROOT = Path(__file__).parents[1]
 HEAVY = ("torch", "lightning", "numpy", "yaml", "jsonargparse")
@@ -56,3 +59,13 @@ print(faults[-1] - faults[0])
 """
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert int(done.stdout) < 3 * 16_384  # pages of nine blocks of 16,384: the heap grows at first, then no more
+
+
+@pytest.mark.parametrize(("flags", "kind"), [([], Unprofiled), (["--trainer.profiler", "simple"], SimpleProfiler)])
+def test_a_profiler_is_there_only_if_it_is_asked_for(flags: list[str], kind: Any):
+    words = ["--data", "Digits", "--model", "MLP", *flags]
+    trainer: Any = ZooCLI(datamodules.ImageDataModule, words, run=False).trainer
+    profiler = trainer.profiler
+    assert type(profiler) is kind
+    with profiler.profile("an action"), profiler.profile("another within it"):
+        pass
