@@ -46,6 +46,7 @@ from zoo.runs.record import make_record, show_table, write_record
 from zoo.runs.restoring import Restoring
 from zoo.runs.signals import StopSignals
 from zoo.runs.states import check_states, check_training
+from zoo.runs.unprofiled import Unprofiled
 from zoo.runs.wandb_mode import Settled, settle, without_repeats
 from zoo.runs.words import add_allow_import, complete, without_imports
 
@@ -203,7 +204,9 @@ class ZooCLI(LightningCLI):
 
     def _instantiate_trainer(self, config: dict[str, Any], callbacks: list[Any]) -> Trainer:
         try:
-            return super()._instantiate_trainer(config, callbacks)
+            return super()._instantiate_trainer(
+                {**config, "profiler": config.get("profiler") or Unprofiled()}, callbacks
+            )
         except (ValueError, TypeError) as error:  # its words do not name a flag
             raise UsageError(
                 f"setting in --trainer: expected one that Lightning can run here, found another ({innermost(error)})"
