@@ -1,0 +1,325 @@
+"""Protects the numbers about speed: intervals, rounds that count, floors, and pages that are those of the rounds."""
+
+import json
+import sys
+from argparse import Namespace
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
+
+import benchmark
+from benchmarks import curves, epoch, report, scaling, target
+from benchmarks.aims import Aim, pairs
+from benchmarks.case import MODELS, Case, cost_of, read_case, sized
+from benchmarks.contenders import fit_words, sample
+from benchmarks.floors import Cost, cost, floor
+from benchmarks.marks import epoch as between
+from benchmarks.peers import named, place, reached, template_words
+from benchmarks.rounds import Failed, counted, interval, play, quiet, ratios
+from benchmarks.setting import anonymous, tidy
+from zoo.runs.messages import UsageError
+from zoo.studies.statistics import mean_of
+
+ROOT = Path(__file__).parents[1]
+STEADY = {"gemm": 100.0, "copy": 10.0}
+
+
+def one_round(*beats: dict[str, float], **seconds: float) -> dict:
+    samples = {name: {"seconds": value, "training": value / 2} for name, value in seconds.items()}
+    return {"samples": samples, "canary": list(beats or (STEADY, STEADY))}
+
+
+# the statistics
+
+
+def test_interval_is_that_of_the_order_statistics():
+    """The interval of a median needs no bootstrap: it lies between two order statistics of a binomial."""
+    draw = np.random.default_rng(0)
+    numbers = sorted(draw.lognormal(0, 0.3, 41))
+    found = interval(numbers)
+    assert found.median == np.median(numbers)
+    assert found.n == 41
+    # P(B <= 13) = 0.014 and P(B <= 14) = 0.030 for B ~ Binomial(41, 1/2): the 15th and the 27th of 41, or neighbours
+    assert numbers[12] <= found.low <= numbers[15]
+    assert numbers[25] <= found.high <= numbers[28]
+
+
+def test_interval_of_the_same_numbers_is_the_same():
+    assert interval([1.0, 2.0, 4.0, 3.0]) == interval([1.0, 2.0, 4.0, 3.0])
+    assert interval([2.0]) == (2.0, 2.0, 2.0, 1)
+
+
+def test_ratios_are_taken_within_a_round():
+    """A round twice as slow as the others changes nothing if it is so for both."""
+    rounds = [one_round(zoo=1.2, plain=1.0), one_round(zoo=2.4, plain=2.0), one_round(zoo=9.0)]
+    assert ratios(rounds, "zoo", "plain") == pytest.approx([1.2, 1.2])
+
+
+@pytest.mark.parametrize(("kind", "speed", "kept"), [("gemm", 91.0, 5), ("gemm", 89.0, 4), ("copy", 8.9, 4)])
+def test_noisy_rounds_are_dropped(kind, speed, kept):
+    rounds = [one_round(zoo=1.0) for _ in range(4)] + [one_round(STEADY, {**STEADY, kind: speed}, zoo=5.0)]
+    assert len(quiet(rounds)) == kept
+    assert counted(rounds) == (rounds[:kept], f"{kept} of 5 rounds")
+
+
+def test_too_few_quiet_rounds_are_said_to_be():
+    slow = {"gemm": 50.0, "copy": 10.0}
+    rounds = [one_round(zoo=1.0), one_round(slow, zoo=1.0), one_round(slow, zoo=1.0)]
+    assert counted(rounds) == (rounds, "all 3 rounds, as only 1 were quiet")
+
+
+def test_each_runs_once_a_round_and_who_fails_is_told_once(capsys):
+    calls: list[str] = []
+    skipped: list[str] = []
+
+    def turn(name):
+        def run():
+            calls.append(name)
+            if name == "broken":
+                raise Failed("peer in --peer: expected one that runs, found none")
+            return {"seconds": 1.0}
+
+        return run
+
+    rounds = play({name: turn(name) for name in ("a", "b", "broken")}, 3, lambda: STEADY, skipped)
+    assert [sorted(one["samples"]) for one in rounds] == [["a", "b"]] * 3
+    assert [len(one["canary"]) for one in rounds] == [4, 3, 3]
+    assert calls.count("broken") == 1
+    assert skipped == ["peer in --peer: expected one that runs, found none"]
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_warm_epochs_count_by_the_clock_that_was_asked_for():
+    epochs = [between((0, 0), (8, 4), (9, 5)), between((9, 5), (10, 5.5), (12, 6)), between((12, 6), (14, 8), (18, 9))]
+    assert sample(epochs, "wall") == {"seconds": 4.5, "training": 1.5, "processor": 2.0, "training_processor": 1.25}
+    assert sample(epochs, "processor") == {"seconds": 2.0, "training": 1.25, "wall": 4.5}
+
+
+def test_target_is_tested_one_sided():
+    accuracies = [0.991, 0.992, 0.99, 0.993, 0.9915]
+    mean = mean_of(accuracies)
+    assert target.chance(accuracies, mean.value) == pytest.approx(0.5)
+    assert target.chance(accuracies, mean.low) == pytest.approx(0.025)  # the border of the two-sided 95 % interval
+    assert target.chance(accuracies, mean.high) == pytest.approx(0.975)
+    assert target.chance([0.99, 0.99], 0.98) == 0
+    assert target.chance([0.995], 0.99) == 1
+
+
+# floors
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_flops_are_those_that_torch_counts(name):
+    import zoo
+
+    shape = (1, 28, 28) if name in MODELS[:3] else (3, 32, 32)
+    net = getattr(zoo, name)(shape, 10).net
+    found = cost(net, shape)
+    # attention in products that can be counted; fused, it computes some of them twice
+    with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):
+        loss = F.cross_entropy(net(torch.rand(2, *shape)), torch.tensor([0, 1]))
+        forward = counter.get_total_flops()
+        loss.backward()
+    assert 2 * found.forward == forward
+    assert 2 * found.training == counter.get_total_flops()
+
+
+def test_floor_is_arithmetic_or_bytes():
+    peaks = {"32-true": 100.0, "copy": 10.0}
+    assert floor(Cost(10**9, 10**8, 1000), 90, 10, "32-true", peaks) == pytest.approx(0.91)
+    assert floor(Cost(10, 10, 10**9), 90, 10, "32-true", peaks) == pytest.approx(10.0)
+
+
+def test_cases_have_as_many_images_as_are_worth_it():
+    small, large = Case("MLP", "MNIST"), Case("ConvNet", "CIFAR10")
+    whole, part = sized(small, cost_of(small)), sized(large, cost_of(large))
+    assert whole
+    assert part
+    assert (whole.images, whole.validation, whole.what) == (54_000, 6_000, "seconds")
+    assert (part.images % 128, part.what) == (0, "training")
+    assert sized(replace(large, model="ResNet", batch=1024), Cost(3 * 10**9, 10**9, 1)) is None
+    assert read_case(json.loads(json.dumps(part.plain()))) == part
+
+
+def test_axes_are_places_of_networks_that_exist():
+    for models in scaling.series().values():
+        for points in models.values():
+            costs = [cost_of(case).training for case in points.values()]
+            assert costs == sorted(costs)
+
+
+@pytest.mark.parametrize(
+    ("case", "slow", "text", "met"),
+    [
+        (Case("MLP", "MNIST"), "zoo", "≤ 1.25", 1.25),
+        (Case("LeNet", "MNIST"), "zoo", "≤ 1.1", 1.1),
+        (Case("MLP", "MNIST"), "tutorial", "≥ 12", 12.0),
+        (Case("ConvNet", "CIFAR10", precision="bf16-mixed"), "nchw", "≥ 1.8", 1.8),
+    ],
+)
+def test_aims(case, slow, text, met):
+    [aim] = [aim for first, _, aim in pairs(case, ["plain", "tutorial", "nchw"]) if first == slow]
+    assert aim
+    assert str(aim) == text
+    assert aim.met(met)
+    assert not aim.met(met * (0.9 if slow != "zoo" else 1.1))
+
+
+def test_small_batches_have_no_aim():
+    assert pairs(Case("MLP", "MNIST", batch=32), ["plain"]) == [("zoo", "plain", None)]
+    assert isinstance(pairs(Case("MLP", "MNIST"), ["plain"])[0][2], Aim)
+
+
+# pages
+
+
+def test_the_page_is_that_of_the_rounds():
+    assert report.page() == report.PAGE.read_text()
+
+
+def test_the_readme_is_that_of_the_rounds():
+    assert report.with_table(report.README.read_text()) == report.README.read_text()
+
+
+def test_the_curves_are_those_of_the_rounds():
+    drawn = report.pictures()
+    assert drawn.keys() == {path.stem for path in report.PICTURES.glob("*.svg")}
+    for axis, svg in drawn.items():
+        assert (report.PICTURES / f"{axis}.svg").read_text() == svg
+
+
+def test_records_name_no_place_on_a_machine():
+    for path in (ROOT / "results").glob("benchmark_*.json"):
+        text = path.read_text()
+        assert "/home/" not in text, path
+        assert "/tmp/" not in text, path
+        assert "/work/" not in text, path
+
+
+def test_places_are_left_out_of_a_record():
+    words = [
+        "epoch",
+        "--data-root=/my/data",
+        "--peer",
+        "pytorch-examples=/my/p",
+        "--rounds",
+        "3",
+        "--out",
+        "/my/o.json",
+    ]
+    assert anonymous(words) == ["epoch", "--data-root", "DIR", "--peer", "pytorch-examples=DIR", "--rounds", "3"]
+    assert tidy({"a": [1.23456789, True, "x", 3]}) == {"a": [1.23457, True, "x", 3]}
+
+
+def test_a_record_of_one_round_has_a_page(tmp_path):
+    case = Case("MLP", "MNIST", images=54_000)
+    rounds = [one_round(zoo=1.2, plain=1.0, tutorial=12.0)]
+    one = {"case": case.plain(), "flop": 1, "floor": 0.3, "rounds": rounds}
+    record = {"setting": {"threads": 1}, "skipped": ["error: x in y: expected z, found w"], "cases": [one]}
+    (tmp_path / "benchmark_epoch_peers.json").write_text(json.dumps(record))
+    text = report.page(tmp_path)
+    assert (
+        "| zoo / plain ≤ 1.25 | MLP, MNIST, batch 128, 32-true, 1 thread | 1.20 (1.20 to 1.20) | reached | all 1 "
+        in text
+    )
+    assert (
+        "| tutorial / zoo ≥ 12 | MLP, MNIST, batch 128, 32-true, 1 thread | 10.00 (10.00 to 10.00) | **missed** | all"
+        in text
+    )
+    assert "- not measured: x in y: expected z, found w" in text
+    assert "| 1.20 | 1.20 × the bare loop |" in report.table(tmp_path)
+    assert "zoo / plain 1.20 (1.20 to 1.20), aim ≤ 1.25: reached" in epoch.summary(one, STEADY)
+
+
+def test_a_curve_is_the_same_bytes_again():
+    points = [{"place": n, "case": Case("MLP", "MNIST", images=1000).plain(), "floor": 0.01 * n} for n in (1, 2, 4)]
+    rounds = [one_round(**{"1": 1.0, "2": 1.9, "4": 4.2})]
+    record = {"axes": {"width": {"MLP": {"points": points, "rounds": rounds}}}}
+    assert curves.draw(record) == curves.draw(record)
+    assert scaling.per_image(record["axes"]["width"]["MLP"], STEADY)[0] == pytest.approx((1, 500.0, 10.0))
+    assert scaling.deviation([(1, 9.0, 1.0), (2, 11.0, 1.0), (4, 10.0, 1.0)]) == pytest.approx(0.1)
+
+
+# words, and what is wrong with them
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ([], ["epoch"]),
+        (["--data-root", "D", "--rounds", "7"], ["epoch", "--data-root", "D", "--rounds", "7"]),
+        (["--only", "plain"], ["epoch", "--only", "plain"]),
+        (
+            ["--data-root", "D", "--safety", "20", "--case", "MLP"],
+            ["safety", "--pairs", "20", "--data-root", "D", "--case", "MLP"],
+        ),
+        (["--wandb=10", "--threads", "1"], ["wandb", "--pairs", "10", "--threads", "1"]),
+        (["scaling", "--rounds", "5"], ["scaling", "--rounds", "5"]),
+        (["--data-root", "D", "studies"], ["studies", "--data-root", "D"]),
+    ],
+)
+def test_old_spellings_mean_what_they_meant(old, new):
+    assert benchmark.with_word(old) == new
+    assert benchmark.parsed(old).what == new[0]
+
+
+def test_scaling_alone_is_that_of_devices():
+    assert benchmark.parsed(["scaling"]).axes == ["devices"]
+    assert benchmark.parsed(["scaling", "width", "data"]).axes == ["width", "data"]
+
+
+@pytest.mark.parametrize(
+    ("words", "part"),
+    [
+        (["--peer", "pytorch-exampels=D"], "found pytorch-exampels. Try: pytorch-examples=D"),
+        (
+            ["--peer", "pytorch-examples"],
+            "expected NAME=PATH, found pytorch-examples. Try: --peer pytorch-examples=DIR",
+        ),
+        (["--clock", "processor", "--threads", "2"], "expected 1 with --clock processor, found 2"),
+        (["--rounds", "0"], "expected at least 1, found 0"),
+        ([], "expected MNIST/raw in it, found none. Try: --data-root DIR"),
+        (["scaling", "widht"], "expected one of devices, width, depth, data, batch, found widht. Try: width"),
+    ],
+)
+def test_bad_words_are_told_in_one_line(words, part, tmp_path):
+    with pytest.raises(UsageError) as error:
+        benchmark.check(benchmark.parsed([*words, "--data-root", str(tmp_path)]))
+    assert part in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_an_unknown_recipe_is_told_in_one_line_with_exit_code_2(monkeypatch, capsys):
+    words = ["target", "--recipe", "configs/recipes/mnist_lenett.yaml", "--accuracy", "0.99"]
+    monkeypatch.setattr(sys, "argv", ["benchmark.py", *words])
+    with pytest.raises(SystemExit) as stop:
+        benchmark.main()
+    assert stop.value.code == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: recipe in --recipe: expected a file, found ")
+    assert line.endswith("Try: configs/recipes/mnist_lenet.yaml")
+
+
+def test_a_peer_without_its_program_is_told(tmp_path):
+    with pytest.raises(Failed, match=r"expected mnist/main\.py in its folder, found none"):
+        place("pytorch-examples", named([f"pytorch-examples={tmp_path}"], "--peer"))
+
+
+def test_a_peer_is_timed_to_the_first_epoch_that_reaches_the_target():
+    curve = [(10.0, 0.98), (20.0, 0.991), (30.0, 0.989)]
+    assert reached(curve, 0.99) == {"seconds": 20.0, "accuracy": 0.991, "whole": 30.0, "last": 0.989}
+    assert reached(curve, 0.995)["seconds"] == 30.0
+
+
+def test_contenders_get_the_same_images_and_batches():
+    case = Case("MLP", "MNIST", images=54_000)
+    options = Namespace(data_root=Path("D"), cifar10=None, workers=0)
+    ours, theirs = fit_words(case, options, "R"), template_words(case, options, "O", Path("M"))
+    assert {"--data.batch_size=128", "--data.train_size=54000", "--data.val_size=6000"} <= set(ours)
+    assert {"data.batch_size=128", "data.train_val_test_split=[54000,6000,10000]"} <= set(theirs)
