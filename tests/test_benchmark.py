@@ -224,8 +224,14 @@ def test_a_record_of_one_round_has_a_page(tmp_path):
     record = {"setting": {"threads": 1}, "skipped": ["error: x in y: expected z, found w"], "cases": [one]}
     (tmp_path / "benchmark_epoch_peers.json").write_text(json.dumps(record))
     text = report.page(tmp_path)
-    assert "| zoo / plain ≤ 1.25 | MLP, MNIST, batch 128, 32-true, 1 thread | 1.20 | reached |" in text
-    assert "| tutorial / zoo ≥ 12 | MLP, MNIST, batch 128, 32-true, 1 thread | 10.00 | **missed** |" in text
+    assert (
+        "| zoo / plain ≤ 1.25 | MLP, MNIST, batch 128, 32-true, 1 thread | 1.20 (1.20 to 1.20) | reached | all 1 "
+        in text
+    )
+    assert (
+        "| tutorial / zoo ≥ 12 | MLP, MNIST, batch 128, 32-true, 1 thread | 10.00 (10.00 to 10.00) | **missed** | all"
+        in text
+    )
     assert "- not measured: x in y: expected z, found w" in text
     assert "| 1.20 | 1.20 × the bare loop |" in report.table(tmp_path)
     assert "zoo / plain 1.20 (1.20 to 1.20), aim ≤ 1.25: reached" in epoch.summary(one, STEADY)

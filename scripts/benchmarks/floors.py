@@ -3,7 +3,7 @@
     training    forward 2 M, gradient of the weights 2 M, of the inputs 2 M (M multiply-adds of a layer, an image)
                 the first layer needs no gradient of its inputs, and filters that stand still none of their own
     validation  2 M
-    floor       the larger of FLOP / (FLOP/s of a large matrix product) and bytes / (bytes/s of a copy)
+    floor       the larger of FLOP / (FLOP/s of a large matrix product or convolution) and bytes / (bytes/s of a copy)
 
 Bytes are those of the images, one byte a pixel, read once: all else may stay in the caches. So no program can be
 faster than this floor, and none needs to reach it.

@@ -63,27 +63,34 @@ def squeezed(text: str) -> str:
 
 def aims(folder: Path) -> list[str]:
     """The ratios that the project aims at, each with what was reached."""
-    lines = ["| aim | case | reached | |", "|---|---|---:|---|"]
+    lines = ["| aim | case | median, 95 % interval | | of |", "|---|---|---|---|---|"]
     for record in read(folder, "benchmark_epoch*.json").values():
         best = best_canary(one for case in record["cases"] for one in case["rounds"])
         for one in record["cases"]:
             case = read_case(one["case"])
-            rounds, _ = counted(one["rounds"], best)
+            rounds, which = counted(one["rounds"], best)
             names = sorted({name for row in rounds for name in row["samples"]})
             for slow, fast, aim in pairs(case, names):
                 if aim:
-                    found = interval(ratios(rounds, slow, fast, case.what)).median
+                    found = interval(ratios(rounds, slow, fast, case.what))
                     threads = record["setting"]["threads"]
                     where = f"{case.name}, {threads} thread{'s' if threads > 1 else ''}"
-                    lines.append(f"| {slow} / {fast} {aim} | {where} | {found:.2f} | {word(aim.met(found))} |")
+                    shown = f"{found.median:.2f} ({found.low:.2f} to {found.high:.2f})"
+                    verdict = word(aim.met(found.median))
+                    lines.append(f"| {slow} / {fast} {aim} | {where} | {shown} | {verdict} | {which} |")
     for record in read(folder, "benchmark_memory.json").values():
         for one in record["rows"]:
-            found, where = memory.ratio(one), f"{one['case']['model']} on {one['case']['data']}"
-            lines.append(f"| peak memory / needed ≤ {MEMORY} | {where} | {found:.2f} | {word(found <= MEMORY)} |")
+            share, where = memory.ratio(one), f"{one['case']['model']} on {one['case']['data']}"
+            lines.append(
+                f"| peak memory / needed ≤ {MEMORY} | {where} | {share:.2f} | {word(share <= MEMORY)} | one run |"
+            )
     for record in read(folder, "benchmark_cost.json").values():
         for name, one in record["axes"].get("data", {}).items():
-            off = scaling.deviation(scaling.per_image(one, scaling.best_of(record)))
-            lines.append(f"| time linear in data ± 10 % | {name} | {100 * off:.0f} % | {word(off <= LINEAR)} |")
+            best = scaling.best_of(record)
+            off, which = scaling.deviation(scaling.per_image(one, best)), counted(one["rounds"], best)[1]
+            lines.append(
+                f"| time linear in data ± 10 % | {name} | {100 * off:.0f} % | {word(off <= LINEAR)} | {which} |"
+            )
     return lines
 
 

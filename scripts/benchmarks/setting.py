@@ -67,7 +67,7 @@ def told(how: dict[str, Any]) -> str:
     load = f"load {how['load'][0]:.1f} at the start" if "load" in how else ""
     versions = ", ".join(f"{name} {number}" for name, number in how.get("versions", {}).items())
     peers = ", ".join(f"{name} {commit[:7]}" for name, commit in how.get("peers", {}).items())
-    sentence = "; ".join(part for part in (*parts, clock, load, versions, peers) if part)
+    sentence = "; ".join(part for part in (*parts, clock, load, versions, peers, how.get("note", "")) if part)
     command = f"`{how['command']}`: " if "command" in how else ""
     return f"{command}{sentence}."
 
