@@ -1,6 +1,7 @@
 """Protects the numbers about speed: intervals, rounds that count, floors, and pages that are those of the rounds."""
 
 import json
+import re
 import sys
 from argparse import Namespace
 from dataclasses import replace
@@ -196,10 +197,7 @@ def test_the_curves_are_those_of_the_rounds():
 
 def test_records_name_no_place_on_a_machine():
     for path in (ROOT / "results").glob("benchmark_*.json"):
-        text = path.read_text()
-        assert "/home/" not in text, path
-        assert "/tmp/" not in text, path
-        assert "/work/" not in text, path
+        assert not re.search(r"(?<![\w.])/\w", path.read_text()), path  # no place from the root on
 
 
 def test_places_are_left_out_of_a_record():

@@ -22,7 +22,7 @@ class Aim(NamedTuple):
     bound: float
 
     def __str__(self) -> str:
-        return f"{'≥' if self.least else '≤'} {self.bound:g}" if self.bound % 1 else f"≥ {self.bound:.0f}"
+        return f"{'≥' if self.least else '≤'} {self.bound:g}"
 
     def met(self, ratio: float) -> bool:
         """Whether a ratio is within it."""

@@ -7,7 +7,6 @@ import json
 import math
 from collections.abc import Sequence
 from itertools import product
-from math import ceil
 from typing import Any
 
 import numpy as np
@@ -91,7 +90,7 @@ def panels(places: Sequence[tuple[str, ...]], height: float) -> tuple[Figure, li
     """A figure with a panel for each place; those that differ in their last level only stand side by side."""
     last = len({place[-1:] for place in places})
     columns = last if 1 < last <= MOST_PANELS else min(MOST_PANELS, len(places))
-    rows = ceil(len(places) / columns)
+    rows = math.ceil(len(places) / columns)
     figure = Figure(figsize=(max(7.2, 3.4 * columns), height * rows), layout="constrained")
     grid = list(np.atleast_1d(figure.subplots(rows, columns, squeeze=False)).flat)
     for axes in grid[len(places) :]:
@@ -176,7 +175,7 @@ def layer_map(study: Study, quantity: str, found: Measured) -> Figure:
     shown = {cell: np.log10(np.maximum(values, SMALLEST)) if log else values for cell, (_, _, values) in maps.items()}
     low, high = min(v.min() for v in shown.values()), max(v.max() for v in shown.values())
     columns = min(4, len(cells))
-    rows = ceil(len(cells) / columns)
+    rows = math.ceil(len(cells) / columns)
     figure = Figure(figsize=(1.6 + 2.5 * columns, 0.6 + 2.4 * rows), layout="constrained")
     grid = list(np.atleast_1d(figure.subplots(rows, columns, squeeze=False)).flat)
     for axes, cell in zip(grid, cells, strict=False):
