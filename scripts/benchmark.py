@@ -8,6 +8,7 @@
     python scripts/benchmark.py studies --data-root DIR               what a study saves by sharing a process
     python scripts/benchmark.py safety --data-root DIR                what exact resume and safe saves cost
     python scripts/benchmark.py wandb --data-root DIR                 what W&B costs, offline
+    python scripts/benchmark.py gpu --cifar10 OUT.npz --data-root DIR all that is worth knowing of a GPU, in ten minutes
     python scripts/benchmark.py report                                docs/performance.md from results/
 
 Each has a --help of its own; without a word it is `epoch`. Raw rounds go to results/benchmark_WHAT.json, or to `--out`.
@@ -22,10 +23,11 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-WHAT = ("epoch", "target", "startup", "scaling", "memory", "studies", "safety", "wandb", "report")
+WHAT = ("epoch", "target", "startup", "scaling", "memory", "studies", "safety", "wandb", "gpu", "report")
 ROUNDS = {"studies": 1, "startup": 10}
 NEED_DATA = {"epoch", "target", "scaling", "studies", "safety", "wandb"}
 CHECKED = ("target", "scaling")  # they have flags of their own that may be wrong
+ON_DEVICES = ("epoch", "target", "scaling", "gpu")
 OLD = ("safety", "wandb")  # once flags, with the number of pairs behind them
 
 
@@ -52,6 +54,10 @@ def add_common(parser: argparse.ArgumentParser, what: str) -> None:
     parser.add_argument("--clock", default="wall", choices=["wall", "processor"], help="processor: with one thread")
     parser.add_argument("--peer", nargs="+", default=[], metavar="NAME=DIR", action="extend", help="a peer's checkout")
     parser.add_argument("--peer-python", nargs="+", default=[], metavar="NAME=PATH", action="extend")
+    if what in ON_DEVICES:
+        parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"], help="what computes")
+    else:
+        parser.set_defaults(device="cpu")
     parser.add_argument("--out", type=Path, help="JSON file for the raw rounds")
 
 
@@ -72,13 +78,20 @@ def parsed(words: list[str]) -> argparse.Namespace:
 
 def check(options: argparse.Namespace) -> None:
     """Raises UsageError, in one line, for what cannot be measured as asked."""
+    import torch
+
     from benchmarks.peers import named
+    from benchmarks.rounds import tell
     from zoo.runs.messages import UsageError
 
+    options.skipped = []
     options.peers, options.peer_pythons = named(options.peer, "--peer"), named(options.peer_python, "--peer-python")
     options.python = sys.executable
     if options.clock == "processor" and options.threads != 1:
         raise UsageError(f"threads in --threads: expected 1 with --clock processor, found {options.threads}")
+    if options.device == "cuda" and not torch.cuda.is_available():
+        tell("device in --device: expected a CUDA device, found none: measured on the CPU instead", options.skipped)
+        options.device = "cpu"
     if options.rounds < 1:
         raise UsageError(f"rounds in --rounds: expected at least 1, found {options.rounds}")
     if options.what in CHECKED:

@@ -15,7 +15,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 import benchmark
-from benchmarks import curves, epoch, report, scaling, target
+from benchmarks import airbench, canary, curves, epoch, gpu, report, scaling, target
 from benchmarks.aims import Aim, pairs
 from benchmarks.case import MODELS, Case, cost_of, read_case, sized
 from benchmarks.contenders import fit_words, sample
@@ -72,7 +72,8 @@ def test_noisy_rounds_are_dropped(kind, speed, kept):
 def test_too_few_quiet_rounds_are_said_to_be():
     slow = {"gemm": 50.0, "copy": 10.0}
     rounds = [one_round(zoo=1.0), one_round(slow, zoo=1.0), one_round(slow, zoo=1.0)]
-    assert counted(rounds) == (rounds, "all 3 rounds, as only 1 were quiet")
+    assert counted(rounds) == (rounds, "all 3 rounds, as only one was quiet")
+    assert counted(rounds, {"gemm": 200.0})[1] == "all 3 rounds, as none was quiet"
 
 
 def test_each_runs_once_a_round_and_who_fails_is_told_once(capsys):
@@ -317,7 +318,116 @@ def test_a_peer_is_timed_to_the_first_epoch_that_reaches_the_target():
 
 def test_contenders_get_the_same_images_and_batches():
     case = Case("MLP", "MNIST", images=54_000)
-    options = Namespace(data_root=Path("D"), cifar10=None, workers=0)
+    options = Namespace(data_root=Path("D"), cifar10=None, workers=0, device="cpu")
     ours, theirs = fit_words(case, options, "R"), template_words(case, options, "O", Path("M"))
     assert {"--data.batch_size=128", "--data.train_size=54000", "--data.val_size=6000"} <= set(ours)
     assert {"data.batch_size=128", "data.train_val_test_split=[54000,6000,10000]"} <= set(theirs)
+
+
+# a GPU, as far as a CPU can tell
+
+PEER = """
+import os, sys
+with open(sys.argv[0]) as f:
+    code = f.read()
+import torch
+from math import ceil
+
+@torch.compile
+def double(x):
+    return 2 * x
+
+class CifarNet(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.net = torch.nn.Linear(3, 10)
+        for mod in self.modules():
+            mod.half()
+    def forward(self, x):
+        return double(self.net(x))
+
+def print_training_details(variables, is_final_entry):
+    raise SystemExit("it was not asked to print")
+
+def main(run, model):
+    data = torch.load(os.path.join("cifar10", "train.pt"), map_location=torch.device("cuda"))
+    self = type("Loader", (), data)
+    images = self.images.half() / 255
+    train_loader = range(4)
+    starter = torch.cuda.Event(enable_timing=True)
+    ender = torch.cuda.Event(enable_timing=True)
+    starter.record()
+    outputs = model(images.flatten(1, 2).mean(1))
+    assert model.net.weight.dtype == torch.float32 and outputs.dtype == torch.bfloat16
+    ender.record()
+    torch.cuda.synchronize()
+    time_seconds = 1e-3 * starter.elapsed_time(ender)
+    val_acc = ceil(8 * len(train_loader)) / 100
+    print_training_details(locals(), is_final_entry=False)
+    tta_val_acc = len(images) / 1000
+    print_training_details(locals(), is_final_entry=True)
+
+if __name__ == "__main__":
+    raise SystemExit("it was to run once, not 200 times")
+"""
+
+
+@pytest.fixture
+def colour_images(tmp_path):
+    """An archive in the shape of CIFAR-10."""
+    draw = np.random.default_rng(0)
+    arrays = {f"{split}_images": draw.integers(0, 256, (600, 32, 32, 3), np.uint8) for split in ("train", "test")}
+    labels = {f"{split}_labels": np.arange(600) % 10 for split in ("train", "test")}
+    np.savez(tmp_path / "images.npz", **arrays, **labels)
+    return tmp_path / "images.npz"
+
+
+@pytest.mark.parametrize("peer", [PEER, PEER.replace("8 *", "9 *")], ids=["known", "changed"])
+def test_a_gpu_is_measured_in_one_call_even_where_there_is_none(peer, colour_images, tmp_path, monkeypatch, capsys):
+    (tmp_path / "airbench94_muon.py").write_text(peer)
+    words = f"gpu --quick --cifar10 {colour_images} --data-root {tmp_path} --seeds 1 --rounds 1 --threads 1"
+    words += f" --model SoftmaxRegression --peer cifar10-airbench={tmp_path} --out {tmp_path}/gpu.json"
+    monkeypatch.setattr(sys, "argv", ["benchmark.py", *words.split()])
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    monkeypatch.setattr("benchmarks.gpu.peaks", lambda clock, device: {**PEAKS, "copy": 10.0})  # they take seconds
+    if "9 *" in peer:  # what it is to be told is not the rest, which was measured with the other one
+        monkeypatch.setattr("benchmarks.target.recipe", lambda options: lambda: {"seconds": 1.0, "accuracy": 0.1})
+        monkeypatch.setattr("benchmarks.gpu.epochs", lambda *args: [])
+    benchmark.main()
+    said = capsys.readouterr()
+    assert "expected a CUDA device, found none: measured on the CPU instead" in said.err
+    assert "MNIST in --data-root: expected MNIST/raw in it" in said.err
+    record = json.loads((tmp_path / "gpu.json").read_text())
+    [one] = record["target"]["rounds"]
+    assert "zoo" in one["samples"]
+    if "9 *" in peer:
+        assert any("expected ceil(8 * len(train_loader)), found none" in text for text in record["skipped"])
+        return
+    assert one["samples"]["cifar10-airbench"]["accuracy"] == 0.04  # one epoch of four steps
+    assert one["samples"]["cifar10-airbench"]["tta"] == 0.6  # it found the images
+    [case] = record["epochs"]
+    assert case["rounds"][0]["samples"].keys() == {"zoo", "plain"}
+    page = "\n".join(gpu.section(record))
+    assert "| cifar10-airbench | 4.00 % |" in page
+    assert "| SoftmaxRegression, CIFAR10, batch 128, bf16-mixed, 256 images |" in page
+
+
+PEAKS = {"32-true": 100.0, "bf16-mixed": 200.0}
+
+
+def test_a_peer_ships_as_it_is_on_a_gpu():
+    assert airbench.adapted(PEER, "cuda", None) == PEER
+    assert "ceil(4.5 * len(train_loader))" in airbench.adapted(PEER, "cuda", 4.5)
+
+
+def test_ceilings_are_of_the_size_that_they_are():
+    assert 1e-8 < canary.launch() < 1e-3
+    assert gpu.told_ceilings({**PEAKS, "copy": 10.0, "launch": 2.0}) == (
+        "ceilings: float32 0.1 TFLOP/s, bfloat16 0.2 TFLOP/s, copy 10 GB/s, a tiny operation 2.0 µs"
+    )
+
+
+def test_a_recipe_knows_its_aim():
+    assert target.aim(Path("mnist_99_fast.yaml")) == 0.99
+    assert target.aim(Path("cifar10_fastnet_94.yaml")) == 0.94
+    assert target.aim(Path("cifar10_fastnet.yaml")) == 0.9

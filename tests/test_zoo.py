@@ -10,6 +10,7 @@ import torch.nn.functional as F
 
 import datamodules
 import zoo
+from cli import main
 from zoo.runs.command import ZooCLI
 from zoo.schedules import Cosine
 
@@ -135,3 +136,43 @@ def test_a_model_made_in_python_saves_plain_values(tmp_path):
     model.on_save_checkpoint(content)
     torch.save(content, tmp_path / "c.ckpt")
     assert torch.load(tmp_path / "c.ckpt", weights_only=True)["hyper_parameters"]["hidden"] == (256,)
+
+
+# compiled networks
+
+
+@pytest.mark.slow
+def test_compiled_and_not_learn_alike(archive, tmp_path):
+    """As near as sums in another order allow; the compiler needs a minute."""
+    found = {}
+    for compiled in ("true", "false"):
+        folder = tmp_path / compiled
+        words = ["fit", "--data", "Digits", "--model", "MLP", "--model.hidden", "[16]", "--trainer.max_epochs", "2"]
+        main([*words, "--model.compile", compiled, "--run_dir", str(folder)])
+        found[compiled] = torch.load(folder / "checkpoints/best.ckpt", weights_only=True)["state_dict"]
+    for name, value in found["false"].items():
+        torch.testing.assert_close(found["true"][name], value, rtol=1e-3, atol=1e-4)
+
+
+def test_a_network_is_compiled_where_asked_and_keeps_its_names():
+    for asked in (True, False):
+        model = zoo.MLP((1, 8, 8), 10, compile=asked)
+        names = list(model.state_dict())
+        model.on_fit_start()
+        assert (model.net._compiled_call_impl is not None) == asked
+        assert list(model.state_dict()) == names
+
+
+def test_what_the_compiler_cannot_do_is_told_in_one_line():
+    """As where there is no C++ compiler; a shape that does not fit is still told as such."""
+
+    def fails(*args):
+        raise ValueError("no compiler on this machine")
+
+    model = zoo.MLP((1, 8, 8), 10, compile=True)
+    model.net.compile(backend=fails)
+    with pytest.raises(ValueError, match=r"^network in --model.compile: .*no compiler on this.*compile false$") as error:
+        model(torch.zeros(2, 1, 8, 8))
+    assert "\n" not in str(error.value)
+    with pytest.raises(ValueError, match=r"expected 1 × 8 × 8 \(C × H × W\), found 1 × 9 × 9"):
+        model(torch.zeros(2, 1, 9, 9))

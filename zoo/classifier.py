@@ -40,6 +40,8 @@ class Classifier(LightningModule):
         schedule: multiplies the learning rate as training goes on; None keeps it constant.
         label_smoothing: probability mass spread evenly over all classes, in training only (Szegedy et al. 2016,
             arXiv 1512.00567, §7), 0 to below 1.
+        compile: whether torch.compile makes the network into kernels of its own at the first step. That takes up to a
+            minute and can pay on a GPU; on a CPU it was slower than without.
     """
 
     def __init__(
@@ -49,6 +51,7 @@ class Classifier(LightningModule):
         optimizer: OptimizerCallable = lambda params: torch.optim.Adam(params, lr=1e-3, fused=True),
         schedule: Schedule | None = None,
         label_smoothing: float = 0.0,
+        compile: bool = False,
     ) -> None:
         super().__init__()
         if not 0 <= label_smoothing < 1:
@@ -88,7 +91,9 @@ class Classifier(LightningModule):
         try:
             return self.net(x)
         except RuntimeError as error:  # costs nothing as long as there is none
-            if text := misfit(self.net, type(self).__name__, x, self.hparams.get("in_shape")):
+            with torch.compiler.set_stance("force_eager"):  # compiled layers could not be watched
+                text = misfit(self.net, type(self).__name__, x, self.hparams.get("in_shape"))
+            if text := text or uncompiled(error):
                 raise ValueError(text) from error
             raise
 
@@ -134,6 +139,8 @@ class Classifier(LightningModule):
         for layer in self.net.modules():
             if isinstance(layer, SeesImages) and not layer.fitted:
                 layer.fit(self.training_images(slice(SEEN))[0])
+        if self.hparams.get("compile"):
+            self.net.compile()  # in place: no parameter changes its name
 
     def training_images(self, part: slice) -> tuple[Tensor, Tensor]:
         """Some training images, as batches hold them but without augmentation; alike everywhere.
@@ -238,6 +245,17 @@ class Classifier(LightningModule):
         self._counted = checkpoint.get("tally")
         held = checkpoint.get(self.CHECKPOINT_HYPER_PARAMS_KEY, {}).get("optimizer")
         self._settings_differ = held is not None and held != self.hparams.get("optimizer")
+
+
+def uncompiled(error: RuntimeError) -> str | None:
+    """What to say of an error if it is one of the compiler's; None if it is not."""
+    if not type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
+        return None
+    reason = next(line for line in reversed(str(error).split("\n\n")[0].splitlines()) if line.strip())
+    return (
+        "network in --model.compile: expected one that torch.compile can compile here, found one that it cannot"
+        f" ({reason.strip()[:160]}). Try: --model.compile false"
+    )
 
 
 def is_plain(value: Any) -> bool:

@@ -27,6 +27,7 @@ from benchmarks.setting import ROOT
 
 EVALUATED = 1000  # images at once in validation
 MEAN, STD = 0.1307, 0.3081  # of MNIST
+ACCELERATORS = {"cpu": "cpu", "cuda": "gpu"}
 Epochs = list[dict[str, float]]
 
 
@@ -49,7 +50,11 @@ def marked(path: Path) -> list[str]:
 def fit_words(case: Case, options: Namespace, folder: str) -> list[str]:
     """The command that is measured."""
     trainer = [f"--trainer.max_epochs={case.epochs}", f"--trainer.precision={case.precision}"]
-    trainer += ["--trainer.accelerator=cpu", "--figures=false", "--trainer.limit_test_batches=1"]
+    trainer += [
+        f"--trainer.accelerator={ACCELERATORS[options.device]}",
+        "--figures=false",
+        "--trainer.limit_test_batches=1",
+    ]
     return ["fit", *case.words(options), *trainer, "--run_dir", folder]
 
 
@@ -67,15 +72,17 @@ def plain(case: Case, options: Namespace, *, channels_last: bool = True) -> Epoc
     for layer in model.net:
         if hasattr(layer, "fit"):  # filters that are computed from images
             layer.fit(x[:5000])
-    net, optimizer = model.net, model.make_optimizer()
+    x, y, val_x, val_y = (array.to(options.device) for array in (x, y, val_x, val_y))
+    net = model.to(options.device).net
+    optimizer = model.make_optimizer()
     if not channels_last:
         net = net.to(memory_format=torch.contiguous_format)
-    half = torch.autocast("cpu", torch.bfloat16, enabled=case.precision == "bf16-mixed" and channels_last)
+    half = torch.autocast(options.device, torch.bfloat16, enabled=case.precision == "bf16-mixed" and channels_last)
     epochs: Epochs = []
     for _ in range(case.epochs):
         start = now()
         net.train()
-        order = torch.randperm(len(y))
+        order = torch.randperm(len(y), device=options.device)
         for i in range(len(y) // case.batch):
             index = order[i * case.batch : (i + 1) * case.batch]
             optimizer.zero_grad()
@@ -170,7 +177,7 @@ def run_here(text: str) -> None:
 
 def turn(contender: str, case: Case, options: Namespace) -> Callable[[], Sample]:
     """What runs a contender once, in a fresh process."""
-    passed = {"data_root": str(options.data_root), "workers": options.workers}
+    passed = {"data_root": str(options.data_root), "workers": options.workers, "device": options.device}
     passed["cifar10"] = str(options.cifar10) if options.cifar10 else None
     told = {"contender": contender, "case": case.plain(), "threads": options.threads, "options": passed}
     command = [sys.executable, "-W", "ignore", str(ROOT / "scripts/benchmark.py"), "turn", json.dumps(told)]

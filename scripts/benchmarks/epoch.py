@@ -67,7 +67,9 @@ def measure(case: Case, options: argparse.Namespace, top: dict[str, float], skip
     one = cost_of(case)
     least = floor(one, case.images, case.validation if case.whole else 0, case.precision, top)
     print(f"{case.name}, floor {least:.3f} s", flush=True)
-    rounds = play(contenders(case, options, skipped), options.rounds, partial(canary, options.clock), skipped)
+    rounds = play(
+        contenders(case, options, skipped), options.rounds, partial(canary, options.clock, options.device), skipped
+    )
     return {"case": case.plain(), "flop": one.training, "floor": least, "rounds": rounds}
 
 
@@ -131,8 +133,8 @@ def main(options: argparse.Namespace) -> None:
         assert wanted
         print(turn(options.only, wanted, options)()["seconds"])
         return
-    skipped: list[str] = []
-    top = peaks(options.clock)
+    skipped: list[str] = options.skipped
+    top = peaks(options.clock, options.device)
     how = setting(options)
     found = [measure(case, options, top, skipped) for case in cases(options, skipped)]
     best = best_canary(one for case in found for one in case["rounds"])

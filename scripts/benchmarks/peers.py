@@ -2,12 +2,13 @@
 
     pytorch-examples           github.com/pytorch/examples, mnist/main.py: its network, its schedule, accuracy by epoch
     lightning-hydra-template   github.com/ashleve/lightning-hydra-template: its data path and Trainer, our 784-256-10
-    cifar10-airbench           github.com/KellerJordan/cifar10-airbench, airbench94_muon.py: needs a CUDA device
+    cifar10-airbench           github.com/KellerJordan/cifar10-airbench, airbench94_muon.py: see airbench.py
 
-Nothing of them is copied or changed: what must differ is a flag of theirs. A peer that is not there or cannot run is
-said in one line, and the rest is measured.
+Nothing of them is copied: what must differ is a flag of theirs, or, where there is none, changed as it is read. A peer
+that is not there or cannot run is said in one line, and the rest is measured.
 """
 
+import json
 import os
 import re
 import subprocess
@@ -17,10 +18,12 @@ from argparse import Namespace
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 from pathlib import Path
+from statistics import fmean
 
 import torch
 
-from benchmarks.case import Case
+from benchmarks.airbench import write_images
+from benchmarks.case import Case, make
 from benchmarks.contenders import sample
 from benchmarks.marks import Marks, read
 from benchmarks.process import run
@@ -133,18 +136,27 @@ def variables(options: Namespace) -> dict[str, str]:
 
 
 def airbench(folder: Path, python: str, options: Namespace) -> Callable[[], Sample]:
-    """What runs all of its 200 trainings once; raises Failed without a CUDA device."""
-    if not torch.cuda.is_available():
-        raise Failed(
-            "device of cifar10-airbench in --peer: expected a CUDA device, found none. Try: a machine with one"
-        )
+    """What runs it on the device that is measured: once, or on a GPU, where it is compiled first, `--runs` times."""
+    program = str(ROOT / "scripts/benchmarks/airbench.py")
+    runs = options.runs if options.device == "cuda" else 1
 
     def turn() -> Sample:
-        with tempfile.TemporaryDirectory() as outputs:
-            ended = run([python, str(folder / FILES["cifar10-airbench"])], options.threads, folder=Path(outputs))
-        found = re.search(r"Mean: ([\d.]+)", ended.said)
-        if not found:
-            raise Failed("peer cifar10-airbench in airbench94_muon.py: expected a mean accuracy, found none")
-        return {"seconds": ended.seconds, "accuracy": float(found[1])}
+        with tempfile.TemporaryDirectory() as place:
+            images = Path(place, "images.pt")
+            write_images(images, arrays_of(Case("FastNet", "CIFAR10"), options))
+            words = ["--device", options.device, "--runs", str(runs), "--images", str(images)]
+            command = [python, program, str(folder / FILES["cifar10-airbench"]), *words, *options.peer_flags.split()]
+            ended = run(command, options.threads)
+        found = json.loads(ended.said.splitlines()[-1])
+        middle = {key: fmean(one[key] for one in found) for key in found[0]}
+        return {"seconds": ended.seconds, "training": middle["seconds"], **{k: middle[k] for k in ("accuracy", "tta")}}
 
     return turn
+
+
+def arrays_of(case: Case, options: Namespace) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    """Images and labels of training and test; only the first `--images` of each, if that is set."""
+    data, _ = make(case, options)
+    data.setup("fit")
+    parts = [data.part(split) for split in ("train", "test")]
+    return [(x[: options.images], y[: options.images]) for x, y in parts]

@@ -104,7 +104,8 @@ def counted(rounds: Sequence[Round], best: Mapping[str, float] | None = None) ->
     kept = quiet(rounds, best)
     if len(kept) >= LEAST:
         return kept, f"{len(kept)} of {len(rounds)} rounds"
-    return list(rounds), f"all {len(rounds)} rounds, as only {len(kept)} were quiet"
+    found = {0: "none was", 1: "only one was"}.get(len(kept), f"only {len(kept)} were")
+    return list(rounds), f"all {len(rounds)} rounds, as {found} quiet"
 
 
 def values(rounds: Iterable[Round], name: str, what: str = "seconds") -> list[float]:

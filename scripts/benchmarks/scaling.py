@@ -71,7 +71,10 @@ def measure(points: Points, options: argparse.Namespace, top: dict[str, float], 
         one = cost_of(case)
         least = floor(one, case.images, 0, case.precision, top)
         found.append({"place": place, "case": case.plain(), "flop": one.training, "floor": least})
-    return {"points": found, "rounds": play(turns, options.rounds, partial(canary, options.clock), skipped)}
+    return {
+        "points": found,
+        "rounds": play(turns, options.rounds, partial(canary, options.clock, options.device), skipped),
+    }
 
 
 def per_image(one: dict[str, Any], best: dict[str, float]) -> list[tuple[float, float, float]]:
@@ -143,8 +146,8 @@ def main(options: argparse.Namespace) -> None:
     axes = [axis for axis in AXES if axis in options.axes]
     if not axes:
         return
-    skipped: list[str] = []
-    top = peaks(options.clock)
+    skipped: list[str] = options.skipped
+    top = peaks(options.clock, options.device)
     record: dict[str, Any] = {"setting": setting(options), "peaks": top, "skipped": skipped, "axes": {}}
     for axis in axes:
         print(axis, flush=True)

@@ -45,9 +45,9 @@ def start(name: str, options: argparse.Namespace) -> Callable[[], Sample]:
 
 def main(options: argparse.Namespace) -> None:
     """Runs the rounds and says what came out."""
-    skipped: list[str] = []
+    skipped: list[str] = options.skipped
     turns = {name: start(name, options) for name in COMMANDS}
-    rounds = play(turns, options.rounds, partial(canary, options.clock), skipped)
+    rounds = play(turns, options.rounds, partial(canary, options.clock, options.device), skipped)
     print(summary(rounds))
     keep({"setting": setting(options), "skipped": skipped, "rounds": rounds}, options, "startup")
 

@@ -9,13 +9,13 @@ _zoo_flags() { # of a verb, or of a class
         download) echo '--data --debug --help' ;;
         Arrays) echo '--data.augment --data.batch_size --data.normalize --data.path --data.root --data.shuffle_pixels --data.train_size --data.val_size' ;;
         CIFAR10|Digits|FashionMNIST|MNIST) echo '--data.augment --data.batch_size --data.normalize --data.root --data.shuffle_pixels --data.train_size --data.val_size' ;;
-        ConvNet) echo '--model.activation --model.channels --model.depth --model.dropout --model.init --model.kernel_size --model.label_smoothing --model.norm --model.optimizer --model.pool --model.schedule' ;;
-        FastNet) echo '--model.activation --model.channels --model.depth --model.head_scale --model.init --model.label_smoothing --model.optimizer --model.schedule --model.whiten_kernel' ;;
-        LeNet) echo '--model.activation --model.channels --model.dropout --model.hidden --model.init --model.kernel_size --model.label_smoothing --model.norm --model.optimizer --model.pool --model.schedule' ;;
-        MLP) echo '--model.activation --model.dropout --model.hidden --model.init --model.label_smoothing --model.norm --model.optimizer --model.schedule' ;;
-        ResNet) echo '--model.activation --model.channels --model.depth --model.dropout --model.init --model.kernel_size --model.label_smoothing --model.norm --model.optimizer --model.schedule' ;;
-        SoftmaxRegression) echo '--model.init --model.label_smoothing --model.optimizer --model.schedule' ;;
-        ViT) echo '--model.activation --model.depth --model.dropout --model.heads --model.init --model.label_smoothing --model.mlp_ratio --model.optimizer --model.patch_size --model.positions --model.schedule --model.width' ;;
+        ConvNet) echo '--model.activation --model.channels --model.compile --model.depth --model.dropout --model.init --model.kernel_size --model.label_smoothing --model.norm --model.optimizer --model.pool --model.schedule' ;;
+        FastNet) echo '--model.activation --model.channels --model.compile --model.depth --model.head_scale --model.init --model.label_smoothing --model.optimizer --model.schedule --model.whiten_kernel' ;;
+        LeNet) echo '--model.activation --model.channels --model.compile --model.dropout --model.hidden --model.init --model.kernel_size --model.label_smoothing --model.norm --model.optimizer --model.pool --model.schedule' ;;
+        MLP) echo '--model.activation --model.compile --model.dropout --model.hidden --model.init --model.label_smoothing --model.norm --model.optimizer --model.schedule' ;;
+        ResNet) echo '--model.activation --model.channels --model.compile --model.depth --model.dropout --model.init --model.kernel_size --model.label_smoothing --model.norm --model.optimizer --model.schedule' ;;
+        SoftmaxRegression) echo '--model.compile --model.init --model.label_smoothing --model.optimizer --model.schedule' ;;
+        ViT) echo '--model.activation --model.compile --model.depth --model.dropout --model.heads --model.init --model.label_smoothing --model.mlp_ratio --model.optimizer --model.patch_size --model.positions --model.schedule --model.width' ;;
         torch.optim.ASGD) echo '--model.optimizer.alpha --model.optimizer.capturable --model.optimizer.differentiable --model.optimizer.foreach --model.optimizer.lambd --model.optimizer.lr --model.optimizer.maximize --model.optimizer.t0 --model.optimizer.weight_decay' ;;
         torch.optim.Adadelta) echo '--model.optimizer.capturable --model.optimizer.differentiable --model.optimizer.eps --model.optimizer.foreach --model.optimizer.lr --model.optimizer.maximize --model.optimizer.rho --model.optimizer.weight_decay' ;;
         torch.optim.Adafactor) echo '--model.optimizer.beta2_decay --model.optimizer.d --model.optimizer.eps --model.optimizer.foreach --model.optimizer.lr --model.optimizer.maximize --model.optimizer.weight_decay' ;;
@@ -42,7 +42,7 @@ _zoo_values() { # of a flag
     case $1 in
         --data) echo 'Arrays CIFAR10 Digits FashionMNIST MNIST' ;;
         --data.normalize) echo 'none unit symmetric standard' ;;
-        --figures|--model.optimizer.amsgrad|--model.optimizer.capturable|--model.optimizer.centered|--model.optimizer.decoupled_weight_decay|--model.optimizer.differentiable|--model.optimizer.foreach|--model.optimizer.fused|--model.optimizer.maximize|--model.optimizer.nesterov|--model.optimizer.unit_filters|--return_predictions|--seed_everything|--trainer.barebones|--trainer.benchmark|--trainer.detect_anomaly|--trainer.enable_autolog_hparams|--trainer.enable_checkpointing|--trainer.enable_model_summary|--trainer.enable_progress_bar|--trainer.fast_dev_run|--trainer.inference_mode|--trainer.logger|--trainer.sync_batchnorm|--trainer.use_distributed_sampler|--verbose|--weights_only) echo 'true false' ;;
+        --figures|--model.compile|--model.optimizer.amsgrad|--model.optimizer.capturable|--model.optimizer.centered|--model.optimizer.decoupled_weight_decay|--model.optimizer.differentiable|--model.optimizer.foreach|--model.optimizer.fused|--model.optimizer.maximize|--model.optimizer.nesterov|--model.optimizer.unit_filters|--return_predictions|--seed_everything|--trainer.barebones|--trainer.benchmark|--trainer.detect_anomaly|--trainer.enable_autolog_hparams|--trainer.enable_checkpointing|--trainer.enable_model_summary|--trainer.enable_progress_bar|--trainer.fast_dev_run|--trainer.inference_mode|--trainer.logger|--trainer.sync_batchnorm|--trainer.use_distributed_sampler|--verbose|--weights_only) echo 'true false' ;;
         --model) echo 'ConvNet FastNet LeNet MLP ResNet SoftmaxRegression ViT' ;;
         --model.activation) echo 'relu sigmoid tanh leaky_relu prelu elu selu silu gelu identity' ;;
         --model.init) echo 'he_normal he_uniform xavier_normal xavier_uniform normal uniform orthogonal dirac zeros pytorch' ;;

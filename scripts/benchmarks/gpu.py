@@ -1,0 +1,134 @@
+"""A GPU in ten minutes: what it can do, what Lightning costs on it, FastNet beside airbench94_muon; fetches nothing.
+
+    python scripts/benchmark.py gpu --data-root DIR --cifar10 OUT.npz --peer cifar10-airbench=DIR
+    python scripts/benchmark.py gpu … --quick --device cpu                                        whether it would run
+
+    ceilings   matrix product and convolution in float32 and bfloat16, copy, and one tiny operation after another
+    accuracy   FastNet's recipe through `fit`, over seeds, beside the peer on the same images
+    epochs     every model on MNIST and CIFAR-10, all images, `fit` beside the bare loop: the ratio is Lightning's tax
+
+Rounds of epochs go on until `--seconds` are over, so that all of it fits into one call on a borrowed machine; what has
+been measured until then is printed and kept.
+"""
+
+import argparse
+import time
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmarks import epoch, target
+from benchmarks.canary import canary, launch, peaks
+from benchmarks.case import HEAVY, IMAGES, MODELS, Case, cost_of, read_case
+from benchmarks.contenders import turn
+from benchmarks.floors import floor
+from benchmarks.rounds import best_canary, play, tell
+from benchmarks.setting import ROOT, keep, not_measured, setting, told
+
+RECIPE = ROOT / "configs/recipes/cifar10_fastnet_94.yaml"
+QUICK = ("--trainer.max_epochs=1", "--data.train_size=400", "--data.val_size=100", "--data.batch_size=100")
+QUICK_IMAGES, QUICK_PEER = 256, 2000  # a batch of the peer's
+
+
+def ceilings(options: argparse.Namespace) -> dict[str, float]:
+    """What the device can do: GFLOP/s by precision, GB/s, and microseconds of a tiny operation."""
+    return {**peaks("wall", options.device), "launch": 1e6 * launch(options.device)}
+
+
+def told_ceilings(top: dict[str, float]) -> str:
+    """Ceilings in a line."""
+    names = {"32-true": "float32", "bf16-mixed": "bfloat16"}
+    speeds = ", ".join(f"{name} {top[kind] / 1000:.1f} TFLOP/s" for kind, name in names.items())
+    return f"ceilings: {speeds}, copy {top['copy']:.0f} GB/s, a tiny operation {top['launch']:.1f} µs"
+
+
+def cases(options: argparse.Namespace) -> list[Case]:
+    """Each model on both data sets, all images; with `--quick` a few."""
+    found = []
+    for model in MODELS if options.model == ["all"] else options.model:
+        for data in options.data:
+            case = Case(model, data, options.batch, options.precision, IMAGES[data])
+            case = replace(case, images=QUICK_IMAGES, epochs=2) if options.quick else case
+            heavy = cost_of(case).training * case.images > 10 * HEAVY
+            found.append(replace(case, epochs=2) if heavy else case)
+    return found
+
+
+def accuracy(options: argparse.Namespace, skipped: list[str]) -> dict[str, Any]:
+    """FastNet and the peer, with one round a seed."""
+    options.recipe, options.accuracy = options.recipe.absolute(), target.aim(options.recipe)
+    if options.quick:
+        options.more, options.images, options.peer_flags, options.runs = QUICK, QUICK_PEER, "--epochs 1", 1
+    turns = target.contenders(options, skipped)
+    peers = {name: turns.pop(name) for name in list(turns) if name != "zoo"}
+    check = partial(canary, "wall", options.device)
+    rounds = play({**peers, **turns}, 1, check, skipped)  # a peer is compiled anew in each process: once must do
+    rounds += play(turns, options.seeds - 1, check, skipped)
+    return {"recipe": options.recipe.stem, "accuracy": options.accuracy, "rounds": rounds}
+
+
+def epochs(options: argparse.Namespace, top: dict[str, float], skipped: list[str], end: float) -> list[dict[str, Any]]:
+    """Rounds over all cases, for as long as there is time for another like the last."""
+    records: list[dict[str, Any]] = []
+    for case in cases(options):
+        one = cost_of(case)
+        least = floor(one, case.images, case.validation, case.precision, top)
+        records.append({"case": case.plain(), "flop": one.training, "floor": least, "rounds": []})
+    for done in range(options.rounds):
+        began = time.monotonic()
+        for record in records:
+            case = read_case(record["case"])
+            if time.monotonic() > end:
+                break
+            print(case.name, flush=True)
+            turns = {name: turn(name, case, options) for name in ("zoo", "plain")}
+            record["rounds"] += play(turns, 1, partial(canary, "wall", options.device), skipped, seed=done)
+        if 2 * time.monotonic() - began > end:
+            break
+    return [record for record in records if record["rounds"]]
+
+
+def main(options: argparse.Namespace) -> None:
+    """Measures the three parts, one after the other, and says what came out."""
+    end = time.monotonic() + options.seconds
+    skipped: list[str] = options.skipped
+    name = torch.cuda.get_device_name() if options.device == "cuda" else "CPU"
+    record: dict[str, Any] = {"setting": {**setting(options), "device": name}, "skipped": skipped}
+    record["ceilings"] = ceilings(options)
+    print(f"{name}, {told_ceilings(record['ceilings'])}", flush=True)
+    if not options.data_root.joinpath("MNIST/raw").is_dir() and "MNIST" in options.data:
+        options.data = [data for data in options.data if data != "MNIST"]
+        tell("MNIST in --data-root: expected MNIST/raw in it, found none. Try: --data-root DIR", skipped)
+    record["target"] = accuracy(options, skipped)
+    if any("zoo" in one["samples"] for one in record["target"]["rounds"]):
+        print(target.summary(record["target"]), flush=True)
+    keep(record | {"epochs": []}, options, "gpu")  # should the time be over before the end
+    record["epochs"] = epochs(options, record["ceilings"], skipped, end)
+    best = best_canary(one for case in record["epochs"] for one in case["rounds"])
+    for one in record["epochs"]:
+        print(epoch.summary(one, best))
+    keep(record, options, "gpu")
+
+
+def section(record: dict[str, Any]) -> list[str]:
+    """The record in words and tables."""
+    lines = [f"{record['setting']['device']}; {told(record['setting'])}", "", f"{told_ceilings(record['ceilings'])}."]
+    lines = [*lines, "", *target.section({"setting": record["setting"], **record["target"]})]
+    return [*lines, *epoch.section({"setting": record["setting"], "cases": record["epochs"]}), *not_measured(record)]
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """What can be set."""
+    parser.set_defaults(device="cuda", rounds=20, workers=0, clock="wall", images=None, peer_flags="", more=())
+    parser.add_argument("--recipe", type=Path, default=RECIPE, help="FastNet's")
+    parser.add_argument("--seeds", type=int, default=5, help="of FastNet")
+    parser.add_argument("--runs", type=int, default=5, help="of the peer, in one process")
+    parser.add_argument("--model", nargs="+", default=["all"], choices=[*MODELS, "all"])
+    parser.add_argument("--data", nargs="+", default=list(IMAGES), choices=list(IMAGES))
+    parser.add_argument("--batch", type=int, default=128)
+    parser.add_argument("--precision", default="bf16-mixed", choices=["32-true", "bf16-mixed"])
+    parser.add_argument("--seconds", type=float, default=540, help="no new epochs are begun after so many")
+    parser.add_argument("--quick", action="store_true", help="a few images, one epoch: does it run?")
