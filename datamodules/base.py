@@ -23,7 +23,9 @@ from datamodules.sharing import shared
 from datamodules.splits import stratified_order
 
 DEFAULT_BATCH_SIZE = 128
-EVAL_BATCH_SIZE = 1000  # images per evaluation step: large enough to be fast, small enough for any device's memory
+EVAL_BATCH_SIZE = (
+    200  # images per evaluation step: more were no faster, and their maps need room that training does not
+)
 
 
 class Images(NamedTuple):

@@ -47,6 +47,24 @@ def assert_equal(found: list[Batch], expected: list[Batch]) -> None:
         assert all(a.equal(b) and a.dtype == b.dtype for a, b in zip(one, other, strict=True))
 
 
+@given(st.integers(3, 37), st.integers(1, 3), st.integers(0, 4), st.booleans())
+def test_batches_made_together_are_those_made_one_by_one(batch_size: int, world: int, start: int, train: bool) -> None:
+    """Also for each of several devices, after a resume in mid-epoch, and in the last, incomplete batch."""
+    for rank in range(world):
+        loader = batches(batch_size, train=train, rank=rank, world_size=world)
+        found: list[list[Batch]] = []
+        for together in (0, 3 * batch_size * IMAGES[0].numel()):
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr("datamodules.batches.TOGETHER", together)
+                assert loader.together() == (3 if together and batch_size % world == 0 else 1)
+                loader.load_state_dict({"position": start})
+                found.append([])
+                for batch in loader:
+                    found[-1].append(batch)
+                    assert loader.state_dict() == {"position": len(found[-1]) + start % max(1, len(loader))}
+        assert_equal(*found)
+
+
 @given(st.integers(1, 37), st.integers(0, 5))
 def test_training_epoch_visits_distinct_images_of_the_split(batch_size: int, epoch: int) -> None:
     loader = batches(batch_size, augmentation=None)

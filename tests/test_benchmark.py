@@ -6,6 +6,7 @@ import sys
 from argparse import Namespace
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -376,9 +377,11 @@ if __name__ == "__main__":
 def colour_images(tmp_path):
     """An archive in the shape of CIFAR-10."""
     draw = np.random.default_rng(0)
-    arrays = {f"{split}_images": draw.integers(0, 256, (600, 32, 32, 3), np.uint8) for split in ("train", "test")}
-    labels = {f"{split}_labels": np.arange(600) % 10 for split in ("train", "test")}
-    np.savez(tmp_path / "images.npz", **arrays, **labels)
+    arrays: dict[str, Any] = {
+        f"{split}_images": draw.integers(0, 256, (600, 32, 32, 3), np.uint8) for split in ("train", "test")
+    }
+    arrays |= {f"{split}_labels": np.arange(600) % 10 for split in ("train", "test")}
+    np.savez(tmp_path / "images.npz", **arrays)
     return tmp_path / "images.npz"
 
 

@@ -3,16 +3,19 @@
 import os
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
+from lightning import Callback
+from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.profilers import SimpleProfiler
 
 import datamodules
 from cli import VERBS, main
 from zoo.runs.command import ZooCLI
-from zoo.runs.unprofiled import Unprofiled
+from zoo.runs.empty_hooks import EACH_STEP, Unprofiled, pass_over_empty
 
 ROOT = Path(__file__).parents[1]
 HEAVY = ("torch", "lightning", "numpy", "yaml", "jsonargparse")
@@ -69,3 +72,42 @@ def test_a_profiler_is_there_only_if_it_is_asked_for(flags: list[str], kind: Any
     assert type(profiler) is kind
     with profiler.profile("an action"), profiler.profile("another within it"):
         pass
+
+
+def test_hooks_of_a_step_that_do_nothing_are_passed_over():
+    class Own(Callback):
+        """Does something at one hook of its own, and at one of its instance."""
+
+        def on_after_backward(self, trainer, pl_module):
+            pass
+
+    class Heir(Own):
+        """Has it from another."""
+
+    callbacks = [Own(), Heir(), ModelCheckpoint()]
+    vars(callbacks[0])["on_before_backward"] = print
+    pass_over_empty(callbacks)
+    kept = [{hook for hook in EACH_STEP if getattr(callback, hook) is not None} for callback in callbacks]
+    assert kept == [
+        {"on_after_backward", "on_before_backward"},
+        {"on_after_backward"},
+        {hook for hook in EACH_STEP if hook in vars(ModelCheckpoint)},
+    ]
+
+
+def test_the_hooks_of_a_training_step_are_known():
+    """What Lightning calls in each step and is not known here would go on costing."""
+    calls: Counter[str] = Counter()
+
+    class Counting(Callback):
+        """Counts the calls of all hooks."""
+
+    for hook in (name for name in vars(Callback) if name.startswith("on_")):
+        setattr(Counting, hook, lambda self, *args, hook=hook, **kwargs: calls.update([hook]))
+    words = ["--data", "Digits", "--data.batch_size", "100", "--model", "MLP", "--trainer.max_epochs", "1"]
+    command: Any = ZooCLI(datamodules.ImageDataModule, words, run=False)
+    command.trainer.callbacks.append(Counting())
+    command.trainer.fit(command.model, datamodule=command.datamodule)
+    steps = calls["on_train_batch_end"]
+    assert steps == 12
+    assert {hook for hook, count in calls.items() if count >= steps} == set(EACH_STEP[:6])

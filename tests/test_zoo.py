@@ -171,7 +171,7 @@ def test_what_the_compiler_cannot_do_is_told_in_one_line():
 
     model = zoo.MLP((1, 8, 8), 10, compile=True)
     model.net.compile(backend=fails)
-    with pytest.raises(ValueError, match=r"^network in --model.compile: .*no compiler on this.*compile false$") as error:
+    with pytest.raises(ValueError, match=r"^network in --model.compile: .*no compiler.*compile false$") as error:
         model(torch.zeros(2, 1, 8, 8))
     assert "\n" not in str(error.value)
     with pytest.raises(ValueError, match=r"expected 1 × 8 × 8 \(C × H × W\), found 1 × 9 × 9"):

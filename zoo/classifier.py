@@ -70,6 +70,14 @@ class Classifier(LightningModule):
         self._settings_differ = False  # from those of the checkpoint that the run goes on from
         self._total_steps = 1.0  # of the whole training
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        # Lightning writes down the name of the running hook forty times a step: it is no parameter, buffer or layer,
+        # and need not be looked for among them
+        if name == "_current_fx_name":
+            self.__dict__[name] = value
+        else:
+            super().__setattr__(name, value)
+
     @classmethod
     def load_from_checkpoint(cls, checkpoint_path: str | Path, *args: Any, **kwargs: Any) -> Self:  # type: ignore[override]
         """As Lightning's, for a file on this machine: whoever wrote it, nothing in it is run or imported.

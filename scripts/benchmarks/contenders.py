@@ -25,7 +25,7 @@ from benchmarks.process import run
 from benchmarks.rounds import Sample
 from benchmarks.setting import ROOT
 
-EVALUATED = 1000  # images at once in validation
+EVALUATED = 200  # images at once in validation
 MEAN, STD = 0.1307, 0.3081  # of MNIST
 ACCELERATORS = {"cpu": "cpu", "cuda": "gpu"}
 Epochs = list[dict[str, float]]

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks import curves, epoch, memory, safety, scaling, startup, studies, target, wandb
+from benchmarks import curves, epoch, gpu, memory, safety, scaling, startup, studies, target, wandb
 from benchmarks.aims import LINEAR, MEMORY, pairs
 from benchmarks.case import read_case
 from benchmarks.rounds import best_canary, counted, interval, ratios, values
@@ -29,6 +29,7 @@ PARTS: list[tuple[str, str, str, Callable[[Record], list[str]]]] = [
     ("Time to an accuracy", "target", "benchmark_target_*.json", target.section),
     ("Cold commands", "startup", "benchmark_startup.json", startup.section),
     ("Memory of a whole fit", "memory", "benchmark_memory.json", memory.section),
+    ("On a GPU", "gpu", "benchmark_gpu.json", gpu.section),
     ("Cost against size", "scaling width depth data batch", "benchmark_cost.json", scaling.section),
 ]
 

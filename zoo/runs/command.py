@@ -32,6 +32,7 @@ from zoo.loggers.run_logger import BeginLoggers, RunFacts, ending, log_result
 from zoo.runs.checkpoints import SafeCheckpointIO, read_checkpoint, resumable
 from zoo.runs.devices import FORKING, check_devices, check_strategy
 from zoo.runs.diagnostics import DiagnosticsFile
+from zoo.runs.empty_hooks import Unprofiled, pass_over_empty
 from zoo.runs.figures import draw_run
 from zoo.runs.folder import RECORDED, OpenRun, RunFolder
 from zoo.runs.imports import restrict, smuggled
@@ -46,7 +47,6 @@ from zoo.runs.record import make_record, show_table, write_record
 from zoo.runs.restoring import Restoring
 from zoo.runs.signals import StopSignals
 from zoo.runs.states import check_states, check_training
-from zoo.runs.unprofiled import Unprofiled
 from zoo.runs.wandb_mode import Settled, settle, without_repeats
 from zoo.runs.words import add_allow_import, complete, without_imports
 
@@ -256,6 +256,7 @@ class ZooCLI(LightningCLI):
             callbacks = [*without_averaging(callbacks), self.mistakes, self.predictions]
         self.restoring = Restoring(self.checkpoint)
         trainer = self._instantiate_trainer({**config, "callbacks": [self.restoring, *callbacks]}, [])
+        pass_over_empty(trainer.callbacks)  # type: ignore[attr-defined]
         if isinstance(trainer.strategy.launcher, _MultiProcessingLauncher):  # DDPStrategy with a start_method
             check_strategy(FORKING[0])
         # Lightning's own handlers save and talk to other processes in the middle of a step
