@@ -22,7 +22,7 @@ from benchmarks.case import MODELS, Case, cost_of, read_case, sized
 from benchmarks.contenders import fit_words, sample
 from benchmarks.floors import Cost, cost, floor
 from benchmarks.marks import epoch as between
-from benchmarks.peers import named, place, reached, template_words
+from benchmarks.peers import named, place, pytorch_examples, reached, template_words
 from benchmarks.rounds import Failed, counted, interval, play, quiet, ratios
 from benchmarks.setting import anonymous, tidy
 from zoo.runs.messages import UsageError
@@ -313,8 +313,20 @@ def test_a_peer_without_its_program_is_told(tmp_path):
 
 def test_a_peer_is_timed_to_the_first_epoch_that_reaches_the_target():
     curve = [(10.0, 0.98), (20.0, 0.991), (30.0, 0.989)]
-    assert reached(curve, 0.99) == {"seconds": 20.0, "accuracy": 0.991, "whole": 30.0, "last": 0.989}
-    assert reached(curve, 0.995)["seconds"] == 30.0
+    assert reached(curve, 0.99) == {"seconds": 20.0, "accuracy": 0.991, "epochs": 2.0}
+    assert reached(curve, 0.995) == {"seconds": 30.0, "accuracy": 0.989, "epochs": 3.0}
+
+
+def test_a_peer_is_stopped_where_it_has_reached_the_target(tmp_path):
+    program = (
+        "import time\nfor right in (97, 99, 98):\n    print(f'Accuracy: {right}/100', flush=True)\ntime.sleep(60)\n"
+    )
+    (tmp_path / "mnist").mkdir()
+    (tmp_path / "mnist/main.py").write_text(program)
+    options = Namespace(data_root=tmp_path, peer_flags="", threads=1, accuracy=0.99)
+    sample = pytorch_examples(tmp_path, sys.executable, options)()
+    assert (sample["accuracy"], sample["epochs"]) == (0.99, 2.0)
+    assert sample["seconds"] < 30
 
 
 def test_contenders_get_the_same_images_and_batches():

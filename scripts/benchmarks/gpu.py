@@ -62,11 +62,9 @@ def accuracy(options: argparse.Namespace, skipped: list[str]) -> dict[str, Any]:
     options.recipe, options.accuracy = options.recipe.absolute(), target.aim(options.recipe)
     if options.quick:
         options.more, options.images, options.peer_flags, options.runs = QUICK, QUICK_PEER, "--epochs 1", 1
-    turns = target.contenders(options, skipped)
-    peers = {name: turns.pop(name) for name in list(turns) if name != "zoo"}
+    options.peer_rounds = 1  # it is compiled anew in each process, but runs more than once in one
     check = partial(canary, "wall", options.device)
-    rounds = play({**peers, **turns}, 1, check, skipped)  # a peer is compiled anew in each process: once must do
-    rounds += play(turns, options.seeds - 1, check, skipped)
+    rounds = target.rounds_of(target.contenders(options, skipped), options, skipped, check)
     return {"recipe": options.recipe.stem, "accuracy": options.accuracy, "rounds": rounds}
 
 

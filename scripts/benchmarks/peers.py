@@ -11,6 +11,7 @@ that is not there or cannot run is said in one line, and the rest is measured.
 import json
 import os
 import re
+import signal
 import subprocess
 import tempfile
 import time
@@ -100,7 +101,7 @@ def template_words(case: Case, options: Namespace, outputs: str, marks: Path) ->
 
 
 def pytorch_examples(folder: Path, python: str, options: Namespace) -> Callable[[], Sample]:
-    """What runs the example once, as it is, and says when which accuracy was reached."""
+    """What runs the example, as it is, until it has reached the accuracy, and says when that was."""
 
     def turn() -> Sample:
         with tempfile.TemporaryDirectory() as place:
@@ -112,12 +113,15 @@ def pytorch_examples(folder: Path, python: str, options: Namespace) -> Callable[
             )
             start = time.perf_counter()
             assert process.stdout
-            curve = [
-                (time.perf_counter() - start, int(found[1]) / int(found[2]))
-                for line in process.stdout
-                if (found := TESTED.search(line))
-            ]
-            if process.wait() or not curve:
+            curve: list[tuple[float, float]] = []
+            for line in process.stdout:
+                if found := TESTED.search(line):
+                    curve.append((time.perf_counter() - start, int(found[1]) / int(found[2])))
+                    if curve[-1][1] >= options.accuracy:
+                        process.terminate()  # what follows is not asked for
+                        break
+            process.stdout.close()
+            if not curve or process.wait() not in (0, -signal.SIGTERM):
                 raise Failed(f"peer pytorch-examples in {FILES['pytorch-examples']}: expected accuracies, found none")
         return reached(curve, options.accuracy)
 
@@ -125,9 +129,9 @@ def pytorch_examples(folder: Path, python: str, options: Namespace) -> Callable[
 
 
 def reached(curve: Sequence[tuple[float, float]], accuracy: float) -> Sample:
-    """Seconds until a curve first was at least at this accuracy; all of them, if it never was."""
-    seconds, best = next(((s, a) for s, a in curve if a >= accuracy), curve[-1])
-    return {"seconds": seconds, "accuracy": best, "whole": curve[-1][0], "last": curve[-1][1]}
+    """Seconds and epochs until a curve first was at least at this accuracy; all of them, if it never was."""
+    epoch = next((i for i, (_, a) in enumerate(curve) if a >= accuracy), len(curve) - 1)
+    return {"seconds": curve[epoch][0], "accuracy": curve[epoch][1], "epochs": float(epoch + 1)}
 
 
 def variables(options: Namespace) -> dict[str, str]:

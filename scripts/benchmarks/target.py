@@ -165,6 +165,18 @@ def check(options: argparse.Namespace) -> None:
         raise UsageError(f"share in --accuracy: expected above 0 and below 1, found {options.accuracy:g}. Try: 0.99")
 
 
+def rounds_of(
+    turns: dict[str, Callable[[], Sample]],
+    options: argparse.Namespace,
+    skipped: list[str],
+    check: Callable[[], dict[str, float]],
+) -> list[Round]:
+    """A round for each seed; peers take part in the first so many."""
+    with_peers = min(options.peer_rounds or options.seeds, options.seeds)
+    rounds = play(turns, with_peers, check, skipped)
+    return rounds + play({"zoo": turns["zoo"]}, options.seeds - with_peers, check, skipped)
+
+
 def main(options: argparse.Namespace) -> None:
     """Trains all seeds and says what came out."""
     skipped: list[str] = options.skipped
@@ -185,6 +197,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--recipe", type=Path, required=True, help="a complete run, such as configs/recipes/NAME.yaml")
     parser.set_defaults(images=None, more=())
     parser.add_argument("--accuracy", type=float, help="target, in [0, 1]; 0.99 for MNIST, 0.9 for CIFAR-10 if unset")
-    parser.add_argument("--seeds", type=int, default=10, help="seeds 0, 1, …; peers run once with each")
+    parser.add_argument("--seeds", type=int, default=10, help="seeds 0, 1, …")
+    parser.add_argument("--peer-rounds", type=int, help="in how many rounds peers take part; in all if unset")
     parser.add_argument("--runs", type=int, default=5, help="of cifar10-airbench on a GPU, in one process")
     parser.add_argument("--peer-flags", default="", help="flags of a peer, as '--epochs 3'; none runs it as it ships")
