@@ -26,6 +26,7 @@ def setting(options: argparse.Namespace) -> dict[str, Any]:
         "clock": options.clock,
         "load": [round(load, 2) for load in os.getloadavg()],
         "python": sys.version.split()[0],
+        "commit": commit(ROOT),
         "versions": {name: version(name) for name in PACKAGES},
         "peers": {name: commit(folder) for name, folder in options.peers.items()},
     }
@@ -67,7 +68,8 @@ def told(how: dict[str, Any]) -> str:
     load = f"load {how['load'][0]:.1f} at the start" if "load" in how else ""
     versions = ", ".join(f"{name} {number}" for name, number in how.get("versions", {}).items())
     peers = ", ".join(f"{name} {commit[:7]}" for name, commit in how.get("peers", {}).items())
-    sentence = "; ".join(part for part in (*parts, clock, load, versions, peers, how.get("note", "")) if part)
+    at = f"at commit {how['commit'][:7]}" if "commit" in how else ""
+    sentence = "; ".join(part for part in (*parts, clock, load, at, versions, peers, how.get("note", "")) if part)
     command = f"`{how['command']}`: " if "command" in how else ""
     return f"{command}{sentence}."
 
