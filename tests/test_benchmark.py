@@ -70,6 +70,11 @@ def test_noisy_rounds_are_dropped(kind, speed, kept):
     assert counted(rounds) == (rounds[:kept], f"{kept} of 5 rounds")
 
 
+def test_one_lucky_canary_makes_no_other_noisy():
+    rounds = [one_round(zoo=1.0) for _ in range(4)] + [one_round(STEADY, {**STEADY, "copy": 20.0}, zoo=1.0)]
+    assert len(quiet(rounds)) == 5
+
+
 def test_too_few_quiet_rounds_are_said_to_be():
     slow = {"gemm": 50.0, "copy": 10.0}
     rounds = [one_round(zoo=1.0), one_round(slow, zoo=1.0), one_round(slow, zoo=1.0)]
