@@ -331,7 +331,7 @@ def test_a_peer_is_stopped_where_it_has_reached_the_target(tmp_path):
     options = Namespace(data_root=tmp_path, peer_flags="", threads=1, accuracy=0.99)
     sample = pytorch_examples(tmp_path, sys.executable, options)()
     assert (sample["accuracy"], sample["epochs"]) == (0.99, 2.0)
-    assert sample["seconds"] < 30
+    assert sample["training"] + 0.5 <= sample["seconds"] < 30
 
 
 def test_contenders_get_the_same_images_and_batches():

@@ -114,7 +114,9 @@ def pytorch_examples(folder: Path, python: str, options: Namespace) -> Callable[
             start = time.perf_counter()
             assert process.stdout
             curve: list[tuple[float, float]] = []
+            begun = 0.0  # when the first step was done
             for line in process.stdout:
+                begun = begun or (time.perf_counter() - start if line.startswith("Train Epoch") else 0.0)
                 if found := TESTED.search(line):
                     curve.append((time.perf_counter() - start, int(found[1]) / int(found[2])))
                     if curve[-1][1] >= options.accuracy:
@@ -123,7 +125,8 @@ def pytorch_examples(folder: Path, python: str, options: Namespace) -> Callable[
             process.stdout.close()
             if not curve or process.wait() not in (0, -signal.SIGTERM):
                 raise Failed(f"peer pytorch-examples in {FILES['pytorch-examples']}: expected accuracies, found none")
-        return reached(curve, options.accuracy)
+        sample = reached(curve, options.accuracy)
+        return sample | {"training": sample["seconds"] - begun}
 
     return turn
 

@@ -8,7 +8,8 @@ one-sided t-test over the seeds. Peers take turns with it; the time of pytorch-e
 each epoch, ends at the first epoch that reaches the target, which is to its advantage.
 
 seconds    of the whole command: imports, data, training, test
-training   epochs with their validation; cifar10-airbench counts its own, without its validation
+training   epochs with their validation; of pytorch-examples from its first step on; cifar10-airbench counts its own,
+           without its validation
 """
 
 import argparse
