@@ -323,9 +323,8 @@ def test_a_peer_is_timed_to_the_first_epoch_that_reaches_the_target():
 
 
 def test_a_peer_is_stopped_where_it_has_reached_the_target(tmp_path):
-    program = (
-        "import time\nfor right in (97, 99, 98):\n    print(f'Accuracy: {right}/100', flush=True)\ntime.sleep(60)\n"
-    )
+    program = "import time\ntime.sleep(0.5)\nprint('Train Epoch: 1 [0/60000]')\nfor right in (97, 99, 98):\n"
+    program += "    print(f'Accuracy: {right}/100', flush=True)\ntime.sleep(60)\n"
     (tmp_path / "mnist").mkdir()
     (tmp_path / "mnist/main.py").write_text(program)
     options = Namespace(data_root=tmp_path, peer_flags="", threads=1, accuracy=0.99)
