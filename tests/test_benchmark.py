@@ -322,6 +322,13 @@ def test_a_peer_is_timed_to_the_first_epoch_that_reaches_the_target():
     assert reached(curve, 0.995) == {"seconds": 30.0, "accuracy": 0.989, "epochs": 3.0}
 
 
+def test_a_peer_may_sit_out_later_rounds():
+    turns = {name: lambda: {"seconds": 1.0, "accuracy": 0.9} for name in ("zoo", "peer")}
+    options = Namespace(seeds=3, peer_rounds=1)
+    rounds = target.rounds_of(turns, options, [], lambda: STEADY)
+    assert [sorted(one["samples"]) for one in rounds] == [["peer", "zoo"], ["zoo"], ["zoo"]]
+
+
 def test_a_peer_is_stopped_where_it_has_reached_the_target(tmp_path):
     program = "import time\ntime.sleep(0.5)\nprint('Train Epoch: 1 [0/60000]')\nfor right in (97, 99, 98):\n"
     program += "    print(f'Accuracy: {right}/100', flush=True)\ntime.sleep(60)\n"

@@ -183,10 +183,8 @@ def main(options: argparse.Namespace) -> None:
     skipped: list[str] = options.skipped
     turns = contenders(options, skipped)
     record = {"setting": setting(options), "recipe": options.recipe.stem, "accuracy": options.accuracy}
-    record |= {
-        "skipped": skipped,
-        "rounds": play(turns, options.seeds, partial(canary, options.clock, options.device), skipped),
-    }
+    check = partial(canary, options.clock, options.device)
+    record |= {"skipped": skipped, "rounds": rounds_of(turns, options, skipped, check)}
     if not any("zoo" in one["samples"] for one in record["rounds"]):
         raise ValueError(skipped[-1])
     print(summary(record))
