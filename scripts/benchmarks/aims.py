@@ -3,6 +3,7 @@
 tutorial / zoo, lightning-hydra-template / zoo   at least 12
 zoo / plain     at most 1.10 from batch 128 on, at most 1.25 for the MLP and softmax regression
 nchw / zoo      at least 1.8, ConvNet on CIFAR-10 in bfloat16 against float32 as PyTorch comes
+recipes         seconds of training, and how many times as long a peer's whole command takes to the same accuracy
 """
 
 from typing import NamedTuple
@@ -11,6 +12,10 @@ from benchmarks.case import Case
 
 TINY = ("SoftmaxRegression", "MLP")
 SLOW_PEERS = ("tutorial", "lightning-hydra-template")
+TARGETS: dict[str, tuple[int, dict[str, float]]] = {
+    "mnist_99_fast": (6, {"pytorch-examples": 20.0}),
+    "cifar10_fastnet": (480, {"cifar10-airbench": 1.0}),
+}
 MEMORY = 1.5  # times data, model and torch's own
 LINEAR = 0.1  # by which time per image may differ between sizes of the data
 

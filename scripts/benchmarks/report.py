@@ -79,6 +79,9 @@ def aims(folder: Path) -> list[str]:
                     shown = f"{found.median:.2f} ({found.low:.2f} to {found.high:.2f})"
                     verdict = word(aim.met(found.median))
                     lines.append(f"| {slow} / {fast} {aim} | {where} | {shown} | {verdict} | {which} |")
+    for record in read(folder, "benchmark_target_*.json").values():
+        for aimed, result, met, which in target.aims(record):
+            lines.append(f"| {aimed} | {record['recipe']} | {result} | {word(met)} | {which} |")
     for record in read(folder, "benchmark_memory.json").values():
         for one in record["rows"]:
             share, where = memory.ratio(one), f"{one['case']['model']} on {one['case']['data']}"

@@ -25,11 +25,12 @@ from typing import Any
 
 from scipy.stats import ttest_1samp
 
+from benchmarks.aims import TARGETS
 from benchmarks.canary import canary
 from benchmarks.contenders import ACCELERATORS
 from benchmarks.peers import airbench, place, pytorch_examples
 from benchmarks.process import run
-from benchmarks.rounds import Failed, Round, Sample, best_canary, interval, play, quiet, ratios, tell, values
+from benchmarks.rounds import Failed, Round, Sample, best_canary, counted, interval, play, ratios, tell, values
 from benchmarks.setting import ROOT, keep, not_measured, setting, told
 from zoo.runs.messages import UsageError
 from zoo.studies.statistics import Mean, mean_of
@@ -110,10 +111,10 @@ def summary(record: dict[str, Any]) -> str:
         f"{record['recipe']}: test accuracy {mean.value:.2f} ± {mean.half:.2f} % ({mean.n} seeds), above"
         f" {100 * record['accuracy']:g} % with p = {p:.2g}: {'reached' if p < LEVEL else 'not shown'}"
     ]
-    kept = quiet(rounds, best_canary(rounds)) or rounds
     for name in sorted({name for one in rounds for name in one["samples"]}):
+        kept, which = that_count(rounds, name)
         took = ", ".join(f"{word} {shown(mean_of(values(kept, name, word)), ' s')}" for word in words_told(kept, name))
-        lines.append(f"  {name}: {took}, of {len(kept)} of {len(rounds)} rounds")
+        lines.append(f"  {name}: {took}, {which}")
         lines += [f"  {ratio}" for ratio in compared(kept, name)]
     return "\n".join(lines)
 
@@ -121,17 +122,21 @@ def summary(record: dict[str, Any]) -> str:
 def section(record: dict[str, Any]) -> list[str]:
     """The record in words, and a row for each contender."""
     rounds = record["rounds"]
-    kept = quiet(rounds, best_canary(rounds)) or rounds
     first, *_ = summary(record).splitlines()
     lines = [told(record["setting"]), "", f"{first}.", ""]
     lines += ["| contender | accuracy | seconds | training | rounds | ratios |", "|---|---:|---:|---:|---|---|"]
     for name in [n for n in ("zoo", *PEERS) if any(n in one["samples"] for one in rounds)]:
         good = mean_of([100 * a for a in values(rounds, name, "accuracy")])
+        kept, which = that_count(rounds, name)
         times = {word: shown(mean_of(values(kept, name, word)), "") for word in words_told(kept, name)}
-        n = sum(name in one["samples"] for one in kept)
-        cells = [name, shown(good, " %"), *(times.get(word, "") for word in CLOCKED), f"{n} of {len(rounds)}"]
+        cells = [name, shown(good, " %"), *(times.get(word, "") for word in CLOCKED), which]
         lines.append(f"| {' | '.join([*cells, '; '.join(compared(kept, name))])} |")
     return [*lines, "", *not_measured(record)]
+
+
+def that_count(rounds: list[Round], name: str) -> tuple[list[Round], str]:
+    """The rounds that count of those that a contender took part in, and what to say of them."""
+    return counted([one for one in rounds if name in one["samples"]], best_canary(rounds))
 
 
 def words_told(rounds: list[Round], name: str) -> list[str]:
@@ -151,6 +156,28 @@ def compared(rounds: list[Round], name: str) -> list[str]:
 def shown(mean: Mean, unit: str) -> str:
     """A mean with its interval, if it has one."""
     return f"{mean.value:.2f} ± {mean.half:.2f}{unit}" if mean.n > 1 else f"{mean.value:.2f}{unit}"
+
+
+def aims(record: dict[str, Any]) -> list[tuple[str, str, bool, str]]:
+    """What was aimed at with a recipe, what came out, whether that is it, and of which rounds."""
+    rounds, recipe = record["rounds"], record["recipe"]
+    accuracies = values(rounds, "zoo", "accuracy")
+    good, seeds = mean_of([100 * value for value in accuracies]), f"{len(accuracies)} seeds"
+    bound, reached = f"test accuracy ≥ {100 * record['accuracy']:g} %", chance(accuracies, record["accuracy"]) < LEVEL
+    found = [(bound, shown(good, " %"), reached, seeds)]
+    if recipe not in TARGETS:
+        return found
+    most, peers = TARGETS[recipe]
+    kept, which = that_count(rounds, "zoo")
+    time = mean_of(values(kept, "zoo", "training"))
+    found.append((f"training ≤ {most} s", shown(time, " s"), time.value <= most, which))
+    for peer, least in peers.items():
+        kept, which = that_count(rounds, peer)
+        if kept:
+            ratio = interval(ratios(kept, peer, "zoo"))
+            text = f"{ratio.median:.2f} ({ratio.low:.2f} to {ratio.high:.2f})"
+            found.append((f"{peer} / zoo ≥ {least:g}", text, ratio.median >= least, which))
+    return found
 
 
 def check(options: argparse.Namespace) -> None:
