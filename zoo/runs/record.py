@@ -24,7 +24,8 @@ from zoo.runs.folder import RunFolder, whole_file
 from zoo.runs.metrics import read_metrics
 
 PACKAGES = ("torch", "torchvision", "lightning", "torchmetrics", "jsonargparse", "numpy")
-RESULTS = tuple(f":(top,exclude)*.{kind}" for kind in ("csv", "md", "html", "svg"))  # made from runs, not by them
+# made from runs, not by them; recipes have headers of that kind, and a run keeps its own configuration
+RESULTS = (*(f":(top,exclude)*.{kind}" for kind in ("csv", "md", "html", "svg")), ":(top,exclude)configs/recipes")
 NOT_DONE: dict[str, Any] = {"accuracy": None, "loss": None, "n": 0}
 
 
