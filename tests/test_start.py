@@ -95,7 +95,7 @@ def test_hooks_of_a_step_that_do_nothing_are_passed_over():
     ]
 
 
-def test_the_hooks_of_a_training_step_are_known():
+def test_the_hooks_of_a_training_step_are_known(tmp_path: Path):
     """What Lightning calls in each step and is not known here would go on costing."""
     calls: Counter[str] = Counter()
 
@@ -105,6 +105,7 @@ def test_the_hooks_of_a_training_step_are_known():
     for hook in (name for name in vars(Callback) if name.startswith("on_")):
         setattr(Counting, hook, lambda self, *args, hook=hook, **kwargs: calls.update([hook]))
     words = ["--data", "Digits", "--data.batch_size", "100", "--model", "MLP", "--trainer.max_epochs", "1"]
+    words += ["--trainer.default_root_dir", str(tmp_path)]  # where Lightning leaves logs and a checkpoint
     command: Any = ZooCLI(datamodules.ImageDataModule, words, run=False)
     command.trainer.callbacks.append(Counting())
     command.trainer.fit(command.model, datamodule=command.datamodule)
