@@ -23,9 +23,7 @@ from datamodules.sharing import shared
 from datamodules.splits import stratified_order
 
 DEFAULT_BATCH_SIZE = 128
-EVAL_BATCH_SIZE = (
-    200  # images per evaluation step: more were no faster, and their maps need room that training does not
-)
+EVAL_BATCH_SIZE = 200  # images per evaluation step: more were no faster, and need memory that training does not
 
 
 class Images(NamedTuple):

@@ -91,7 +91,7 @@ class Batches:
         # a generator runs from its first `next` on, that is after Lightning has set the epoch and the place in it
         start, self._start = self._start, 0
         order, draws, self.position = self.order(), self.draws(), start
-        together = self.together()
+        together, share = self.together(), -(-self.batch_size // self.world_size)
         for first in range(start, len(self), together):
             last = min(first + together, len(self))
             index = order[first * self.batch_size : last * self.batch_size][self.rank :: self.world_size]
@@ -99,7 +99,6 @@ class Batches:
             if draws is not None and self.augmentation is not None:
                 x = self.augmentation(x, draws[index])
             arrays = self.prepare(x), self.labels.index_select(0, index), index
-            share = -(-self.batch_size // self.world_size) if together > 1 else max(1, len(index))
             for batch in zip(*(array.split(share) for array in arrays), strict=True):
                 self.position += 1
                 yield batch

@@ -7,6 +7,7 @@ So architecture never knows of training, and `model.net` is pure torch, for weig
 """
 
 import io
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Self
 
@@ -41,7 +42,7 @@ class Classifier(LightningModule):
         label_smoothing: probability mass spread evenly over all classes, in training only (Szegedy et al. 2016,
             arXiv 1512.00567, §7), 0 to below 1.
         compile: whether torch.compile makes the network into kernels of its own at the first step. That takes up to a
-            minute and can pay on a GPU; on a CPU it was slower than without.
+            minute, and is meant for a GPU.
     """
 
     def __init__(
@@ -99,7 +100,9 @@ class Classifier(LightningModule):
         try:
             return self.net(x)
         except RuntimeError as error:  # costs nothing as long as there is none
-            with torch.compiler.set_stance("force_eager"):  # compiled layers could not be watched
+            # compiled layers could not be watched; the compiler itself takes seconds to import
+            eager = torch.compiler.set_stance("force_eager") if self.hparams.get("compile") else nullcontext()
+            with eager:
                 text = misfit(self.net, type(self).__name__, x, self.hparams.get("in_shape"))
             if text := text or uncompiled(error):
                 raise ValueError(text) from error

@@ -74,9 +74,7 @@ def train(source: str, device: str, runs: int) -> list[dict[str, float]]:
         told.clear()
         names["main"](run, model)
         last, tested = told[-2:]  # the last epoch, and what is told after it
-        found.append(
-            {"seconds": last["time_seconds"], "accuracy": last["val_acc"], "tta": tested["tta_val_acc"]},
-        )
+        found.append({"seconds": last["time_seconds"], "accuracy": last["val_acc"], "tta": tested["tta_val_acc"]})
     return found
 
 

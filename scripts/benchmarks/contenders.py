@@ -25,7 +25,6 @@ from benchmarks.process import run
 from benchmarks.rounds import Sample
 from benchmarks.setting import ROOT
 
-EVALUATED = 200  # images at once in validation
 MEAN, STD = 0.1307, 0.3081  # of MNIST
 ACCELERATORS = {"cpu": "cpu", "cuda": "gpu"}
 Epochs = list[dict[str, float]]
@@ -63,6 +62,8 @@ def plain(case: Case, options: Namespace, *, channels_last: bool = True) -> Epoc
     import torch
     import torch.nn.functional as F
 
+    from datamodules.base import EVAL_BATCH_SIZE
+
     torch.manual_seed(0)
     data, model = make(case, options)
     data.setup("fit")
@@ -93,7 +94,7 @@ def plain(case: Case, options: Namespace, *, channels_last: bool = True) -> Epoc
         trained = now()
         net.eval()
         with torch.no_grad(), half:
-            pairs = zip(val_x.split(EVALUATED), val_y.split(EVALUATED), strict=True)
+            pairs = zip(val_x.split(EVAL_BATCH_SIZE), val_y.split(EVAL_BATCH_SIZE), strict=True)
             sum(int((net(a).argmax(1) == b).sum()) for a, b in pairs)
         epochs.append(epoch(start, trained, now()))
     return epochs

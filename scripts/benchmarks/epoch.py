@@ -62,15 +62,19 @@ def contenders(case: Case, options: argparse.Namespace, skipped: list[str]) -> d
     return turns
 
 
-def measure(case: Case, options: argparse.Namespace, top: dict[str, float], skipped: list[str]) -> dict[str, Any]:
-    """All rounds of a case."""
+def planned(case: Case, top: dict[str, float]) -> dict[str, Any]:
+    """A case before its rounds: what it is, what an image costs, and its floor."""
     one = cost_of(case)
     least = floor(one, case.images, case.validation if case.whole else 0, case.precision, top)
-    print(f"{case.name}, floor {least:.3f} s", flush=True)
-    rounds = play(
-        contenders(case, options, skipped), options.rounds, partial(canary, options.clock, options.device), skipped
-    )
-    return {"case": case.plain(), "flop": one.training, "floor": least, "rounds": rounds}
+    return {"case": case.plain(), "flop": one.training, "floor": least}
+
+
+def measure(case: Case, options: argparse.Namespace, top: dict[str, float], skipped: list[str]) -> dict[str, Any]:
+    """All rounds of a case."""
+    plan = planned(case, top)
+    print(f"{case.name}, floor {plan['floor']:.3f} s", flush=True)
+    check = partial(canary, options.clock, options.device)
+    return plan | {"rounds": play(contenders(case, options, skipped), options.rounds, check, skipped)}
 
 
 def summary(record: dict[str, Any], best: dict[str, float]) -> str:
@@ -85,7 +89,7 @@ def summary(record: dict[str, Any], best: dict[str, float]) -> str:
     for slow, fast, aim in pairs(case, names):
         found = interval(ratios(rounds, slow, fast, case.what))
         aimed = f", aim {aim}: {'reached' if aim.met(found.median) else 'missed'}" if aim else ""
-        lines.append(f"  {slow} / {fast} {found.median:.2f} ({found.low:.2f} to {found.high:.2f}){aimed}")
+        lines.append(f"  {slow} / {fast} {found}{aimed}")
     return "\n".join(lines)
 
 

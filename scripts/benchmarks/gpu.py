@@ -22,9 +22,8 @@ import torch
 
 from benchmarks import epoch, target
 from benchmarks.canary import canary, launch, peaks
-from benchmarks.case import HEAVY, IMAGES, MODELS, Case, cost_of, read_case
+from benchmarks.case import HEAVY, IMAGES, MODELS, Case, read_case
 from benchmarks.contenders import turn
-from benchmarks.floors import floor
 from benchmarks.rounds import best_canary, play, tell
 from benchmarks.setting import ROOT, keep, not_measured, setting, told
 
@@ -45,15 +44,16 @@ def told_ceilings(top: dict[str, float]) -> str:
     return f"ceilings: {speeds}, copy {top['copy']:.0f} GB/s, a tiny operation {top['launch']:.1f} µs"
 
 
-def cases(options: argparse.Namespace) -> list[Case]:
-    """Each model on both data sets, all images; with `--quick` a few."""
+def plans(options: argparse.Namespace, top: dict[str, float]) -> list[dict[str, Any]]:
+    """Each model on both data sets, all images, before its rounds; with `--quick` a few images."""
     found = []
     for model in MODELS if options.model == ["all"] else options.model:
         for data in options.data:
             case = Case(model, data, options.batch, options.precision, IMAGES[data])
             case = replace(case, images=QUICK_IMAGES, epochs=2) if options.quick else case
-            heavy = cost_of(case).training * case.images > 10 * HEAVY
-            found.append(replace(case, epochs=2) if heavy else case)
+            found.append(plan := epoch.planned(case, top) | {"rounds": []})
+            if plan["flop"] * case.images > 10 * HEAVY:
+                plan["case"]["epochs"] = 2
     return found
 
 
@@ -70,11 +70,7 @@ def accuracy(options: argparse.Namespace, skipped: list[str]) -> dict[str, Any]:
 
 def epochs(options: argparse.Namespace, top: dict[str, float], skipped: list[str], end: float) -> list[dict[str, Any]]:
     """Rounds over all cases, for as long as there is time for another like the last."""
-    records: list[dict[str, Any]] = []
-    for case in cases(options):
-        one = cost_of(case)
-        least = floor(one, case.images, case.validation, case.precision, top)
-        records.append({"case": case.plain(), "flop": one.training, "floor": least, "rounds": []})
+    records = plans(options, top)
     for done in range(options.rounds):
         began = time.monotonic()
         for record in records:

@@ -76,9 +76,8 @@ def aims(folder: Path) -> list[str]:
                     found = interval(ratios(rounds, slow, fast, case.what))
                     threads = record["setting"]["threads"]
                     where = f"{case.name}, {threads} thread{'s' if threads > 1 else ''}"
-                    shown = f"{found.median:.2f} ({found.low:.2f} to {found.high:.2f})"
                     verdict = word(aim.met(found.median))
-                    lines.append(f"| {slow} / {fast} {aim} | {where} | {shown} | {verdict} | {which} |")
+                    lines.append(f"| {slow} / {fast} {aim} | {where} | {found} | {verdict} | {which} |")
     for record in read(folder, "benchmark_target_*.json").values():
         for aimed, result, met, which in target.aims(record):
             lines.append(f"| {aimed} | {record['recipe']} | {result} | {word(met)} | {which} |")

@@ -35,6 +35,9 @@ class Interval(NamedTuple):
     high: float
     n: int
 
+    def __str__(self) -> str:
+        return f"{self.median:.2f} ({self.low:.2f} to {self.high:.2f})"
+
 
 def play(
     turns: Mapping[str, Callable[[], Sample]],

@@ -70,7 +70,7 @@ def section(record: dict[str, Any]) -> list[str]:
     lines += ["| command | seconds | ratio to the imports, 95 % interval |", "|---|---:|---|"]
     for name, words in COMMANDS.items():
         ratio, middle = interval(ratios(kept, name, "imports")), interval(values(kept, name)).median
-        shown = f"{ratio.median:.2f} ({ratio.low:.2f} to {ratio.high:.2f})" if name != "imports" else ""
+        shown = str(ratio) if name != "imports" else ""
         text = f"python {words[0]} '{words[1]}'" if name == "imports" else f"python {' '.join(words)}"
         lines.append(f"| `{text}` | {middle:.2f} | {shown} |")
     return [*lines, "", *not_measured(record)]

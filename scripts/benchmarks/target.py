@@ -25,7 +25,7 @@ from typing import Any
 
 from scipy.stats import ttest_1samp
 
-from benchmarks.aims import TARGETS
+from benchmarks.aims import ACCURACIES, TARGETS
 from benchmarks.canary import canary
 from benchmarks.contenders import ACCELERATORS
 from benchmarks.peers import airbench, place, pytorch_examples
@@ -36,7 +36,6 @@ from zoo.runs.messages import UsageError
 from zoo.studies.statistics import Mean, mean_of
 
 LEVEL = 0.05
-AIMS = {"mnist": 0.99, "fashion": 0.93, "cifar10": 0.9, "cifar10_fastnet_94": 0.94}
 PEERS = {"pytorch-examples": pytorch_examples, "cifar10-airbench": airbench}
 TRIED_ON = {"pytorch-examples": "mnist", "cifar10-airbench": "cifar10"}
 CLOCKED = ("seconds", "training")
@@ -76,7 +75,7 @@ def words_of(options: argparse.Namespace) -> list[str]:
 
 def aim(recipe: Path) -> float:
     """The accuracy that a recipe is for, by its name, or by that of its data."""
-    return AIMS.get(recipe.stem) or AIMS.get(recipe.stem.partition("_")[0], AIMS["mnist"])
+    return ACCURACIES.get(recipe.stem) or ACCURACIES.get(recipe.stem.partition("_")[0], ACCURACIES["mnist"])
 
 
 def contenders(options: argparse.Namespace, skipped: list[str]) -> dict[str, Callable[[], Sample]]:
@@ -148,8 +147,7 @@ def compared(rounds: list[Round], name: str) -> list[str]:
     """A peer over the zoo, in each time that both know."""
     lines = []
     for word in words_told(rounds, name) if name != "zoo" else []:
-        found = interval(ratios(rounds, name, "zoo", word))
-        lines.append(f"{name} / zoo, {word}: {found.median:.2f} ({found.low:.2f} to {found.high:.2f})")
+        lines.append(f"{name} / zoo, {word}: {interval(ratios(rounds, name, 'zoo', word))}")
     return lines
 
 
@@ -175,8 +173,7 @@ def aims(record: dict[str, Any]) -> list[tuple[str, str, bool, str]]:
         kept, which = that_count(rounds, peer)
         if kept:
             ratio = interval(ratios(kept, peer, "zoo"))
-            text = f"{ratio.median:.2f} ({ratio.low:.2f} to {ratio.high:.2f})"
-            found.append((f"{peer} / zoo ≥ {least:g}", text, ratio.median >= least, which))
+            found.append((f"{peer} / zoo ≥ {least:g}", str(ratio), ratio.median >= least, which))
     return found
 
 

@@ -1,6 +1,6 @@
 """What does nothing should cost nothing: a step of a small network is shorter than Lightning's way through its hooks.
 
-At each of seven hooks a step Lightning goes through all callbacks, makes up the name of each, asks a profiler before
+At each of six hooks a step Lightning goes through all callbacks, makes up the name of each, asks a profiler before
 and after, and calls a method that is mostly empty: seventy times a step, a tenth of that of a small network.
 """
 
