@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[1]
 ROWS = ROOT / "results" / "chaos.csv"
 
 
-@pytest.mark.parametrize("case", ["convnet", "ddp"])
+@pytest.mark.parametrize("case", ["convnet", pytest.param("ddp", marks=pytest.mark.slow)])
 def test_killed_and_stopped_runs_end_like_the_undisturbed_one(case, tmp_path):
     command = [sys.executable, "scripts/chaos.py", "--kills", "1", "--stops", "1", "--case", case, "--data", "Digits"]
     done = subprocess.run(
