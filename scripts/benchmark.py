@@ -12,11 +12,13 @@
     python scripts/benchmark.py report                                docs/performance.md from results/
 
 Each has a --help of its own; without a word it is `epoch`. Raw rounds go to results/benchmark_WHAT.json, or to `--out`.
+Ctrl-C ends the rounds of what is being measured, and keeps those that are over; within a first round it ends all.
 """
 
 import argparse
 import importlib
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -124,6 +126,8 @@ def main() -> None:
 
         check(options)
         torch.set_num_threads(options.threads)
+        if __name__ == "__main__":  # a test's process is not ours
+            signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: what is measured is kept
         importlib.import_module(f"benchmarks.{options.what}").main(options)
 
 

@@ -103,6 +103,48 @@ def test_each_runs_once_a_round_and_who_fails_is_told_once(capsys):
     assert capsys.readouterr().err.count("\n") == 1
 
 
+def stopped_at(call):
+    """A turn that Ctrl-C falls into when it is called the so manieth time, and in all later calls."""
+    calls: list[int] = []
+
+    def turn():
+        calls.append(1)
+        if len(calls) >= call:
+            raise KeyboardInterrupt
+        return {"seconds": 1.0}
+
+    return turn
+
+
+def test_stopped_rounds_keep_those_that_are_over(capsys):
+    skipped: list[str] = []
+    assert len(play({"zoo": stopped_at(3)}, 5, lambda: STEADY, skipped)) == 2
+    assert skipped == ["rounds: expected 5, found 2 when it was stopped"]
+    with pytest.raises(KeyboardInterrupt):
+        play({"zoo": stopped_at(1)}, 5, lambda: STEADY, skipped)
+
+
+@pytest.mark.parametrize(("call", "kept"), [(2, 1), (3, 2), (4, 3)])
+def test_stopped_seeds_are_kept_with_and_without_peers(call, kept):
+    turns = {"zoo": stopped_at(call), "peer": lambda: {"seconds": 2.0}}
+    rounds = target.rounds_of(turns, Namespace(seeds=6, peer_rounds=2), [], lambda: STEADY)
+    assert len(rounds) == kept
+
+
+def test_stopped_cases_leave_those_that_are_over(monkeypatch, tmp_path, capsys):
+    turn = stopped_at(3)
+    monkeypatch.setattr("benchmarks.epoch.contenders", lambda *args: {"zoo": turn})
+    monkeypatch.setattr("benchmarks.epoch.peaks", lambda clock, device: {**PEAKS, "copy": 10.0})
+    monkeypatch.setattr("benchmarks.epoch.canary", lambda clock, device: STEADY)
+    words = f"epoch --model MLP SoftmaxRegression --rounds 2 --data-root {tmp_path} --out {tmp_path}/out.json"
+    (tmp_path / "MNIST/raw").mkdir(parents=True)
+    monkeypatch.setattr(sys, "argv", ["benchmark.py", *words.split()])
+    benchmark.main()
+    record = json.loads((tmp_path / "out.json").read_text())
+    assert [len(case["rounds"]) for case in record["cases"]] == [2]
+    assert record["skipped"] == ["cases: expected more, found 1 when it was stopped"]
+
+
 def test_warm_epochs_count_by_the_clock_that_was_asked_for():
     epochs = [between((0, 0), (8, 4), (9, 5)), between((9, 5), (10, 5.5), (12, 6)), between((12, 6), (14, 8), (18, 9))]
     assert sample(epochs, "wall") == {"seconds": 4.5, "training": 1.5, "processor": 2.0, "training_processor": 1.25}

@@ -140,7 +140,15 @@ def main(options: argparse.Namespace) -> None:
     skipped: list[str] = options.skipped
     top = peaks(options.clock, options.device)
     how = setting(options)
-    found = [measure(case, options, top, skipped) for case in cases(options, skipped)]
+    found: list[dict[str, Any]] = []
+    for case in cases(options, skipped):
+        try:
+            found.append(measure(case, options, top, skipped))
+        except KeyboardInterrupt:
+            if not found:
+                raise
+            tell(f"cases: expected more, found {len(found)} when it was stopped", skipped)
+            break
     best = best_canary(one for case in found for one in case["rounds"])
     for one in found:
         print(summary(one, best))

@@ -45,7 +45,11 @@ def run(
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
         start = time.perf_counter()
         process = subprocess.Popen(command, stdout=out, stderr=err, cwd=folder, env=variables)
-        _, status, usage = os.wait4(process.pid, 0)  # of this child alone
+        try:
+            _, status, usage = os.wait4(process.pid, 0)  # of this child alone
+        except KeyboardInterrupt:  # it may have been meant for this process only
+            process.kill()
+            raise
         seconds = time.perf_counter() - start
         process.returncode = code = os.waitstatus_to_exitcode(status)
         out.seek(0)

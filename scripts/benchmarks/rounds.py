@@ -48,6 +48,9 @@ def play(
 ) -> list[Round]:
     """Lets all contenders run once in each round.
 
+    Ctrl-C ends the rounds: those that are over count. Before the first is over there is nothing to keep, and it ends
+    all.
+
     Args:
         turns: what runs a contender once; raises Failed if it cannot, and is not asked again.
         count: rounds.
@@ -58,20 +61,36 @@ def play(
     left, draw = dict(turns), random.Random(seed)
     rounds: list[Round] = []
     for i in range(count):
-        order = draw.sample(sorted(left), len(left))
-        samples: dict[str, Sample] = {}
-        beats = [canary()]
-        for name in order:
-            try:
-                samples[name] = left[name]()
-            except Failed as error:
-                tell(str(error), skipped)
-                del left[name]
-            beats.append(canary())
-        rounds.append({"samples": samples, "canary": beats})
+        try:
+            rounds.append(one_round(left, draw, canary, skipped))
+        except KeyboardInterrupt:
+            if not rounds:
+                raise
+            tell(f"rounds: expected {count}, found {i} when it was stopped", skipped)
+            break
+        samples = rounds[-1]["samples"]
         shown = "  ".join(f"{name} {sample['seconds']:.3f} s" for name, sample in sorted(samples.items()))
         print(f"  round {i + 1}: {shown}", flush=True)
     return rounds
+
+
+def one_round(
+    left: dict[str, Callable[[], Sample]],
+    draw: random.Random,
+    canary: Callable[[], dict[str, float]],
+    skipped: list[str],
+) -> Round:
+    """All that are left run once; whoever fails leaves."""
+    samples: dict[str, Sample] = {}
+    beats = [canary()]
+    for name in draw.sample(sorted(left), len(left)):
+        try:
+            samples[name] = left[name]()
+        except Failed as error:
+            tell(str(error), skipped)
+            del left[name]
+        beats.append(canary())
+    return {"samples": samples, "canary": beats}
 
 
 def tell(text: str, skipped: list[str]) -> None:

@@ -199,7 +199,13 @@ def rounds_of(
     """A round for each seed; peers take part in the first so many."""
     with_peers = min(options.peer_rounds or options.seeds, options.seeds)
     rounds = play(turns, with_peers, check, skipped)
-    return rounds + play({"zoo": turns["zoo"]}, options.seeds - with_peers, check, skipped)
+    if len(rounds) < with_peers:  # it was stopped
+        return rounds
+    try:
+        return rounds + play({"zoo": turns["zoo"]}, options.seeds - with_peers, check, skipped)
+    except KeyboardInterrupt:
+        tell(f"rounds: expected {options.seeds}, found {with_peers} when it was stopped", skipped)
+        return rounds
 
 
 def main(options: argparse.Namespace) -> None:
