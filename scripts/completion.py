@@ -11,6 +11,7 @@ compares them with the parsers.
 import sys
 import types
 import typing
+from argparse import SUPPRESS
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,17 +26,14 @@ import zoo  # noqa: E402
 from cli import VERBS  # noqa: E402
 from zoo.classifier import Classifier  # noqa: E402
 from zoo.optimizers import Muon  # noqa: E402
-from zoo.runs.command import ZooCLI  # noqa: E402
+from zoo.runs.command import ZooCLI, download_parser  # noqa: E402
+from zoo.runs.describe import make_parser  # noqa: E402
 from zoo.runs.messages import Parser  # noqa: E402
 from zoo.schedules import Schedule  # noqa: E402
 
 FILE, TEMPLATE = ROOT / "zoo/runs/completion.bash", Path(__file__).with_suffix(".template")
 LINKED = ("in_shape", "num_classes", "seed", "known_classes")  # no one types them: they come from the data and the seed
-OTHER_VERBS = {
-    "describe": ["--data", "--model", "--config", "-c", "--json", "--debug", "--help"],
-    "download": ["--data", "--debug", "--help"],
-    "completion": [],
-}
+OTHERS = {"describe": make_parser, "download": download_parser}  # verbs that have a parser of their own
 
 Words = dict[str, list[str]]
 
@@ -48,11 +46,12 @@ class ParsersOnly(ZooCLI):
 
 
 def parsers() -> Mapping[str, Any]:
-    """The parser of each verb of LightningCLI."""
+    """The parser of each verb."""
+    others = {verb: make(datamodules.ImageDataModule) for verb, make in OTHERS.items()}
     try:
         ParsersOnly(datamodules.ImageDataModule, ["fit"])
     except StopIteration as stop:
-        return stop.value
+        return {**stop.value, **others}
     raise AssertionError("the command has not asked for its words")
 
 
@@ -60,7 +59,7 @@ def options(parser: Any, values: Words) -> list[str]:
     """The flags of a parser; what may stand behind them is added to `values`."""
     flags: list[str] = []
     for action in parser._actions:
-        for flag in action.option_strings:
+        for flag in action.option_strings if action.help != SUPPRESS else []:
             if flag.endswith(("+", ".help")) or flag.rpartition(".")[2] in LINKED:
                 continue
             flags.append(flag)
@@ -100,7 +99,8 @@ def finals(base: type, package: Any) -> Iterator[type]:
 def tables() -> tuple[Words, Words]:
     """Flags by verb and by class, and values by flag."""
     values: Words = {}
-    flags = {verb: options(parser, values) for verb, parser in parsers().items()} | OTHER_VERBS
+    flags = {verb: options(parser, values) for verb, parser in parsers().items()}
+    flags = {verb: ["--debug", *words] for verb, words in flags.items()}  # which cli.py takes before any parser
     chosen = {
         "data": {made.__name__: made for made in finals(datamodules.ImageDataModule, datamodules)},
         "model": {made.__name__: made for made in finals(Classifier, zoo)},

@@ -405,11 +405,17 @@ def link_data(parser: LightningArgumentParser) -> None:
     parser.link_arguments("seed_everything", "data.init_args.seed")
 
 
-def download(data_class: type[LightningDataModule], args: Sequence[str]) -> None:
-    """Brings a data set into its folder, for machines that will have no network: `download --data MNIST`."""
+def download_parser(data_class: type[LightningDataModule]) -> Parser:
+    """Takes what `fit` takes for data."""
     parser = Parser(prog="python cli.py download", description="Download a data set.", allow_abbrev=False)
     parser.add_lightning_class_args(data_class, "data", subclass_mode=True)
     add_allow_import(parser)
+    return parser
+
+
+def download(data_class: type[LightningDataModule], args: Sequence[str]) -> None:
+    """Brings a data set into its folder, for machines that will have no network: `download --data MNIST`."""
+    parser = download_parser(data_class)
     data = parser.instantiate(parser.parse_args(prepared(args)))["data"]
     data.prepare_data()
     data.setup()
