@@ -36,7 +36,7 @@ class Interval(NamedTuple):
     n: int
 
     def __str__(self) -> str:
-        return f"{self.median:.2f} ({self.low:.2f} to {self.high:.2f})"
+        return f"{self.median:.2f} ({self.low:.2f} to {self.high:.2f})" if self.n > 1 else f"{self.median:.2f}"
 
 
 def play(
@@ -127,6 +127,8 @@ def counted(rounds: Sequence[Round], best: Mapping[str, float] | None = None) ->
     kept = quiet(rounds, best)
     if len(kept) >= LEAST:
         return kept, f"{len(kept)} of {len(rounds)} rounds"
+    if len(rounds) == 1:
+        return list(rounds), "a single round" if kept else "a single round, not a quiet one"
     found = {0: "none was", 1: "only one was"}.get(len(kept), f"only {len(kept)} were")
     return list(rounds), f"all {len(rounds)} rounds, as {found} quiet"
 

@@ -107,7 +107,7 @@ def summary(record: dict[str, Any]) -> str:
     accuracies = values(rounds, "zoo", "accuracy")
     mean, p = mean_of([100 * value for value in accuracies]), chance(accuracies, record["accuracy"])
     lines = [
-        f"{record['recipe']}: test accuracy {mean.value:.2f} ± {mean.half:.2f} % ({mean.n} seeds), above"
+        f"{record['recipe']}: test accuracy {shown(mean, ' %')} ({seeds(mean.n)}), above"
         f" {100 * record['accuracy']:g} % with p = {p:.2g}: {'reached' if p < LEVEL else 'not shown'}"
     ]
     for name in sorted({name for one in rounds for name in one["samples"]}):
@@ -151,6 +151,11 @@ def compared(rounds: list[Round], name: str) -> list[str]:
     return lines
 
 
+def seeds(count: int) -> str:
+    """How many."""
+    return f"{count} seed{'s' if count != 1 else ''}"
+
+
 def shown(mean: Mean, unit: str) -> str:
     """A mean with its interval, if it has one."""
     return f"{mean.value:.2f} ± {mean.half:.2f}{unit}" if mean.n > 1 else f"{mean.value:.2f}{unit}"
@@ -160,9 +165,9 @@ def aims(record: dict[str, Any]) -> list[tuple[str, str, bool, str]]:
     """What was aimed at with a recipe, what came out, whether that is it, and of which rounds."""
     rounds, recipe = record["rounds"], record["recipe"]
     accuracies = values(rounds, "zoo", "accuracy")
-    good, seeds = mean_of([100 * value for value in accuracies]), f"{len(accuracies)} seeds"
+    good = mean_of([100 * value for value in accuracies])
     bound, reached = f"test accuracy ≥ {100 * record['accuracy']:g} %", chance(accuracies, record["accuracy"]) < LEVEL
-    found = [(bound, shown(good, " %"), reached, seeds)]
+    found = [(bound, shown(good, " %"), reached, seeds(good.n))]
     if recipe not in TARGETS:
         return found
     most, peers = TARGETS[recipe]
