@@ -400,6 +400,10 @@ def test_the_aims_of_a_recipe_are_told_with_what_came_of_them():
         ("pytorch-examples / zoo ≥ 20", "19.00", False, "a single round, not a quiet one"),
     ]
     assert "pytorch-examples: seconds 190.00 s" in target.summary(record)
+    better = {**sample, "seconds": 300.0, "accuracy": 0.992}
+    record = {**record, "rounds": [{"samples": {"zoo": sample, "pytorch-examples": better}, "canary": [slow]}, *rounds]}
+    text = "30.00, but to 99.10 % instead of 99.20 %"
+    assert target.aims(record)[2] == ("pytorch-examples / zoo ≥ 20", text, False, "a single round, not a quiet one")
 
 
 # a GPU, as far as a CPU can tell

@@ -178,7 +178,10 @@ def aims(record: dict[str, Any]) -> list[tuple[str, str, bool, str]]:
         kept, which = that_count(rounds, peer)
         if kept:
             ratio = interval(ratios(kept, peer, "zoo"))
-            found.append((f"{peer} / zoo ≥ {least:g}", str(ratio), ratio.median >= least, which))
+            # faster to something worse is not faster
+            theirs, ours = (100 * mean_of(values(kept, name, "accuracy")).value for name in (peer, "zoo"))
+            text = str(ratio) if ours >= theirs else f"{ratio}, but to {ours:.2f} % instead of {theirs:.2f} %"
+            found.append((f"{peer} / zoo ≥ {least:g}", text, ratio.median >= least and ours >= theirs, which))
     return found
 
 
