@@ -19,7 +19,7 @@ from benchmarks.case import MODELS, Case, cost_of, read_case, sized
 from benchmarks.contenders import CONTENDERS, turn
 from benchmarks.floors import floor
 from benchmarks.peers import hydra_template, place
-from benchmarks.rounds import Failed, Round, best_canary, counted, interval, play, ratios, tell, values
+from benchmarks.rounds import Failed, Round, best_canary, counted, interval, play, ratios, tell, until_stopped, values
 from benchmarks.setting import keep, not_measured, setting, told
 
 TEMPLATE = "lightning-hydra-template"
@@ -140,15 +140,9 @@ def main(options: argparse.Namespace) -> None:
     skipped: list[str] = options.skipped
     top = peaks(options.clock, options.device)
     how = setting(options)
-    found: list[dict[str, Any]] = []
-    for case in cases(options, skipped):
-        try:
-            found.append(measure(case, options, top, skipped))
-        except KeyboardInterrupt:
-            if not found:
-                raise
-            tell(f"cases: expected more, found {len(found)} when it was stopped", skipped)
-            break
+    found = until_stopped(
+        lambda case: measure(case, options, top, skipped), cases(options, skipped), "cases: expected more", skipped
+    )
     best = best_canary(one for case in found for one in case["rounds"])
     for one in found:
         print(summary(one, best))

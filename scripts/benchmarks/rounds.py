@@ -10,11 +10,12 @@ Noise that lasts longer than a round hits all contenders alike, and shorter nois
 import random
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from scipy.stats import bootstrap
 
+T = TypeVar("T")
 Sample = dict[str, float]
 Round = dict[str, Any]  # {"samples": {contender: sample}, "canary": [{"gemm": …, "copy": …}, …]}
 SLOWEST = 0.9  # of the best canaries
@@ -59,19 +60,35 @@ def play(
         seed: of the orders.
     """
     left, draw = dict(turns), random.Random(seed)
-    rounds: list[Round] = []
-    for i in range(count):
-        try:
-            rounds.append(one_round(left, draw, canary, skipped))
-        except KeyboardInterrupt:
-            if not rounds:
-                raise
-            tell(f"rounds: expected {count}, found {i} when it was stopped", skipped)
-            break
-        samples = rounds[-1]["samples"]
-        shown = "  ".join(f"{name} {sample['seconds']:.3f} s" for name, sample in sorted(samples.items()))
+
+    def turn(i: int) -> Round:
+        one = one_round(left, draw, canary, skipped)
+        shown = "  ".join(f"{name} {sample['seconds']:.3f} s" for name, sample in sorted(one["samples"].items()))
         print(f"  round {i + 1}: {shown}", flush=True)
-    return rounds
+        return one
+
+    return until_stopped(turn, range(count), f"rounds: expected {count}", skipped)
+
+
+def until_stopped(measure: Callable[[T], Round], what: Iterable[T], wanted: str, skipped: list[str]) -> list[Round]:
+    """Measures one after the other; Ctrl-C ends that, and keeps those that are over, if there are any.
+
+    Args:
+        measure: what is done with each.
+        what: rounds or cases.
+        wanted: what to say of them if it was stopped: "rounds: expected 5".
+        skipped: takes what could not be measured.
+    """
+    done: list[Round] = []
+    for each in what:
+        try:
+            done.append(measure(each))
+        except KeyboardInterrupt:
+            if not done:
+                raise
+            tell(f"{wanted}, found {len(done)} when it was stopped", skipped)
+            break
+    return done
 
 
 def one_round(
