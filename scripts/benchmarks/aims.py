@@ -3,7 +3,8 @@
 tutorial / zoo, lightning-hydra-template / zoo   at least 12
 zoo / plain     at most 1.10 from batch 128 on, at most 1.25 for the MLP and softmax regression
 nchw / zoo      at least 1.8, ConvNet on CIFAR-10 in bfloat16 against float32 as PyTorch comes
-recipes         an accuracy, seconds of training, how many times as long a peer's whole command takes to get there
+recipes         an accuracy, seconds of training, how many times as long a peer takes to get there, in whole commands
+                or in training alone, whichever is less
 """
 
 from typing import NamedTuple

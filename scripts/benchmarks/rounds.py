@@ -46,6 +46,7 @@ def play(
     canary: Callable[[], dict[str, float]],
     skipped: list[str],
     seed: int = 0,
+    only: Mapping[str, int] | None = None,
 ) -> list[Round]:
     """Lets all contenders run once in each round.
 
@@ -58,10 +59,13 @@ def play(
         canary: how fast the machine is now.
         skipped: takes what could not be measured.
         seed: of the orders.
+        only: in how many of the first rounds a contender takes part, if not in all.
     """
     left, draw = dict(turns), random.Random(seed)
 
     def turn(i: int) -> Round:
+        for name in [name for name, rounds in (only or {}).items() if i >= rounds]:
+            left.pop(name, None)
         one = one_round(left, draw, canary, skipped)
         shown = "  ".join(f"{name} {sample['seconds']:.3f} s" for name, sample in sorted(one["samples"].items()))
         print(f"  round {i + 1}: {shown}", flush=True)

@@ -57,9 +57,8 @@ def summary(rounds: list[dict]) -> str:
     kept, which = counted(rounds)
     lines = [f"cold starts: {which}"]
     for name in COMMANDS:
-        ratio = interval(ratios(kept, name, "imports"))
-        middle = interval(values(kept, name)).median
-        lines.append(f"  {name} {middle:.2f} s, {ratio.median:.2f} x the imports ({ratio.low:.2f} to {ratio.high:.2f})")
+        ratio, middle = interval(ratios(kept, name, "imports")), interval(values(kept, name)).median
+        lines.append(f"  {name} {middle:.2f} s, {name} / imports {ratio}")
     return "\n".join(lines)
 
 
