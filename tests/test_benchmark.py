@@ -397,12 +397,17 @@ def test_the_aims_of_a_recipe_are_told_with_what_came_of_them():
     assert target.aims(record) == [
         ("test accuracy ≥ 99 %", "99.12 ± 0.02 %", True, "6 seeds"),
         ("training ≤ 6 s", "5.00 ± 0.00 s", True, "5 of 6 rounds"),
-        ("pytorch-examples / zoo, seconds ≥ 20", "19.00", False, "a single round, not a quiet one"),
+        (
+            "pytorch-examples / zoo, seconds ≥ 20",
+            "19.00, to 99.12 ± 0.02 % against 99.10 %",
+            False,
+            "a single round, not a quiet one",
+        ),
     ]
     assert "pytorch-examples: seconds 190.00 s" in target.summary(record)
     better = {"seconds": 300.0, "training": 125.0, "accuracy": 0.992}
     record = {**record, "rounds": [{"samples": {"zoo": sample, "pytorch-examples": better}, "canary": [slow]}, *rounds]}
-    text = "25.00, but to 99.10 % instead of 99.20 %"
+    text = "25.00, to 99.12 ± 0.02 % against 99.20 %"  # faster, but to something worse
     assert target.aims(record)[2][:3] == ("pytorch-examples / zoo, training ≥ 20", text, False)
 
 

@@ -140,7 +140,7 @@ def test_windows_of_two_sides_and_fields_that_are_not_known() -> None:
 
 
 def test_it_takes_the_configuration_of_a_run(described: Callable[..., str]) -> None:
-    files = ["-c", f"{ROOT}/configs/recipes/cifar10_convnet.yaml", "-c", f"{ROOT}/configs/trainer/gpu.yaml"]
+    files = ["-c", f"{ROOT}/configs/recipes/fashion_convnet.yaml", "-c", f"{ROOT}/configs/trainer/gpu.yaml"]
     record = json.loads(described(*files, "--model.depth", "1", "--trainer.max_epochs", "3", "--json"))
     assert [layer["kind"] for layer in record["layers"]].count("Conv2d") == 3
 
