@@ -471,7 +471,13 @@ def colour_images(tmp_path):
     return tmp_path / "images.npz"
 
 
-@pytest.mark.parametrize("peer", [PEER, PEER.replace("8 *", "9 *")], ids=["known", "changed"])
+@pytest.mark.parametrize(
+    "peer",
+    [
+        pytest.param(PEER, id="known", marks=pytest.mark.slow),  # trains for real, in four processes
+        pytest.param(PEER.replace("8 *", "9 *"), id="changed"),
+    ],
+)
 def test_a_gpu_is_measured_in_one_call_even_where_there_is_none(peer, colour_images, tmp_path, monkeypatch, capsys):
     (tmp_path / "airbench94_muon.py").write_text(peer)
     words = f"gpu --quick --cifar10 {colour_images} --data-root {tmp_path} --seeds 1 --rounds 1 --threads 1"
