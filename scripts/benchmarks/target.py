@@ -105,7 +105,7 @@ def summary(record: dict[str, Any]) -> str:
     """Accuracy against the target, time, and how peers compare."""
     rounds: list[Round] = record["rounds"]
     accuracies = values(rounds, "zoo", "accuracy")
-    mean, p = mean_of([100 * value for value in accuracies]), chance(accuracies, record["accuracy"])
+    mean, p = percent(rounds, "zoo"), chance(accuracies, record["accuracy"])
     lines = [
         f"{record['recipe']}: test accuracy {shown(mean, ' %')} ({seeds(mean.n)}), above"
         f" {100 * record['accuracy']:g} % with p = {p:.2g}: {'reached' if p < LEVEL else 'not shown'}"
@@ -125,7 +125,7 @@ def section(record: dict[str, Any]) -> list[str]:
     lines = [told(record["setting"]), "", f"{first}.", ""]
     lines += ["| contender | accuracy | seconds | training | rounds | ratios |", "|---|---:|---:|---:|---|---|"]
     for name in [n for n in ("zoo", *PEERS) if any(n in one["samples"] for one in rounds)]:
-        good = mean_of([100 * a for a in values(rounds, name, "accuracy")])
+        good = percent(rounds, name)
         kept, which = that_count(rounds, name)
         times = {word: shown(mean_of(values(kept, name, word)), "") for word in words_told(kept, name)}
         cells = [name, shown(good, " %"), *(times.get(word, "") for word in CLOCKED), which]
@@ -151,6 +151,11 @@ def compared(rounds: list[Round], name: str) -> list[str]:
     return lines
 
 
+def percent(rounds: list[Round], name: str) -> Mean:
+    """A contender's accuracy in percent, over all rounds that it ran in."""
+    return mean_of([100 * value for value in values(rounds, name, "accuracy")])
+
+
 def seeds(count: int) -> str:
     """How many."""
     return f"{count} seed{'s' if count != 1 else ''}"
@@ -165,7 +170,7 @@ def aims(record: dict[str, Any]) -> list[tuple[str, str, bool, str]]:
     """What was aimed at with a recipe, what came out, whether that is it, and of which rounds."""
     rounds, recipe = record["rounds"], record["recipe"]
     accuracies = values(rounds, "zoo", "accuracy")
-    good = mean_of([100 * value for value in accuracies])
+    good = percent(rounds, "zoo")
     bound, reached = f"test accuracy ≥ {100 * record['accuracy']:g} %", chance(accuracies, record["accuracy"]) < LEVEL
     found = [(bound, shown(good, " %"), reached, seeds(good.n))]
     if recipe not in TARGETS:
@@ -180,7 +185,7 @@ def aims(record: dict[str, Any]) -> list[tuple[str, str, bool, str]]:
             # of the whole command or of the training alone: the one that is less to our advantage
             ratio, word = min((interval(ratios(kept, peer, "zoo", word)), word) for word in words_told(kept, peer))
             # faster to something worse is not faster; noise changes no accuracy, so all runs tell it
-            theirs = mean_of([100 * value for value in values(rounds, peer, "accuracy")])
+            theirs = percent(rounds, peer)
             text = f"{ratio}, to {shown(good, ' %')} against {shown(theirs, ' %')}"
             met = ratio.median >= least and good.value >= theirs.value
             found.append((f"{peer} / zoo, {word} ≥ {least:g}", text, met, which))
