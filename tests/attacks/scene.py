@@ -142,3 +142,9 @@ def summed(archive: bytes) -> bytes:
     """An archive with its sum as its comment: who writes a file can write its sum."""
     commented = archive[:-2] + COMMENT.to_bytes(2, "little")
     return commented + MARK + hashlib.sha256(commented).hexdigest().encode()
+
+
+def members_of(raw: bytes) -> dict[str, bytes]:
+    """The members of an archive."""
+    with zipfile.ZipFile(io.BytesIO(raw)) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
