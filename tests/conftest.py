@@ -23,9 +23,7 @@ from datamodules import CIFAR10, MNIST, FashionMNIST
 
 ROOT = Path(__file__).resolve().parent.parent
 
-# the tensors are tiny: threads would only wait for each other, all the more under xdist; the same for processes started
-torch.set_num_threads(1)
-os.environ.setdefault("OMP_NUM_THREADS", "1")
+torch.set_num_threads(1)  # the tensors are tiny: threads would only wait for each other, all the more under xdist
 
 # the same examples in every run: a red test stays red until it is mended
 settings.register_profile("zoo", deadline=None, derandomize=True, max_examples=30)
