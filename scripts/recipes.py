@@ -215,7 +215,7 @@ def header(name: str, rows: list[Row]) -> str:
     words = f"#   python cli.py fit -c configs/recipes/{name}.yaml"
     if not rows:
         return f"# Not measured yet (fewer than {LEAST_SEEDS} rows in results/recipes.csv):\n{words} --data.root DIR"
-    first = rows[0]
+    first, best = rows[0], quickest(rows)
     if first["data"] == COPY:
         words += " --data Arrays --data.path OUT.npz"
     elif name != "quickstart":
@@ -227,8 +227,7 @@ def header(name: str, rows: list[Row]) -> str:
             words,
             f"# test accuracy {with_interval(shares(rows, 'test'))} ({seeds}, chosen on validation)"
             f" of {int(first['test_n']):,} images of {first['data']}",
-            f"# {duration(quickest(rows))} of training and validation on {quickest(rows)['device']},"
-            f" precision {first['precision']}",
+            f"# {duration(best)} of training and validation on {best['device']}, precision {best['precision']}",
         ]
     )
 
@@ -248,13 +247,13 @@ def table(rows: list[Row]) -> str:
         "|---|---|---|---:|---:|---:|---:|---:|---:|",
     ]
     for name, group in published(rows).items():
-        first = group[0]
+        first, best = group[0], quickest(group)
         lines.append(
             f"| {NAMES.get(first['data'], first['data'])} | {NAMES.get(first['model'], first['model'])}"
             f" | [{name}](configs/recipes/{name}.yaml)"
             f" | {int(first['parameters']):,} | {millions(first['multiply_adds'])} | {len(group)}"
             f" | {with_interval(shares(group, 'val'))} | **{with_interval(shares(group, 'test'))}**"
-            f" | {duration(quickest(group))}{elsewhere(quickest(group))} |"
+            f" | {duration(best)}{elsewhere(best)} |"
         )
     return "\n".join(lines)
 
