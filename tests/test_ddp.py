@@ -1,6 +1,7 @@
 """Protects runs on several devices: the same training as on one, every test image counted once, one set of files."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -27,8 +28,10 @@ def fit(folder: Path, *flags: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def start(command: list[str], folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
+def start(command: list[str], folder: Path = ROOT, **environ: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command, cwd=folder, env={**os.environ, **environ}, capture_output=True, text=True, timeout=300
+    )
 
 
 def curves(*folders: Path) -> list[tuple[dict[str, float], ...]]:
@@ -36,13 +39,28 @@ def curves(*folders: Path) -> list[tuple[dict[str, float], ...]]:
     return list(zip(*(read_metrics(folder / "metrics.csv") for folder in folders), strict=True))
 
 
+# Python runs it when it starts: at its end, the last of all, it writes down the threads of the process
+AT_EXIT = """
+import atexit, os, pathlib
+def write():
+    threads = [path.read_text().strip() for path in pathlib.Path("/proc/self/task").glob("*/comm")]
+    (pathlib.Path(__file__).parent / f"{os.getpid()}.threads").write_text("\\n".join(threads))
+atexit.register(write)
+"""
+
+
 def test_two_processes_train_as_one(tmp_path):
     fit(tmp_path / "one")
     # without a folder: named by the clock, which has gone on when the second process starts
     words = [*BASE.split(), "--trainer.accelerator", "cpu", *TWO]
-    done = start([sys.executable, str(ROOT / "cli.py"), *words], tmp_path)
+    (tmp_path / "exit").mkdir()
+    (tmp_path / "exit/sitecustomize.py").write_text(AT_EXIT)
+    done = start([sys.executable, str(ROOT / "cli.py"), *words], tmp_path, PYTHONPATH=str(tmp_path / "exit"))
     assert done.returncode == 0, done.stderr
     assert not done.stderr
+    threads = [path.read_text() for path in (tmp_path / "exit").glob("*.threads")]
+    assert len(threads) == 2
+    assert "gloo" not in "".join(threads)  # a thread that talks to other processes can abort this one as it ends
     (folder,) = (tmp_path / "runs/digits-mlp").iterdir()
     one, two = (json.loads((path / "result.json").read_text()) for path in (tmp_path / "one", folder))
     assert two["test"]["n"] == one["test"]["n"] == 359  # an odd number: no image doubled to fill a shard

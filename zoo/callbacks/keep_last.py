@@ -102,6 +102,7 @@ class KeepLast(Checkpoint):
         self.signals.deferred = False
         self._wanted = self._wanted or self.signals.received
         self._leave_if_asked(trainer)
+        self._group = None
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         if trainer.global_step == 0:  # Lightning would take a start for the end of an epoch
@@ -137,4 +138,5 @@ class KeepLast(Checkpoint):
             where = f"in epoch {trainer.current_epoch + 1} after step {trainer.global_step}"
             command = f"python cli.py fit --resume must --run_dir '{self.path.parent.parent}'"
             print(f"stopped {where}; to go on: {command}", file=sys.stderr)
+        self._group = None
         sys.exit(exit_code(wanted))

@@ -42,7 +42,16 @@ from zoo.runs.metrics import MetricsFile
 from zoo.runs.phrases import shown
 from zoo.runs.plain_yaml import limit_yaml
 from zoo.runs.predictions import CollectPredictions, write_predictions
-from zoo.runs.process import end_processes, keep_memory, quieten, say, skip_driver_search, started_processes, warn
+from zoo.runs.process import (
+    end_processes,
+    keep_memory,
+    leave_group,
+    quieten,
+    say,
+    skip_driver_search,
+    started_processes,
+    warn,
+)
 from zoo.runs.record import make_record, show_table, write_record
 from zoo.runs.restoring import Restoring
 from zoo.runs.signals import StopSignals
@@ -79,7 +88,12 @@ class ZooCLI(LightningCLI):
         try:
             with self.signals.handled():
                 self._start(data_class, args, run)
-        except BaseException:
+                leave_group()
+        except BaseException as reason:
+            if isinstance(
+                reason, SystemExit
+            ):  # told to stop, as the others were; after a failure they may never answer
+                leave_group()
             atexit.register(end_processes, started_processes(getattr(self, "trainer", None)))  # after the last word
             raise
 

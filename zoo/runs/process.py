@@ -9,6 +9,7 @@ import time
 import warnings
 
 import torch
+import torch.distributed
 from lightning import Trainer
 from lightning.pytorch.strategies.launchers import _SubprocessScriptLauncher
 from lightning.pytorch.utilities import rank_zero_only
@@ -75,6 +76,16 @@ def started_processes(trainer: Trainer | None) -> list[subprocess.Popen[bytes]]:
     """The processes that this one has started for the other devices."""
     launcher = trainer.strategy.launcher if trainer else None
     return launcher.procs if isinstance(launcher, _SubprocessScriptLauncher) else []
+
+
+def leave_group() -> None:
+    """Ends the threads through which this process talks to the others of its run, and waits for them.
+
+    Whoever leaves without that may be aborted on the way out: such a thread needs Python to put its last message away,
+    and Python is gone by then. Lightning sees to it for NCCL alone.
+    """
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
 
 
 def end_processes(processes: list[subprocess.Popen[bytes]]) -> None:
