@@ -3,6 +3,7 @@
 tutorial / zoo, lightning-hydra-template / zoo   at least 12
 zoo / plain     at most 1.10 from batch 128 on, at most 1.25 for the MLP and softmax regression
 nchw / zoo      at least 1.8, ConvNet on CIFAR-10 in bfloat16 against float32 as PyTorch comes
+fit / imports   at most 1.3, a cold start up to the first step; --help and --version within a second
 recipes         an accuracy, seconds of training, how many times as long a peer takes to get there, in whole commands
                 or in training alone, whichever is less
 """
@@ -18,6 +19,8 @@ TARGETS: dict[str, tuple[int, dict[str, float]]] = {
     "mnist_99_fast": (6, {"pytorch-examples": 20.0}),
     "cifar10_fast": (480, {"cifar10-airbench": 1.0}),
 }
+AT_ONCE = 1.0  # seconds of a command that only says something
+STARTUP = 1.3  # times the imports, a first step
 MEMORY = 1.5  # times data, model and torch's own
 LINEAR = 0.1  # by which time per image may differ between sizes of the data
 

@@ -81,6 +81,9 @@ def aims(folder: Path) -> list[str]:
     for record in read(folder, "benchmark_target_*.json").values():
         for aimed, result, met, which in target.aims(record):
             lines.append(f"| {aimed} | {record['recipe']} | {result} | {word(met)} | {which} |")
+    for record in read(folder, "benchmark_startup.json").values():
+        for aimed, where, result, met, which in startup.aims(record):
+            lines.append(f"| {aimed} | {where} | {result} | {word(met)} | {which} |")
     for record in read(folder, "benchmark_memory.json").values():
         for one in record["rows"]:
             share, where = memory.ratio(one), f"{one['case']['model']} on {one['case']['data']}"

@@ -17,6 +17,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from benchmarks.aims import AT_ONCE, STARTUP
 from benchmarks.canary import canary
 from benchmarks.process import run
 from benchmarks.rounds import Sample, counted, interval, play, ratios, values
@@ -73,6 +74,17 @@ def section(record: dict[str, Any]) -> list[str]:
         text = f"python {words[0]} '{words[1]}'" if name == "imports" else f"python {' '.join(words)}"
         lines.append(f"| `{text}` | {middle:.2f} | {shown} |")
     return [*lines, "", *not_measured(record)]
+
+
+def aims(record: dict[str, Any]) -> list[tuple[str, str, str, bool, str]]:
+    """What was aimed at, with which command, what came out, whether that is it, and of which rounds."""
+    kept, which = counted(record["rounds"])
+    ratio = interval(ratios(kept, "fit", "imports"))
+    found = [(f"fit / imports ≤ {STARTUP:g}", "one step, cold", str(ratio), ratio.median <= STARTUP, which)]
+    for name in ("help", "version"):
+        seconds = interval(values(kept, name)).median
+        found.append((f"within {AT_ONCE:g} s", f"--{name}, cold", f"{seconds:.2f} s", seconds <= AT_ONCE, which))
+    return found
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
