@@ -102,7 +102,7 @@ class KeepLast(Checkpoint):
         self.signals.deferred = False
         self._wanted = self._wanted or self.signals.received
         self._leave_if_asked(trainer)
-        self._group = None
+        self._group = None  # its threads end with the last that holds it, see `leave_group`
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         if trainer.global_step == 0:  # Lightning would take a start for the end of an epoch

@@ -90,9 +90,7 @@ class ZooCLI(LightningCLI):
                 self._start(data_class, args, run)
                 leave_group()
         except BaseException as reason:
-            if isinstance(
-                reason, SystemExit
-            ):  # told to stop, as the others were; after a failure they may never answer
+            if isinstance(reason, SystemExit):  # told to stop, as the others are; after a failure they may not answer
                 leave_group()
             atexit.register(end_processes, started_processes(getattr(self, "trainer", None)))  # after the last word
             raise
