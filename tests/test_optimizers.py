@@ -117,6 +117,27 @@ def test_filters_move_by_the_orthogonalised_momentum(unit):
         torch.testing.assert_close(weight.detach().double(), expected, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("unit", [False, True], ids=["free", "unit"])
+def test_matrices_are_turned_on_request_and_keep_their_size(unit):
+    """A Linear moves as the convolution with 1 × 1 kernels that does the same, filters of free size, does."""
+    matrix, filters = nn.Parameter(random(6, 9)), nn.Parameter(random(6, 9, 1, 1))
+    muon = Muon([matrix, nn.Parameter(random(2, 2, 1, 1))], lr=0.3, matrices=True, unit_filters=unit, weight_decay=0.2)
+    other = Muon([filters], lr=0.3, weight_decay=0.2)
+    for step in range(3):
+        matrix.grad = random(6, 9, seed=5 + step)
+        filters.grad = matrix.grad.view(6, 9, 1, 1).clone()
+        muon.step()
+        other.step()
+    torch.testing.assert_close(matrix, filters.view(6, 9))
+
+
+def test_only_vectors_are_left_to_sgd_beside_matrices():
+    model = net()
+    groups = Muon(model.parameters(), lr=0.1, sgd_lr=0.2, bias_factor=0.5, matrices=True).param_groups
+    assert [(group["lr"], group["orthogonal"]) for group in groups] == [(0.1, True), (0.1, False)]
+    assert [sorted({p.ndim for p in group["params"]}) for group in groups] == [[2, 4], [1]]
+
+
 def test_the_size_of_unit_filters_does_not_matter():
     for start in (random(6, 4, 3, 3), torch.zeros(6, 4, 3, 3)):
         results = []
@@ -238,5 +259,7 @@ def test_bad_settings_are_told(settings, message):
 
 
 def test_a_network_without_filters_is_told():
-    with pytest.raises(ValueError, match="expected filters of convolutions among them, found none"):
+    with pytest.raises(ValueError, match=r"convolutions among them, found none.*--model\.optimizer\.matrices true$"):
         Muon(nn.Linear(3, 2).parameters())
+    with pytest.raises(ValueError, match="expected filters of convolutions among them, found none"):
+        Muon([nn.Parameter(torch.zeros(3))], matrices=True)

@@ -1,6 +1,7 @@
-"""Muon: filters are turned by their orthogonalised momentum, everything else moves by SGD.
+"""Muon: filters, on request matrices too, are turned by their orthogonalised momentum; the rest moves by SGD.
 
     filters W (C', C, k, k), gradient G:  M <- μ M + G,  W <- (1 - ηλ) W - η · orthogonalise(G + μ M, as (C', C·k·k))
+    matrices W (M, N), on request:        the same, as they are
     the rest w, gradient g:               m <- μ m + g,  w <- (1 - ηλ) w - η (g + μ m)
 
 Orthogonalised means that the singular values become 1 and the singular vectors stay: all directions of a filter bank
@@ -8,6 +9,7 @@ move alike, not only the few that dominate its gradient. Jordan et al. 2024, "Mu
 networks it trains. `torch.optim.Muon` takes matrices only, and would need a second optimiser beside it for the rest.
 
     --model.optimizer zoo.optimizers.Muon --model.optimizer.lr 0.24 --model.optimizer.sgd_lr 0.05
+    --model.optimizer zoo.optimizers.Muon --model.optimizer.matrices true --model.optimizer.lr 0.01       a Transformer
 """
 
 import math
@@ -24,14 +26,15 @@ QUINTIC = (3.4445, -4.7750, 2.0315)
 
 
 class Muon(Optimizer):
-    """One optimiser for all parameters of a convolutional network, in up to three groups with rates of their own.
+    """One optimiser for all parameters of a network, in up to three groups with rates of their own.
 
     Args:
-        params: the parameters; those with four axes are filters.
-        lr: rate of the filters: in a step without momentum the weights of each filter move by about this norm.
-        momentum: μ of the filters, from 0 to below 1.
-        sgd_lr: rate of all that is no filter.
-        sgd_momentum: μ of all that is no filter, from 0 to below 1.
+        params: the parameters; those with four axes are filters, those with two matrices.
+        lr: rate of what is turned: in a step without momentum the weights of each filter, or each row of a matrix, move
+            by about this norm.
+        momentum: μ of what is turned, from 0 to below 1.
+        sgd_lr: rate of the rest.
+        sgd_momentum: μ of the rest, from 0 to below 1.
         bias_factor: multiplies `sgd_lr` for parameters with one axis: biases, and scales and shifts of norms.
         weight_decay: λ, the share of a weight that is taken off for each unit of rate (Loshchilov and Hutter 2019,
             arXiv 1711.05101); none for parameters with one axis.
@@ -39,6 +42,8 @@ class Muon(Optimizer):
         unit_filters: whether filters are brought back to a norm of 1 (all C' of a layer together to √C') before each
             step. A norm behind them hides their size, but as they grow the same step turns them less and less; so
             `lr` alone says how far they turn (Jordan 2024, arXiv 2404.00498, the repository's airbench94_muon).
+        matrices: whether matrices are turned as filters are: for Transformers and MLPs. Their size stays free, since
+            there need not be a norm behind them.
     """
 
     def __init__(
@@ -52,6 +57,7 @@ class Muon(Optimizer):
         weight_decay: float = 0.0,
         steps: int = 3,
         unit_filters: bool = False,
+        matrices: bool = False,
     ) -> None:
         for name, value in (
             ("lr", lr),
@@ -67,16 +73,17 @@ class Muon(Optimizer):
         if steps < 1:
             raise ValueError(f"iterations in --model.optimizer.steps: expected at least 1, found {steps}")
         parameters = list(params)
-        filters = [p for p in parameters if p.ndim == 4]
-        if not filters:
+        axes = (2, 4) if matrices else (4,)
+        turned = [p for p in parameters if p.ndim in axes]
+        if not turned:
             raise ValueError(
                 "parameters of zoo.optimizers.Muon: expected filters of convolutions among them, found none."
-                " Try: torch.optim.SGD"
+                f" Try: {'torch.optim.SGD' if matrices else '--model.optimizer.matrices true'}"
             )
         sgd = {"momentum": sgd_momentum, "orthogonal": False}
         groups: list[dict[str, Any]] = [
-            {"params": filters, "lr": lr},
-            {"params": [p for p in parameters if p.ndim != 4 and p.ndim > 1], "lr": sgd_lr, **sgd},
+            {"params": turned, "lr": lr},
+            {"params": [p for p in parameters if p.ndim > 1 and p.ndim not in axes], "lr": sgd_lr, **sgd},
             {"params": [p for p in parameters if p.ndim < 2], "lr": sgd_lr * bias_factor, "weight_decay": 0.0, **sgd},
         ]
         defaults = {"momentum": momentum, "weight_decay": weight_decay, "orthogonal": True}
@@ -104,7 +111,7 @@ class Muon(Optimizer):
         update = gradient.add(buffer, alpha=momentum)  # as if the gradient were taken one step ahead (Nesterov)
         if group["orthogonal"]:
             update = orthogonalise(update.flatten(1), group["steps"]).view(weight.shape)
-            if group["unit"]:
+            if group["unit"] and weight.ndim == 4:
                 weight.mul_(len(weight) ** 0.5 / weight.norm().clamp_min(1e-7))
         weight.mul_(1 - group["lr"] * group["weight_decay"]).add_(update, alpha=-group["lr"])
 

@@ -31,7 +31,7 @@ _zoo_flags() { # of a verb, or of a class
         torch.optim.Rprop) echo '--model.optimizer.capturable --model.optimizer.differentiable --model.optimizer.etas --model.optimizer.foreach --model.optimizer.lr --model.optimizer.maximize --model.optimizer.step_sizes' ;;
         torch.optim.SGD) echo '--model.optimizer.dampening --model.optimizer.differentiable --model.optimizer.foreach --model.optimizer.fused --model.optimizer.lr --model.optimizer.maximize --model.optimizer.momentum --model.optimizer.nesterov --model.optimizer.weight_decay' ;;
         torch.optim.SparseAdam) echo '--model.optimizer.betas --model.optimizer.eps --model.optimizer.lr --model.optimizer.maximize' ;;
-        zoo.optimizers.Muon) echo '--model.optimizer.bias_factor --model.optimizer.lr --model.optimizer.momentum --model.optimizer.sgd_lr --model.optimizer.sgd_momentum --model.optimizer.steps --model.optimizer.unit_filters --model.optimizer.weight_decay' ;;
+        zoo.optimizers.Muon) echo '--model.optimizer.bias_factor --model.optimizer.lr --model.optimizer.matrices --model.optimizer.momentum --model.optimizer.sgd_lr --model.optimizer.sgd_momentum --model.optimizer.steps --model.optimizer.unit_filters --model.optimizer.weight_decay' ;;
         Cosine) echo '--model.schedule.floor --model.schedule.warmup' ;;
         Steps) echo '--model.schedule.at --model.schedule.factor' ;;
         Triangle) echo '--model.schedule.floor --model.schedule.peak --model.schedule.start' ;;
@@ -42,7 +42,7 @@ _zoo_values() { # of a flag
     case $1 in
         --data) echo 'Arrays CIFAR10 Digits FashionMNIST MNIST' ;;
         --data.normalize) echo 'none unit symmetric standard' ;;
-        --figures|--model.compile|--model.optimizer.amsgrad|--model.optimizer.capturable|--model.optimizer.centered|--model.optimizer.decoupled_weight_decay|--model.optimizer.differentiable|--model.optimizer.foreach|--model.optimizer.fused|--model.optimizer.maximize|--model.optimizer.nesterov|--model.optimizer.unit_filters|--return_predictions|--seed_everything|--trainer.barebones|--trainer.benchmark|--trainer.detect_anomaly|--trainer.enable_autolog_hparams|--trainer.enable_checkpointing|--trainer.enable_model_summary|--trainer.enable_progress_bar|--trainer.fast_dev_run|--trainer.inference_mode|--trainer.logger|--trainer.sync_batchnorm|--trainer.use_distributed_sampler|--verbose|--weights_only) echo 'true false' ;;
+        --figures|--model.compile|--model.optimizer.amsgrad|--model.optimizer.capturable|--model.optimizer.centered|--model.optimizer.decoupled_weight_decay|--model.optimizer.differentiable|--model.optimizer.foreach|--model.optimizer.fused|--model.optimizer.matrices|--model.optimizer.maximize|--model.optimizer.nesterov|--model.optimizer.unit_filters|--return_predictions|--seed_everything|--trainer.barebones|--trainer.benchmark|--trainer.detect_anomaly|--trainer.enable_autolog_hparams|--trainer.enable_checkpointing|--trainer.enable_model_summary|--trainer.enable_progress_bar|--trainer.fast_dev_run|--trainer.inference_mode|--trainer.logger|--trainer.sync_batchnorm|--trainer.use_distributed_sampler|--verbose|--weights_only) echo 'true false' ;;
         --model) echo 'ConvNet FastNet LeNet MLP ResNet SoftmaxRegression ViT' ;;
         --model.activation) echo 'relu sigmoid tanh leaky_relu prelu elu selu silu gelu identity' ;;
         --model.init) echo 'he_normal he_uniform xavier_normal xavier_uniform normal uniform orthogonal dirac zeros pytorch' ;;
