@@ -185,7 +185,6 @@ def test_print_config_is_a_config(tmp_path, capsys):
         ["--trainer.deterministic", "true"],
         ["--trainer.val_check_interval", "0.5"],
         ["--trainer.check_val_every_n_epoch", "2"],
-        ["--trainer.callbacks", "EarlyStopping", "--trainer.callbacks.monitor", "val/loss"],
         ["--trainer.logger", "CSVLogger", "--trainer.logger.save_dir", "logs"],
         ["--model.schedule", "Cosine", "--model.schedule.warmup", "0.2"],
         ["--model.optimizer", "torch.optim.SGD", "--model.optimizer.lr", "0.1", "--model.optimizer.momentum", "0.9"],

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import yaml
 from jsonargparse import Namespace
 from lightning import LightningDataModule, Trainer
-from lightning.pytorch.callbacks import ProgressBar, RichProgressBar, WeightAveraging
+from lightning.pytorch.callbacks import Checkpoint, ProgressBar, RichProgressBar, WeightAveraging
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.plugins import CheckpointIO
 from lightning.pytorch.strategies.launchers import _MultiProcessingLauncher
@@ -53,7 +53,7 @@ from zoo.runs.process import (
     warn,
 )
 from zoo.runs.record import make_record, show_table, write_record
-from zoo.runs.restoring import Restoring
+from zoo.runs.restoring import Restoring, weights_only
 from zoo.runs.signals import StopSignals
 from zoo.runs.states import check_states, check_training
 from zoo.runs.wandb_mode import Settled, settle, without_repeats
@@ -265,7 +265,7 @@ class ZooCLI(LightningCLI):
                     callbacks.append(KeepLast(self.folder.last, every, self.signals))
         else:
             config["logger"] = config["enable_checkpointing"] = False
-            callbacks = [*without_averaging(callbacks), self.mistakes, self.predictions]
+            callbacks = [*scoring(callbacks), self.mistakes, self.predictions]
         self.restoring = Restoring(self.checkpoint)
         trainer = self._instantiate_trainer({**config, "callbacks": [self.restoring, *callbacks]}, [])
         pass_over_empty(trainer.callbacks)  # type: ignore[attr-defined]
@@ -273,6 +273,7 @@ class ZooCLI(LightningCLI):
             check_strategy(FORKING[0])
         # Lightning's own handlers save and talk to other processes in the middle of a step
         trainer._signal_connector.register_signal_handlers = lambda: None  # type: ignore[method-assign]
+        weights_only(trainer)
         # the checkpoint is the one that was chosen here and checked: under SLURM Lightning would look for others
         connector = trainer._checkpoint_connector
         connector._select_ckpt_path = lambda state_fn, ckpt_path, **kwargs: ckpt_path  # type: ignore[method-assign]
@@ -292,14 +293,14 @@ class ZooCLI(LightningCLI):
         if self.subcommand and self.checkpoint:
             content = self._checked(self.checkpoint)
             if self.subcommand == "fit":
+                check_states(self.checkpoint, content, self.trainer)
                 check_continues(self.checkpoint, content, self.model)
                 check_training(self.checkpoint, content, self.model)
 
     def _checked(self, path: Path) -> dict[str, Any]:
-        """The contents of a checkpoint that model, loops and callbacks can take up."""
+        """The contents of a checkpoint that the model can take up."""
         content = read_checkpoint(path)
         check_fits(path, content, self.model)
-        check_states(path, content, self.trainer)
         return content
 
     # the verbs: LightningCLI calls these instead of the trainer's methods of the same names
@@ -322,7 +323,6 @@ class ZooCLI(LightningCLI):
             self.trainer.callbacks.append(BeginLoggers(facts))  # type: ignore[attr-defined]
         with self.restoring:
             self.trainer.fit(self.model, self.datamodule, ckpt_path=self.checkpoint, weights_only=True)
-        seconds = self.lines.seconds  # the test below takes up the checkpoint's own count
         if self.dry:
             say("fast_dev_run: one batch of each split went through; nothing was written")
             return
@@ -331,7 +331,7 @@ class ZooCLI(LightningCLI):
             say("no checkpoint was written, so nothing was tested")
             return
         # the mistakes come only now: in training they would be asked at every step
-        callbacks = without_averaging(self.trainer.callbacks)  # type: ignore[attr-defined]
+        callbacks = scoring(self.trainer.callbacks)  # type: ignore[attr-defined]
         figures = self._get(self.config, "figures")
         self.trainer.callbacks = [*callbacks, *[self.mistakes] * figures]  # type: ignore[attr-defined]
         self._checked(chosen)  # it need not be of this start of the run
@@ -339,7 +339,7 @@ class ZooCLI(LightningCLI):
             self.trainer.test(self.model, self.datamodule, ckpt_path=chosen, verbose=False, weights_only=True)
         self._check_complete("test")
         if self.trainer.is_global_zero:
-            self._record(seconds, figures=figures)
+            self._record(self.lines.seconds, figures=figures)
 
     def validate(self, **kwargs: Any) -> None:
         """Scores the validation images."""
@@ -453,12 +453,13 @@ def check_values(config: Namespace, keys: Sequence[str]) -> None:
             raise UsageError(f"value in --{key}: expected classes and plain values, found {hidden[:100]}")
 
 
-def without_averaging(callbacks: Sequence[Any]) -> list[Any]:
-    """The callbacks for a pass without training: averages of weights have done their work, a checkpoint has them.
+def scoring(callbacks: Sequence[Any]) -> list[Any]:
+    """The callbacks for a pass without training: those that save have nothing to do, and those that average no more.
 
-    After a training in the same process, Lightning's would read the weights of the last step from that checkpoint.
+    A checkpoint has the averages. After a training in the same process, Lightning's would read the weights of the last
+    step from it.
     """
-    return [callback for callback in callbacks if not isinstance(callback, WeightAveraging)]
+    return [callback for callback in callbacks if not isinstance(callback, WeightAveraging | Checkpoint)]
 
 
 def as_list(value: Any) -> list[Any]:

@@ -1,6 +1,8 @@
 """Can the run go on from what the checkpoint holds? Until the first batch is through, a failure is the checkpoint's."""
 
 import re
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -10,6 +12,24 @@ from zoo.runs.errors import lost_process
 from zoo.runs.messages import UsageError, innermost
 
 CLEAR = re.compile(r" in .+: expected .+, found ", re.DOTALL)
+
+
+def weights_only(trainer: Trainer) -> None:
+    """Lets a trainer take from a checkpoint, unless it trains, the weights and what the data looked like alone.
+
+    The states of callbacks are of the step at which the checkpoint was saved, and Lightning gives them to those of a
+    test, too. After a training these are ahead of it, in a later one they have nothing to do with it.
+    """
+    connector = trainer._checkpoint_connector
+    for name in ("restore_callbacks", "restore_loops"):
+        whole = getattr(connector, name)
+        setattr(connector, name, partial(when_training, trainer, whole))
+
+
+def when_training(trainer: Trainer, restore: Callable[[], None]) -> None:
+    """Restores, if the trainer trains."""
+    if trainer.state.fn == "fit":
+        restore()
 
 
 class Restoring(Callback):

@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 from lightning import Callback, Trainer
+from lightning.pytorch.callbacks import SpikeDetection
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 
@@ -24,7 +25,7 @@ LOOPS = ("fit_loop", "validate_loop", "test_loop", "predict_loop")
 
 
 def check_states(path: Path, checkpoint: Mapping[str, Any], trainer: Trainer) -> None:
-    """Raises UsageError if the loops and callbacks cannot take up what the checkpoint holds for them."""
+    """Raises UsageError if the loops and callbacks of a training cannot take up what the checkpoint holds for them."""
     try:
         if "loops" in checkpoint:
             compare({name: getattr(trainer, name).state_dict() for name in LOOPS}, checkpoint["loops"], "loops")
@@ -32,9 +33,49 @@ def check_states(path: Path, checkpoint: Mapping[str, Any], trainer: Trainer) ->
         for callback in callbacks:
             state = checkpoint.get("callbacks", {}).get(callback.state_key)
             if state is not None:
-                compare(callback.state_dict(), state, f"callbacks.{callback.state_key}", loose=True)
+                check_callback(callback, state)
     except Unlike as error:
         raise complaint(path, error) from error
+
+
+def check_callback(callback: Callback, state: Any) -> None:
+    """Raises Unlike if a callback cannot have saved this state, as far as it is known what it saves, or UsageError.
+
+    The zoo's own have the same keys all the time, of which an older version may have had fewer. Lightning's let lists
+    and dicts grow, and write texts and seconds where there was nothing. What a user's own does nobody knows.
+    """
+    if isinstance(callback, SpikeDetection):
+        raise UsageError(
+            "callback in --trainer.callbacks: expected one that can go on, found SpikeDetection, whose load_state_dict"
+            " in Lightning 2.6 fails. Try: --trainer.callbacks null, or a new run (without --resume)"
+        )
+    origin, place = type(callback).__module__.partition(".")[0], f"callbacks.{callback.state_key}"
+    now = callback.state_dict()
+    if origin == "zoo":
+        known = {name: value for name, value in now.items() if name in state} if isinstance(state, dict) else now
+        compare(known, state, place, loose=True)
+    elif origin == "lightning":
+        check_grown(now, state, place)
+
+
+def check_grown(now: Any, saved: Any, place: str) -> None:
+    """Raises Unlike if a state cannot have become the other in the course of a training.
+
+    Args:
+        now: a fresh one.
+        saved: what it may have become.
+        place: keys that lead there.
+    """
+    if now is None or saved is None:
+        return
+    if isinstance(now, dict) and isinstance(saved, dict):
+        for name in now.keys() & saved.keys():
+            check_grown(now[name], saved[name], f"{place}.{name}")
+    elif type(now) is int and type(saved) is float:  # seconds that were none yet
+        if not saved >= min(now, 0):
+            raise Unlike(place, "a number from 0", "another")
+    elif not (isinstance(now, list | tuple) and isinstance(saved, list | tuple)) and not fits(now, saved):
+        raise Unlike(place, words(now), words(saved))
 
 
 def check_training(path: Path, checkpoint: Mapping[str, Any], model: Classifier) -> None:

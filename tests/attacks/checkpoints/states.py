@@ -165,9 +165,9 @@ def a_loader_at_a_text(scene: Scene) -> None:
     state(*FIT_LOOP, "state_dict")(scene, {"combined_loader": [{"position": "%d"}]})
 
 
-@attack("test predict")
+@attack("test predict", inert=True)
 def an_evaluation_half_done(scene: Scene) -> None:
-    """Overwrites a counter's method in the loops of test and prediction."""
+    """Overwrites a counter's method in the loops of test and prediction, which are not taken up."""
     for name in ("test_loop", "predict_loop"):
         if scene.hostile:
             scene.content["loops"][name]["batch_progress"]["current"]["reset"] = 0
