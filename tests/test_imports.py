@@ -14,7 +14,7 @@ from jsonargparse import ArgumentParser
 
 import zoo
 from cli import main
-from zoo.runs.imports import ALLOWED, DENIED, could_be_trusted, is_listed, restrict, smuggled
+from zoo.runs.imports import ALLOWED, DENIED, IN_WORDS, could_be_trusted, is_listed, restrict, smuggled
 from zoo.runs.messages import UsageError
 from zoo.runs.words import without_imports
 
@@ -147,8 +147,7 @@ def test_what_the_user_trusts_is_trusted_for_one_command(folder, own, capsys):
     (folder / "own.yaml").write_text(f"model: {{class_path: {own}.Wide, init_args: {{hidden: [8]}}}}\n")
     words = [*FIT, "-c", "own.yaml", "--run_dir", "run"]
     line = (
-        "error: class in --model of own.yaml: expected one from zoo, datamodules, torch.optim, torch.nn or Lightning's"
-        f" callbacks, loggers, strategies, plugins, profilers, found '{own}.Wide'."
+        f"error: class in --model of own.yaml: expected {IN_WORDS}, found '{own}.Wide'."
         f" Try: --allow_import {own} if you trust it"
     )
     assert said(words, capsys) == line

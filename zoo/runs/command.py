@@ -56,6 +56,7 @@ from zoo.runs.record import make_record, show_table, write_record
 from zoo.runs.restoring import Restoring, weights_only
 from zoo.runs.signals import StopSignals
 from zoo.runs.states import check_states, check_training
+from zoo.runs.trainer_checks import check_parts, check_trainer
 from zoo.runs.wandb_mode import Settled, settle, without_repeats
 from zoo.runs.words import add_allow_import, complete, without_imports
 
@@ -151,8 +152,12 @@ class ZooCLI(LightningCLI):
     def before_instantiate_classes(self) -> None:
         if not self.subcommand:
             return
-        check_plain(self.config[self.subcommand])
+        check_whole(self.config[self.subcommand])
         trainer = self._get(self.config, "trainer")
+        if self.subcommand == "fit":  # runs of the past may still be tested
+            check_parts(trainer.as_dict())
+        check_trainer(trainer.as_dict())
+        check_plain(self.config[self.subcommand])
         trainer["callbacks"] = without_repeats(trainer["callbacks"])
         check_devices(trainer.as_dict(), self._get(self.config, "data")["init_args"].get("batch_size"))
         seed = int(self._get(self.config, "seed_everything"))
@@ -435,14 +440,18 @@ def download(data_class: type[LightningDataModule], args: Sequence[str]) -> None
     print(f"{type(data).__name__} is there and whole: {counts} images")
 
 
-def check_plain(config: Namespace) -> None:
-    """Raises UsageError for what jsonargparse takes without a look: no options at all, functions, unread classes."""
+def check_whole(config: Namespace) -> None:
+    """Raises UsageError where there are no options at all: jsonargparse takes that without a look."""
     if not isinstance(config.trainer, Namespace):
         found = "null" if config.trainer is None else shown(str(config.trainer))
         raise UsageError(f"options in --trainer: expected names with values, found {found}")
     if config.run_dir and "://" in config.run_dir:
         found = f"the address {shown(config.run_dir)}"
         raise UsageError(f"run folder in --run_dir: expected one on this machine, found {found}")
+
+
+def check_plain(config: Namespace) -> None:
+    """Raises UsageError for functions and unread classes."""
     check_values(config, ("trainer", "data", "model"))
 
 

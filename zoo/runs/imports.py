@@ -44,6 +44,7 @@ DENIED = (
 )
 IN_WORDS = (
     "one from zoo, datamodules, torch.optim, torch.nn or Lightning's callbacks, loggers, strategies, plugins, profilers"
+    ", but for what runs any function, reads checkpoints or starts processes"
 )
 _trusted: set[str] = set()  # added to the list by the command that runs in this process
 

@@ -34,6 +34,7 @@ from zoo.runs.names import (
     without_verb,
     words,
 )
+from zoo.runs.parts import Unfit, unfit
 
 OWN_PARSERS = ("describe", "download")  # verbs that the parser of the others does not know
 MAX_SHOWN = 60  # characters of what the user wrote
@@ -208,11 +209,26 @@ def refused_import(message: str, parser: ArgumentParser) -> str | None:
     given = (value_in(message) or path).strip("[]'\"")
     if given.rpartition(".")[2] != path.rpartition(".")[2]:  # the class around the one that is refused
         given = path
+    if reason := unfit(path):
+        return unfit_line(f"--{key}", path, reason).replace("Try: -- ", f"Try: --{key} ")
     own = could_be_trusted(path)
     name = None if own else corrected(given, choices(type_of(key, parser)), as_list=False)
     advice = f"--allow_import {own} if you trust it" if own else f"--{key} {name}" if name and key else None
     more = ", a function" if match[2] else f", which is {path}" if path != given else ""
     return say("class", f"--{key}", IN_WORDS, shown(given) + more, advice)
+
+
+def unfit_part(message: str, parser: ArgumentParser) -> str | None:
+    """A class of Lightning's that cannot do its work here, whatever is wrong with its options."""
+    described = getattr(parser, "described", None)
+    path = f"{described.__module__}.{described.__qualname__}" if described else ""
+    reason = unfit(path)
+    return unfit_line("--", path, reason) if reason else None
+
+
+def unfit_line(where: str, path: str, reason: Unfit) -> str:
+    """The line for such a class."""
+    return say("class", where, reason.expected, f"{path.rpartition('.')[2]}, {reason.found}", reason.advice)
 
 
 def wrong_value(message: str, parser: ArgumentParser) -> str | None:
@@ -252,4 +268,7 @@ def corrected(value: str, names: list[str], as_list: bool) -> str | None:
     return f"'[{', '.join(new)}]'" if is_list else ", ".join(new)
 
 
-PHRASES = (wrong_verb, missing, valueless, unknown_words, unknown_key, wrong_config, refused_import, wrong_value)
+PHRASES = (
+    *(wrong_verb, unfit_part, missing, valueless, unknown_words, unknown_key, wrong_config),
+    *(refused_import, wrong_value),
+)

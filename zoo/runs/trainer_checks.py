@@ -1,0 +1,122 @@
+"""Settings of the trainer that Lightning takes and then fails with, or misreads: refused before anything is built.
+
+    --trainer.accumulate_grad_batches 0   -> number in …: expected at least 1, found 0. Try: …
+
+It divides by the first, and by -1 gladly: a training that climbs. What Lightning refuses by itself is left to it.
+"""
+
+import math
+import re
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any, NamedTuple
+
+from zoo.runs.messages import UsageError
+from zoo.runs.parts import unfit
+from zoo.runs.phrases import unfit_line
+
+
+class Range(NamedTuple):
+    """What a number may be.
+
+    Attributes:
+        least: the smallest.
+        others: values below it that have a meaning of their own.
+        advice: one that is usual.
+        share: whether a number with a point is a share, so that it ends at 1.
+    """
+
+    least: float
+    others: tuple[Any, ...] = ()
+    advice: str = "1"
+    share: bool = False
+
+
+NUMBERS = {
+    "max_epochs": Range(0, (-1,), "10"),
+    "min_epochs": Range(0),
+    "max_steps": Range(0, (-1,), "-1"),
+    "min_steps": Range(0),
+    "accumulate_grad_batches": Range(1),
+    "check_val_every_n_epoch": Range(1),
+    "log_every_n_steps": Range(0),
+    "num_sanity_val_steps": Range(0, (-1,), "0"),
+    "gradient_clip_val": Range(0),
+    "num_nodes": Range(1),
+    "reload_dataloaders_every_n_epochs": Range(0, (), "0"),
+    "fast_dev_run": Range(0),
+    "overfit_batches": Range(0, (), "1", share=True),
+    "limit_train_batches": Range(0, (), "1.0", share=True),
+    "limit_val_batches": Range(0, (), "1.0", share=True),
+    "limit_test_batches": Range(0, (), "1.0", share=True),
+    "limit_predict_batches": Range(0, (), "1.0", share=True),
+}
+
+
+def check_trainer(trainer: Mapping[str, Any]) -> None:
+    """Raises UsageError for settings of the trainer that Lightning would take and then fail with, or misread.
+
+    Args:
+        trainer: its flags, with class paths where classes were named.
+    """
+    for name, range_ in NUMBERS.items():
+        check_number(name, trainer.get(name), range_)
+    devices = trainer.get("devices")
+    if devices == [] or re.fullmatch(r"0|-([02-9]|\d{2,})", str(devices)):  # -1 is all there are
+        raise UsageError(
+            f"devices in --trainer.devices: expected at least 1, found {devices}. Try: --trainer.devices 1"
+        )
+    check_interval(trainer.get("val_check_interval"))
+
+
+def check_number(name: str, value: Any, range_: Range) -> None:
+    """Raises UsageError for a number out of its range, or one that is none."""
+    if value is None or isinstance(value, bool | str) or value in range_.others:
+        return
+    most = 1.0 if range_.share and isinstance(value, float) else math.inf
+    if not (math.isfinite(value) and range_.least <= value <= most):
+        raise UsageError(
+            f"number in --trainer.{name}: expected {expected(range_)}, found {value}."
+            f" Try: --trainer.{name} {range_.advice}"
+        )
+
+
+def expected(range_: Range) -> str:
+    """A range in words."""
+    others = "".join(f", or {other} for no limit" for other in range_.others)
+    return (
+        f"a share from 0.0 to 1.0, or whole batches from {range_.least:g}"
+        if range_.share
+        else f"at least {range_.least:g}{others}"
+    )
+
+
+def check_interval(value: Any) -> None:
+    """Raises UsageError for an interval between validations that is none: Lightning divides by it."""
+    # times, `00:05:00`, come as text or as a timedelta
+    if value is None or isinstance(value, str | timedelta | Mapping):
+        return
+    if isinstance(value, float) and not 0 < value <= 1:
+        found, advice = f"the share {value}", "0.5, or a whole number of batches"
+    elif value < 1:
+        found, advice = str(value), "1.0"
+    else:
+        return
+    raise UsageError(
+        "batches between validations in --trainer.val_check_interval: expected a share of the epoch above 0 and up to"
+        f" 1.0, or at least 1 batch, found {found}. Try: --trainer.val_check_interval {advice}"
+    )
+
+
+def check_parts(trainer: Mapping[str, Any]) -> None:
+    """Raises UsageError for a part of the trainer that cannot do its work here.
+
+    Args:
+        trainer: its flags, with class paths where classes were named.
+    """
+    for name in ("callbacks", "plugins"):
+        value = trainer.get(name)
+        for part in value if isinstance(value, list) else [value]:
+            path = part.get("class_path") if isinstance(part, Mapping) else part
+            if isinstance(path, str) and (reason := unfit(path)):
+                raise UsageError(unfit_line(f"--trainer.{name}", path, reason).replace(": -- ", f": --trainer.{name} "))
