@@ -25,9 +25,10 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 from chaos_processes import HOOK_POINTS, PATIENCE, SAVE_POINTS, Run, arm
@@ -345,7 +346,7 @@ def main() -> None:
     sys.exit(any(not trial.equal for trial in trials))
 
 
-def write_rows(path: Path, trials: list[Trial]) -> None:
+def write_rows(path: Path, trials: Sequence[Any]) -> None:
     """Writes the rows, all of them again each time: a broken-off session leaves what there is."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", newline="") as file:

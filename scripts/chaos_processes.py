@@ -129,17 +129,31 @@ def arm(moment: str, after: int, act: Callable[[], None] = die) -> None:
         before(Classifier, hooks[moment])
 
 
-def start(words: list[str], log: Path, prepare: Callable[[], None], environment: dict[str, str]) -> int:
-    """Forks a process that executes the command; returns its id."""
+def start(
+    words: list[str],
+    log: Path,
+    prepare: Callable[[], None],
+    environment: dict[str, str],
+    errors: Path | None = None,
+) -> int:
+    """Forks a process that executes the command; returns its id.
+
+    Args:
+        words: the command's.
+        log: takes what it says.
+        prepare: called in it before its work.
+        environment: added to its own.
+        errors: takes what it says on stderr, if that is to be told apart.
+    """
     process = os.fork()
     if process:
         return process
     code = 70
     try:
         os.environ.update(environment)
-        with log.open("a") as file:
-            os.dup2(file.fileno(), 1)
-            os.dup2(file.fileno(), 2)
+        for stream, path in ((1, log), (2, errors or log)):
+            with path.open("a") as file:
+                os.dup2(file.fileno(), stream)
         prepare()
         command(words)
         code = 0

@@ -1,0 +1,120 @@
+"""Is what is promised about runs that end early true? All that docs/reliability.md has figures of but the kills.
+
+    cells    12 ways of ending x 6 ways of going on: equal to the straight run, or refused by name where that is right
+    owners   two to four processes on one run folder
+
+    python scripts/reliability.py cells --quick
+    python scripts/reliability.py cells --out results/reliability_cells.csv
+    python scripts/reliability.py owners --rounds 200 --out results/reliability_owners.csv
+
+For runs killed at random moments see `scripts/chaos.py`.
+"""
+
+import argparse
+import contextlib
+import multiprocessing
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from chaos import write_rows
+from reliability_cells import ENDINGS, SETTINGS, Moment, Round, cells
+from reliability_owners import PLACES, contest, place_of, straight
+
+from zoo.runs.record import git_commit
+
+QUICK = "dropout"  # the setting of a quick round: it has the most that could be lost
+Part = Callable[[int], list[Any]]  # a share of the work, by its number -> its rows
+
+
+def run_cells(options: argparse.Namespace) -> Iterator[Any]:
+    """Fills the table of ways of ending and of going on."""
+    endings = options.ending or list(ENDINGS)
+    tasks: list[tuple[str, Moment, Round]] = []
+    with work_folder(options) as work:
+        for name in options.setting or ([QUICK] if options.quick else list(SETTINGS)):
+            round_ = Round(name, work)
+            round_.prepare([ENDINGS[ending] for ending in endings])
+            for ending in endings:
+                for moment in ENDINGS[ending].moments[: 1 if options.quick else None]:
+                    if not moment.room or os.geteuid() == 0:  # root can mount a disk
+                        tasks.append((ending, moment, round_))
+        yield from shared_out(len(tasks), lambda i: list(cells(*tasks[i])), options.jobs)
+
+
+def run_owners(options: argparse.Namespace) -> Iterator[Any]:
+    """Lets processes loose on one folder, in equal shares on each file system."""
+    places = options.place or list(PLACES)
+    for k, place in enumerate(places):
+        rounds = options.rounds // len(places) + (k < options.rounds % len(places))
+        with place_of(place) as work:
+
+            def part(i: int, where: tuple[str, Path, dict[str, str]] = (place, work, straight(work))) -> list[Any]:
+                return [contest(i, *where)]
+
+            yield from shared_out(rounds, part, options.jobs)
+
+
+def shared_out(count: int, part: Part, jobs: int) -> Iterator[Any]:
+    """The rows of all parts, made in processes that are forked from this one, as they come."""
+    parts.append(part)  # a process that is forked has it already; it could not be sent there
+    with multiprocessing.get_context("fork").Pool(jobs) as pool:
+        for rows in pool.imap_unordered(_do, range(count)):
+            yield from rows
+
+
+parts: list[Part] = []
+
+
+def _do(i: int) -> list[Any]:
+    return parts[-1](i)
+
+
+@contextlib.contextmanager
+def work_folder(options: argparse.Namespace) -> Iterator[Path]:
+    """Where the runs lie; kept if that is wanted."""
+    if options.keep:
+        yield options.keep
+    else:
+        with tempfile.TemporaryDirectory(prefix="reliability-") as folder:
+            yield Path(folder)
+
+
+def main(args: Sequence[str] | None = None) -> None:
+    """Does what the first word asks for; exits 1 if anything is wrong."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    words = parser.add_subparsers(dest="part", required=True)
+    of_cells, of_owners = words.add_parser("cells"), words.add_parser("owners")
+    of_cells.add_argument("--quick", action="store_true", help="one setting, each way of ending at one moment")
+    of_cells.add_argument("--setting", action="append", choices=SETTINGS)
+    of_cells.add_argument("--ending", action="append", choices=ENDINGS)
+    of_cells.add_argument("--keep", type=Path, help="a new folder that the runs are left in")
+    of_owners.add_argument("--rounds", type=int, default=200)
+    of_owners.add_argument("--place", action="append", choices=PLACES)
+    for part in (of_cells, of_owners):
+        part.add_argument("--out", type=Path, help="CSV file, one row per cell or round")
+        part.add_argument("--jobs", type=int, default=2, help="how many at a time")
+    options = parser.parse_args(args)
+    began = time.monotonic()
+    git_commit()  # asked for once, here, and not by each run
+    rows = []
+    for row in {"cells": run_cells, "owners": run_owners}[options.part](options):
+        rows.append(row)
+        if not row.right:
+            print(f"WRONG: {asdict(row)}", flush=True)
+        if len(rows) % 24 == 0:
+            print(f"{len(rows)} done, {sum(row.right for row in rows)} right", flush=True)
+        if options.out:
+            write_rows(options.out, rows)
+    right = sum(row.right for row in rows)
+    print(f"{right} of {len(rows)} {options.part} right, {time.monotonic() - began:.0f} s")
+    sys.exit(right < len(rows))
+
+
+if __name__ == "__main__":
+    main()
