@@ -16,6 +16,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from datamodules.checks import check_name
+
 
 class Augmentation(ABC):
     """Changes each image of a batch at random; `num_draws` is how many uniform numbers one image needs."""
@@ -137,6 +139,9 @@ class Pipeline(Augmentation):
     """Several augmentations, one after the other, each with its own columns of the draws."""
 
     def __init__(self, steps: Sequence[AugmentationName | Augmentation]) -> None:
+        for step in steps:
+            if isinstance(step, str):
+                check_name("--data.augment", step, AUGMENTATIONS)
         self.steps = [AUGMENTATIONS[step]() if isinstance(step, str) else step for step in steps]
         self.num_draws = sum(step.num_draws for step in self.steps)
 

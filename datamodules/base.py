@@ -18,6 +18,7 @@ from torch import Tensor
 
 from datamodules.augmentations import Augmentation, AugmentationName, Pipeline
 from datamodules.batches import Batches
+from datamodules.checks import check_name
 from datamodules.randomness import generator
 from datamodules.sharing import shared
 from datamodules.splits import stratified_order
@@ -73,6 +74,7 @@ class ImageDataModule(LightningDataModule, ABC):
         ):
             if value is not None and value < least:
                 raise ValueError(f"number of images in --data.{name}: expected at least {least}, found {value}")
+        check_name("--data.normalize", normalize, ("none", "unit", "symmetric", "standard"))
         self.root = root
         self.batch_size = batch_size
         self.val_size = val_size

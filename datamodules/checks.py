@@ -1,6 +1,8 @@
 """Is what was read what was meant? Sizes before reading, SHA-256 of the decoded arrays after it."""
 
 import hashlib
+from collections.abc import Iterable
+from difflib import get_close_matches
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +35,15 @@ def check_content(path: Path, array: np.ndarray, expected: str) -> None:
     found = sha256(array)
     if found != expected:
         raise ValueError(f"decoded content in {path}: expected SHA-256 {expected[:16]}…, found {found[:16]}…")
+
+
+def check_name(flag: str, value: object, names: Iterable[str]) -> None:
+    """Raises ValueError, with the nearest name, unless the value is one of these names."""
+    names = list(names)
+    if value not in names:
+        near = get_close_matches(str(value).lower(), names, 1)
+        advice = f". Try: {flag} {near[0]}" if near else ""
+        raise ValueError(f"value in {flag}: expected one of {', '.join(names)}, found {short(repr(value))}{advice}")
 
 
 def short(value: object) -> str:

@@ -522,3 +522,16 @@ def test_altered_download(tiny_idx: TinyIDX, tmp_path: Path, monkeypatch: pytest
 
     server.files[first] = right  # once the mirror is right again, so is the download
     prepared(MNIST(str(root), batch_size=4))
+
+
+@pytest.mark.parametrize(
+    ("made_with", "line"),
+    [
+        ({"normalize": "foo"}, "--data.normalize: expected one of none, unit, symmetric, standard, found 'foo'"),
+        ({"augment": ["flop"]}, "--data.augment: .* found 'flop'. Try: --data.augment flip"),
+    ],
+    ids=str,
+)
+def test_a_constructor_says_which_names_there_are(made_with, line):
+    with pytest.raises(ValueError, match=line):
+        Digits(**made_with)

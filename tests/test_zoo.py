@@ -1,18 +1,24 @@
 """Protects the contract of the shelf: what every model with a file in configs/model must do on every data set."""
 
 import math
+import pickle
+from copy import deepcopy
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from lightning import Trainer
 
 import datamodules
 import zoo
+import zoo.optimizers
 from cli import main
+from test_architecture import imported
 from zoo.runs.command import ZooCLI
-from zoo.schedules import Cosine
+from zoo.schedules import Cosine, Steps
 
 ROOT = Path(__file__).parents[1]
 MODELS = sorted(path.stem for path in (ROOT / "configs/model").glob("*.yaml"))
@@ -130,12 +136,157 @@ def test_checkpoint_round_trip_without_code(name, archive, tmp_path):
         assert torch.equal(cli.model(x), again(x))
 
 
-def test_a_model_made_in_python_saves_plain_values(tmp_path):
-    model = zoo.MLP((1, 28, 28), 10, activation=torch.nn.GELU, schedule=Cosine())
-    content = {"hyper_parameters": dict(model.hparams)}
-    model.on_save_checkpoint(content)
+# models made in Python: what they were made with, and what they are given
+
+
+def own_sgd(params):
+    return torch.optim.SGD(params, lr=0.5)
+
+
+def saved(path: Path, **made_with) -> zoo.MLP:
+    """A network in a checkpoint as a stock Trainer writes it."""
+    model = zoo.MLP((1, 8, 8), 3, hidden=[4, 4], **made_with)
+    trainer = Trainer(logger=False, enable_progress_bar=False, enable_model_summary=False, accelerator="cpu")
+    trainer.strategy.connect(model)
+    trainer.save_checkpoint(path, weights_only=True)
+    return model
+
+
+@pytest.mark.parametrize(
+    "made_with",
+    [
+        {},
+        {"activation": torch.nn.Tanh},
+        {"activation": torch.nn.LeakyReLU(0.3)},
+        {"activation": partial(torch.nn.ELU, 2.0)},
+        {"activation": torch.nn.PReLU()},
+        {"schedule": Cosine(warmup=0.25)},
+        {"schedule": Steps((0.2, 0.3), factor=0.5)},
+        {"optimizer": torch.optim.RMSprop},
+        {"optimizer": partial(torch.optim.SGD, lr=0.1, momentum=0.9)},
+        {"optimizer": partial(zoo.optimizers.Muon, matrices=True)},
+    ],
+    ids=str,
+)
+def test_what_a_model_was_made_with_comes_back(tmp_path, made_with):
+    model, path = saved(tmp_path / "c.ckpt", **made_with).eval(), tmp_path / "c.ckpt"
+    torch.load(path, weights_only=True)  # holds nothing but tensors and plain values
+    again = zoo.MLP.load_from_checkpoint(path)
+    assert repr(again.net) == repr(model.net)
+    assert torch.equal(again(images(2, (1, 8, 8))), model(images(2, (1, 8, 8))))
+    assert repr(again.make_optimizer()) == repr(model.make_optimizer())
+    assert (again.schedule and vars(again.schedule)) == (model.schedule and vars(model.schedule))
+    layers = list(model.net.children())
+    assert len({id(layer) for layer in layers}) == len(layers) == 6  # no layer is there twice
+    pickled = pickle.loads(pickle.dumps(again))
+    assert repr(pickled.make_optimizer()) == repr(deepcopy(model).make_optimizer())
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "found"),
+    [
+        ("optimizer", own_sgd, "the function own_sgd"),
+        ("optimizer", lambda params: torch.optim.SGD(params, lr=1.0), "the function "),
+        ("activation", torch.nn.Sequential(torch.nn.ReLU()), "an object of Sequential"),
+        ("activation", lambda: torch.nn.ReLU(), "the function "),
+    ],
+)
+def test_what_a_file_cannot_hold_has_to_be_given_again(tmp_path, name, value, found):
+    path = tmp_path / "c.ckpt"
+    model = saved(path, **{name: value})
+    with pytest.raises(ValueError, match=rf"^{name} in {path}: expected .*, found {found}.*{name}=…") as error:
+        zoo.MLP.load_from_checkpoint(path)
+    assert "\n" not in str(error.value)
+    again = zoo.MLP.load_from_checkpoint(path, **{name: value})
+    assert repr(again.make_optimizer()) == repr(model.make_optimizer())
+    assert repr(again.net) == repr(model.net)
+
+
+def test_an_earlier_version_left_objects_out_without_a_word(tmp_path):
+    """That is seen, because names and null were always there."""
+    saved(tmp_path / "c.ckpt", activation=torch.nn.Tanh)
+    content = torch.load(tmp_path / "c.ckpt", weights_only=True)
+    del content["hyper_parameters"]["activation"]
     torch.save(content, tmp_path / "c.ckpt")
-    assert torch.load(tmp_path / "c.ckpt", weights_only=True)["hyper_parameters"]["hidden"] == (256,)
+    with pytest.raises(ValueError, match=r"^activation in .*: expected .*, found an object"):
+        zoo.MLP.load_from_checkpoint(tmp_path / "c.ckpt")
+
+
+def test_the_zoo_s_own_optimiser_is_known_to_whoever_reads_a_checkpoint():
+    assert "zoo.optimizers" in imported(ROOT / "zoo/runs/named_classes.py")
+
+
+def test_a_loaded_model_answers_as_it_was_tested_and_trains_as_ever(tmp_path):
+    saved(tmp_path / "c.ckpt", dropout=0.5)
+    model = zoo.MLP.load_from_checkpoint(tmp_path / "c.ckpt")
+    assert not any(module.training for module in model.modules())
+    model.on_fit_start()
+    assert all(module.training for module in model.modules())
+    first = next(model.net.children())
+    first.eval()  # a layer that is frozen on purpose stays so
+    model.on_fit_start()
+    assert not first.training
+
+
+@pytest.mark.parametrize(
+    ("made_with", "line"),
+    [
+        ({"activation": "rel"}, "--model.activation: expected one of relu, .*, found 'rel'. Try: .* relu"),
+        ({"activation": "torch.nn.GELU"}, "--model.activation: .* Try: --model.activation gelu"),
+        ({"activation": torch.relu}, "--model.activation: .*, found 'relu'"),
+        ({"activation": torch.nn.Linear}, "--model.activation: .*, found 'Linear'"),
+        ({"norm": "bath"}, "--model.norm: expected one of none, batch, layer, found 'bath'. Try: --model.norm batch"),
+        ({"init": "he_norm"}, "--model.init: .* Try: --model.init he_normal"),
+        ({"label_smoothing": 1.0}, "--model.label_smoothing: "),
+    ],
+    ids=str,
+)
+def test_a_constructor_says_which_names_there_are(made_with, line):
+    with pytest.raises(ValueError, match=line):
+        zoo.MLP((1, 8, 8), 3, **made_with)
+
+
+@pytest.mark.parametrize(
+    ("model", "made_with", "line"),
+    [
+        (zoo.LeNet, {"pool": "mx"}, "--model.pool: .* Try: --model.pool max"),
+        (zoo.ConvNet, {"norm": "non"}, "--model.norm: .*, found 'non'. Try: --model.norm none"),
+        (zoo.ViT, {"positions": "none"}, "--model.positions: expected one of learned, sincos, found 'none'"),
+    ],
+)
+def test_so_do_those_of_other_models(model, made_with, line):
+    with pytest.raises(ValueError, match=line):
+        model((1, 28, 28), 3, **made_with)
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        (lambda x, y: {"image": x, "label": y}, "batch in the loader: .*, found a dict of image, label"),
+        (lambda x, y: x, "batch in the loader: .*, found a Tensor"),
+        (lambda x, y: (x, F.one_hot(y, 10)), r"labels in the loader: .*\(4, 10\) int64. Try: labels.argmax\(1\)"),
+        (lambda x, y: (x, y[:, None]), r"labels in the loader: .*\(4, 1\) int64. Try: labels.flatten\(\)"),
+        (lambda x, y: (x, y.float()), r"labels in the loader: .* float32. Try: labels.long\(\)"),
+        (lambda x, y: (x, y + 7), "labels in the loader: expected 0 to 9, found 7 to 10. Try: .*num_classes=11"),
+        (lambda x, y: (x, y + 1 + 6 * (y == 3)), "labels in the loader: .*, found 1 to 10. Try: labels - 1"),
+        (lambda x, y: ((255 * x).byte(), y), "images in the loader: .*float32, found uint8. Try: images / 255"),
+        (lambda x, y: (x.double(), y), r"images in the loader: .*found float64. Try: images.to\(torch.float32\)"),
+    ],
+)
+def test_batches_of_another_kind_are_refused_in_one_line(change, line):
+    model = zoo.MLP((1, 8, 8), 10, hidden=[4])
+    with pytest.raises(ValueError, match=f"^{line}") as error:
+        model.training_step(change(images(4, (1, 8, 8)), torch.arange(4)), 0)
+    assert "\n" not in str(error.value)
+
+
+def test_class_numbers_of_any_whole_type_count(tmp_path):
+    x, y = images(4, (1, 8, 8)), torch.arange(4)
+    model = zoo.MLP((1, 8, 8), 10, hidden=[4])
+    for dtype in (torch.uint8, torch.int16, torch.int32):
+        assert torch.equal(model.training_step((x, y.to(dtype)), 0), model.training_step((x, y), 0))
+    with pytest.raises(ValueError, match=r"^loaders of val images .* expected one, .* found several"):
+        model.validation_step((x, y), 0, dataloader_idx=1)
 
 
 # compiled networks

@@ -6,7 +6,9 @@ A model of the zoo is a subclass with a constructor and nothing else: it builds 
 So architecture never knows of training, and `model.net` is pure torch, for weights, export and hooks.
 """
 
+import inspect
 import io
+import warnings
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Self
@@ -22,12 +24,14 @@ from zoo.geometry import misfit
 from zoo.initialisers import InitialiserName, initialise
 from zoo.layers import SeesImages
 from zoo.runs.checkpoints import read_checkpoint
-from zoo.runs.named_classes import check_classes
+from zoo.runs.named_classes import check_classes, is_plain, is_spelt, made, spelt
 from zoo.schedules import Schedule
 from zoo.tally import Result, Tally
 
 Batch = tuple[Tensor, ...]  # images, labels, and whatever else the data has to say
 SEEN = 5000  # images that a layer is computed from, where one is: more change nothing
+UNSAVED = "unsaved"  # key in checkpoints: what the model was made with and a file cannot hold, in words
+OBJECTS = ("activation", "schedule")  # what earlier versions left out of checkpoints where it was an object
 
 
 class Classifier(LightningModule):
@@ -37,7 +41,8 @@ class Classifier(LightningModule):
         net: maps images (B, C, H, W) to logits (B, K). A checkpoint of a bare `Classifier` does not hold the recipe of
             its net and is not rebuilt by `load_from_checkpoint`; checkpoints of the zoo's models are.
         init: how the weights start; `pytorch` leaves them as they are.
-        optimizer: makes the optimiser from the parameters.
+        optimizer: makes the optimiser from the parameters. A class, or a `functools.partial` of one, comes back from a
+            checkpoint; a function of your own has to be given again.
         schedule: multiplies the learning rate as training goes on; None keeps it constant.
         label_smoothing: probability mass spread evenly over all classes, in training only (Szegedy et al. 2016,
             arXiv 1512.00567, §7), 0 to below 1.
@@ -57,7 +62,10 @@ class Classifier(LightningModule):
         super().__init__()
         if not 0 <= label_smoothing < 1:
             raise ValueError(f"share in --model.label_smoothing: expected 0 to below 1, found {label_smoothing}")
-        self.save_hyperparameters(ignore=["net"], logger=False)
+        with warnings.catch_warnings():  # of a layer given as activation: each layer of the net is a copy of it
+            warnings.filterwarnings("ignore", ".*is an instance of `nn.Module` and is already saved")
+            self.save_hyperparameters(ignore=["net"], logger=False)
+        self._made_with = dict(self.hparams)  # a logger takes out of them what cannot be pickled
         initialise(net, init)
         # a memory format, not a change of result: convolutions are faster with the channels last; vectors don't notice
         self.net = net.to(memory_format=torch.channels_last)
@@ -70,6 +78,7 @@ class Classifier(LightningModule):
         self._settings: list[dict[str, Any]] = []  # those of the optimiser, per group of parameters, as configured here
         self._settings_differ = False  # from those of the checkpoint that the run goes on from
         self._total_steps = 1.0  # of the whole training
+        self._was_loaded = False  # in eval mode then, until it is trained
 
     def __setattr__(self, name: str, value: Any) -> None:
         # Lightning writes down the name of the running hook forty times a step: it is no parameter, buffer or layer,
@@ -83,17 +92,29 @@ class Classifier(LightningModule):
     def load_from_checkpoint(cls, checkpoint_path: str | Path, *args: Any, **kwargs: Any) -> Self:  # type: ignore[override]
         """As Lightning's, for a file on this machine: whoever wrote it, nothing in it is run or imported.
 
+        The model is in eval mode, and trains in train mode again.
+
         Args:
             checkpoint_path: the file.
             args: as for Lightning's.
             kwargs: as for Lightning's; `weights_only` is always true.
+
+        Raises:
+            ValueError: the model was made with what a file cannot hold, such as a function, and it is not given again.
         """
         content = read_checkpoint(Path(checkpoint_path))
-        check_classes(Path(checkpoint_path), content.get(cls.CHECKPOINT_HYPER_PARAMS_KEY, {}))
+        held = content.get(cls.CHECKPOINT_HYPER_PARAMS_KEY, {})
+        check_classes(Path(checkpoint_path), held)
+        check_given(cls, Path(checkpoint_path), content, kwargs)
+        built = {}
+        if "_instantiator" not in held:  # made in Python
+            built = {name: made(value) for name, value in held.items() if name not in kwargs and is_spelt(value)}
         checked = io.BytesIO()  # Lightning reads what was checked, not the file again
         torch.save(content, checked)
         checked.seek(0)
-        return super().load_from_checkpoint(checked, *args, **{**kwargs, "weights_only": True})
+        model = super().load_from_checkpoint(checked, *args, **{**built, **kwargs, "weights_only": True})
+        model._was_loaded = True
+        return model.eval()
 
     def forward(self, x: Tensor) -> Tensor:
         """Images (B, C, H, W) -> logits (B, K); raises ValueError if the network does not take their shape."""
@@ -104,32 +125,37 @@ class Classifier(LightningModule):
             eager = torch.compiler.set_stance("force_eager") if self.hparams.get("compile") else nullcontext()
             with eager:
                 text = misfit(self.net, type(self).__name__, x, self.hparams.get("in_shape"))
-            if text := text or uncompiled(error):
+            if text := text or uncompiled(error) or other_numbers(x, self):
                 raise ValueError(text) from error
             raise
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        x, y = batch[:2]
+        x, y = labelled(batch)
         logits = self(x)
-        loss = F.cross_entropy(logits, y, label_smoothing=self.label_smoothing)
+        loss = cross_entropy(logits, y, label_smoothing=self.label_smoothing)
         self._count("train", logits.detach(), y, loss.detach() * len(y))
         return loss
 
-    def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        self._evaluate("val", batch)
+    def validation_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
+        self._evaluate("val", batch, dataloader_idx)
 
-    def test_step(self, batch: Batch, batch_idx: int) -> Tensor:
+    def test_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> Tensor:
         """Images -> logits (B, K)."""
-        return self._evaluate("test", batch)
+        return self._evaluate("test", batch, dataloader_idx)
 
-    def predict_step(self, batch: Batch, batch_idx: int) -> Tensor:
+    def predict_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> Tensor:
         """Images -> probability of each class, (B, K) float32."""
-        return self(batch[0]).float().softmax(1)
+        return self(batch if isinstance(batch, Tensor) else batch[0]).float().softmax(1)
 
-    def _evaluate(self, split: str, batch: Batch) -> Tensor:
-        x, y = batch[:2]
+    def _evaluate(self, split: str, batch: Batch, loader: int = 0) -> Tensor:
+        if loader:
+            raise ValueError(
+                f"loaders of {split} images in the Trainer: expected one, whose images are counted together, found"
+                " several. Try: torch.utils.data.ConcatDataset in one loader"
+            )
+        x, y = labelled(batch)
         logits = self(x)
-        self._count(split, logits, y, F.cross_entropy(logits.float(), y, reduction="sum"))
+        self._count(split, logits, y, cross_entropy(logits.float(), y, reduction="sum"))
         return logits
 
     def _count(self, split: str, logits: Tensor, y: Tensor, loss: Tensor) -> None:
@@ -147,6 +173,9 @@ class Classifier(LightningModule):
         self.log_dict({f"{split}/loss": result.loss, f"{split}/accuracy": result.accuracy}, rank_zero_only=False)
 
     def on_fit_start(self) -> None:
+        if self._was_loaded and not self.training:  # Lightning trains a model in the mode that it is in
+            self.train()
+        self._was_loaded = False
         for layer in self.net.modules():
             if isinstance(layer, SeesImages) and not layer.fitted:
                 layer.fit(self.training_images(slice(SEEN))[0])
@@ -243,8 +272,12 @@ class Classifier(LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         # built in Python rather than by the CLI, a model may have been given objects: those do not go into a file
         # that must load with weights_only=True
-        held = checkpoint.get(self.CHECKPOINT_HYPER_PARAMS_KEY, {})
-        checkpoint[self.CHECKPOINT_HYPER_PARAMS_KEY] = {name: value for name, value in held.items() if is_plain(value)}
+        held = {name: value for name, value in {**self._made_with, **self.hparams}.items() if value is not adam}
+        plain = {name: value if is_plain(value) else spelt(value) for name, value in held.items()}
+        unsaved = {name for name, value in plain.items() if value is None and held[name] is not None}
+        checkpoint[self.CHECKPOINT_HYPER_PARAMS_KEY] = {n: value for n, value in plain.items() if n not in unsaved}
+        if unsaved:
+            checkpoint[UNSAVED] = {name: in_words(held[name]) for name in unsaved}
         checkpoint["results"] = {
             split: {"accuracy": result.accuracy, "loss": result.loss, "n": result.n}
             for split, result in self.results.items()
@@ -255,7 +288,52 @@ class Classifier(LightningModule):
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self._counted = checkpoint.get("tally")
         held = checkpoint.get(self.CHECKPOINT_HYPER_PARAMS_KEY, {}).get("optimizer")
-        self._settings_differ = held is not None and held != self.hparams.get("optimizer")
+        now = self.hparams.get("optimizer")
+        self._settings_differ = held is not None and held != (now if is_plain(now) else spelt(now))
+
+
+def labelled(batch: Any) -> tuple[Tensor, Tensor]:
+    """Images and class numbers (B,) int64 of a batch; raises ValueError if it is another."""
+    x, y = batch[:2] if isinstance(batch, tuple | list) and len(batch) > 1 else (batch, None)
+    if not (isinstance(x, Tensor) and isinstance(y, Tensor)):
+        within = f" of {', '.join(map(str, batch))}" if isinstance(batch, dict) else ""
+        raise ValueError(
+            f"batch in the loader: expected tensors of images and labels, found a {type(batch).__name__}{within[:60]}."
+            " Try: a loader that gives (images, labels)"
+        )
+    if y.dtype is torch.int64 and y.ndim == 1:
+        return x, y
+    if y.ndim == 1 and not (y.is_floating_point() or y.is_complex() or y.dtype is torch.bool):
+        return x, y.long()
+    advice = "labels.flatten()" if y.shape[1:].numel() == 1 else "labels.argmax(1), if each row marks one class"
+    raise ValueError(
+        f"labels in the loader: expected class numbers (B,) int64, found {tuple(y.shape)} {str(y.dtype)[6:]}."
+        f" Try: {advice if y.ndim > 1 else 'labels.long(), if they are whole'}"
+    )
+
+
+def cross_entropy(logits: Tensor, y: Tensor, **settings: Any) -> Tensor:
+    """As torch's; raises ValueError for labels that are no class."""
+    try:
+        return F.cross_entropy(logits, y, **settings)
+    except IndexError as error:
+        found, last = f"{int(y.min())} to {int(y.max())}", logits.shape[1] - 1
+        raise ValueError(
+            f"labels in the loader: expected 0 to {last}, found {found}."
+            f" Try: {'labels - 1' if int(y.min()) == 1 else f'a model with num_classes={int(y.max()) + 1}'}"
+        ) from error
+
+
+def other_numbers(x: Tensor, model: nn.Module) -> str | None:
+    """What to say of images whose numbers are of another kind than the weights'; None if they are of the same."""
+    expected = next((weight.dtype for weight in model.parameters()), x.dtype)
+    if x.dtype is expected:
+        return None
+    advice = "images / 255" if x.dtype is torch.uint8 else f"images.to(torch.{str(expected)[6:]})"
+    return (
+        f"images in the loader: expected numbers as the weights are, {str(expected)[6:]}, found {str(x.dtype)[6:]}."
+        f" Try: {advice}"
+    )
 
 
 def uncompiled(error: RuntimeError) -> str | None:
@@ -269,10 +347,27 @@ def uncompiled(error: RuntimeError) -> str | None:
     )
 
 
-def is_plain(value: Any) -> bool:
-    """Whether a value is made of numbers, strings, lists and dicts only."""
-    if isinstance(value, dict):
-        return all(isinstance(key, str) and is_plain(item) for key, item in value.items())
-    if isinstance(value, list | tuple):
-        return all(is_plain(item) for item in value)
-    return value is None or type(value) in (bool, int, float, str)
+def check_given(cls: type, path: Path, content: dict[str, Any], given: dict[str, Any]) -> None:
+    """Raises ValueError unless all that a model was made with is in its checkpoint or given again."""
+    held = content.get(Classifier.CHECKPOINT_HYPER_PARAMS_KEY, {})
+    taken = inspect.signature(cls).parameters.keys() | {"schedule"}
+    missing = {name: "an object" for name in OBJECTS if held and name in taken and name not in held}
+    unsaved = content.get(UNSAVED, {})
+    missing |= {str(name): str(words) for name, words in unsaved.items()} if isinstance(unsaved, dict) else {}
+    for name, words in missing.items():
+        if name not in given:
+            raise ValueError(
+                f"{name} in {path}: expected a name, a class or an object made of plain values, found {words[:60]},"
+                f" which a file cannot hold. Try: {cls.__name__}.load_from_checkpoint('{path}', {name}=…)"
+            )
+
+
+def in_words(value: Any) -> str:
+    """What is not saved, in words: `the function mine`."""
+    kind = "the function" if inspect.isroutine(value) else "an object of"
+    return f"{kind} {getattr(value, '__qualname__', type(value).__qualname__)}"
+
+
+# by this name pickle finds the default optimiser; as a lambda jsonargparse sees what is in it
+adam = inspect.signature(Classifier.__init__).parameters["optimizer"].default
+adam.__qualname__ = "adam"

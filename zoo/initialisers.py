@@ -26,6 +26,8 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from zoo.layers import check_name
+
 InitialiserName = Literal[
     "he_normal",
     "he_uniform",
@@ -65,6 +67,7 @@ INITIALISERS: dict[str, Callable[[Tensor], Any]] = {
 @torch.no_grad()
 def initialise(net: nn.Module, init: InitialiserName) -> None:
     """Draws all weights of the dense and convolutional layers of a network anew, in place."""
+    check_name("--model.init", init, [*INITIALISERS, "pytorch"])
     if init == "pytorch":
         return
     layers = [layer for layer in net.modules() if isinstance(layer, nn.Linear | nn.Conv2d)]

@@ -6,7 +6,9 @@ pool:   (B, C, H, W) -> (B, C, H/2, W/2)
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from copy import deepcopy
+from difflib import get_close_matches
 from functools import partial
 from typing import Literal
 
@@ -34,9 +36,43 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
 }
 
 
-def activate(activation: Activation) -> nn.Module:
-    """A new activation layer from its short name or its class."""
-    return ACTIVATIONS[activation]() if isinstance(activation, str) else activation()
+def check_name(flag: str, value: str, names: Iterable[str]) -> None:
+    """Raises ValueError, with the nearest name, unless the value is one of these names."""
+    names = list(names)
+    if value not in names:
+        near = get_close_matches(str(value).rpartition(".")[2].lower(), names, 1)
+        advice = f". Try: {flag} {near[0]}" if near else ""
+        raise ValueError(f"value in {flag}: expected one of {', '.join(names)}, found {value!r}{advice}")
+
+
+def activate(activation: Activation | nn.Module) -> nn.Module:
+    """A new activation layer from its short name, its class, or a layer that is copied.
+
+    Raises:
+        ValueError: it is none of them.
+    """
+    if isinstance(activation, str):
+        check_name("--model.activation", activation, ACTIVATIONS)
+        return ACTIVATIONS[activation]()
+    if isinstance(activation, nn.Module):
+        return deepcopy(activation)
+    reason = ""
+    try:
+        layer = activation()
+    except TypeError as error:  # a function such as torch.relu, or a class that wants arguments
+        layer, reason = None, f" ({error})"
+    if not isinstance(layer, nn.Module):
+        raise ValueError(
+            "layer in --model.activation: expected a name, a class or an object of torch.nn, found"
+            f" {getattr(activation, '__name__', activation)!r}{reason}. Try: torch.nn.ReLU"
+        )
+    return layer
+
+
+def norm_of(norms: dict[str, Callable[[int], nn.Module]], norm: NormName, width: int) -> list[nn.Module]:
+    """A new norm layer by its name, none for `none`."""
+    check_name("--model.norm", norm, ["none", *norms])
+    return [] if norm == "none" else [norms[norm](width)]
 
 
 class ChannelNorm(nn.GroupNorm):
@@ -75,10 +111,7 @@ class SeesImages(nn.Module, ABC):
 def dense(fan_in: int, fan_out: int, activation: Activation, norm: NormName, dropout: float) -> list[nn.Module]:
     """One hidden layer of an MLP: (B, fan_in) -> (B, fan_out)."""
     norms: dict[str, Callable[[int], nn.Module]] = {"batch": nn.BatchNorm1d, "layer": nn.LayerNorm}
-    layers: list[nn.Module] = [nn.Linear(fan_in, fan_out)]
-    if norm != "none":
-        layers.append(norms[norm](fan_out))
-    return [*layers, activate(activation), *dropping(dropout)]
+    return [nn.Linear(fan_in, fan_out), *norm_of(norms, norm, fan_out), activate(activation), *dropping(dropout)]
 
 
 def dropping(dropout: float) -> list[nn.Module]:
@@ -108,15 +141,14 @@ def conv(
     """One convolution with what follows it: (B, channels_in, H, W) -> (B, channels_out, H', W')."""
     norms: dict[str, Callable[[int], nn.Module]] = {"batch": nn.BatchNorm2d, "layer": ChannelNorm}
     # the norm has a shift of its own, a bias before it would be subtracted again
-    layers: list[nn.Module] = [nn.Conv2d(channels_in, channels_out, kernel_size, stride, padding, bias=norm == "none")]
-    if norm != "none":
-        layers.append(norms[norm](channels_out))
-    return [*layers, activate(activation)]
+    layer = nn.Conv2d(channels_in, channels_out, kernel_size, stride, padding, bias=norm == "none")
+    return [layer, *norm_of(norms, norm, channels_out), activate(activation)]
 
 
 def pooling(pool: PoolName) -> list[nn.Module]:
     """What halves a map after its convolutions; nothing for `stride`, where the last convolution does it."""
     layers: dict[str, list[nn.Module]] = {"max": [nn.MaxPool2d(2)], "avg": [nn.AvgPool2d(2)], "stride": []}
+    check_name("--model.pool", pool, layers)
     return layers[pool]
 
 

@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from zoo.classifier import Classifier
-from zoo.layers import Activation, Shape, dense, dropping
+from zoo.layers import Activation, Shape, check_name, dense, dropping
 
 PositionsName = Literal["learned", "sincos"]
 
@@ -154,6 +154,7 @@ class ViT(Classifier):
         for flag, size in sizes.items():
             if size < 1:
                 raise ValueError(f"size in --model.{flag}: expected at least 1, found {size}")
+        check_name("--model.positions", positions, ["learned", "sincos"])
         check_patches(in_shape, patch_size)
         check_heads(width, heads, positions)
         layers = [
