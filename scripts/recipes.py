@@ -95,8 +95,9 @@ class Run:
             words += ["--resume", "auto", "--run_dir", str(self.folder)]
             ended = options.start(words)
             if ended.code:
-                last = (ended.said.strip().splitlines() or [f"exit code {ended.code}"])[-1]
-                raise ValueError(f"{self.name}, seed {self.seed}: {last}")
+                from zoo.runs.launch import last_words
+
+                raise ValueError(f"{self.name}, seed {self.seed}: {last_words(ended)}")
         return row(self.name, json.loads((self.folder / "result.json").read_text()))
 
 
@@ -137,12 +138,14 @@ def row(name: str, result: dict[str, Any]) -> Row:
         "multiply_adds": str(result.get("multiply_adds") or multiply_adds(name)),  # older runs have not counted them
         "epochs": str(result["epochs"]),
         "best_epoch": str(result["best_epoch"]),
+        "chosen_by": result.get("chosen_by") or "",
         "val_accuracy": f"{result['val']['accuracy']:.4f}",
         "val_n": str(result["val"]["n"]),
         "test_accuracy": f"{result['test']['accuracy']:.4f}",
         "test_n": str(result["test"]["n"]),
         "seconds": f"{result['seconds']:.0f}",
         "device": result["device"],
+        "processor": result.get("processor") or "",
         "precision": result["precision"],
         "git_commit": result["git_commit"] or "",
         **{package: result["versions"][package] for package in PACKAGES},

@@ -25,19 +25,23 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 if TYPE_CHECKING:
-    from zoo.runs.launch import Start
+    from zoo.runs.launch import Ended, Start
     from zoo.studies.workers import Task
 
 
-def command(words: Sequence[str]) -> None:
+def command(words: Sequence[str], trusted: Sequence[str] = ()) -> None:
     """The command, with data that was read by an earlier run of this process."""
     from cli import main
 
-    main(words)
+    main([*words, *trusted])
 
 
-def local() -> "Start":
-    """Starts runs in this process."""
+def local(trusted: Sequence[str] = ()) -> "Start":
+    """Starts runs in this process.
+
+    Args:
+        trusted: words that name further packages which configurations may import from.
+    """
     import datamodules.sharing
     import zoo.runs.command
     from zoo.runs.inside import start_inside
@@ -48,16 +52,20 @@ def local() -> "Start":
     atexit.register(until_the_end.close)
     gc.freeze()  # what is imported stays: the search for garbage after each run need not go through it
     atexit.register(gc.unfreeze)  # or what is written in C++ calls it leaked
-    return partial(start_inside, command=command)
+    return partial(start_inside, command=partial(command, trusted=trusted))
 
 
-def on_cluster(task: "Task", settings: Sequence[str], jobs: int) -> None:
+def on_cluster(task: "Task", settings: Sequence[str], jobs: int, trusted: Sequence[str]) -> None:
     """Runs the task as jobs of a SLURM cluster, so many in its queue at a time."""
     from zoo.runs.launch import Jobs
     from zoo.studies.workers import one_worker
 
     given = dict(setting.partition("=")[::2] for setting in settings)
-    start = Jobs(task.place.work / "jobs", ROOT, task.threads, given).start
+    cluster = Jobs(task.place.work / "jobs", ROOT, task.threads, given)
+
+    def start(words: Sequence[str]) -> "Ended":
+        return cluster.start([*words, *trusted])
+
     with ThreadPoolExecutor(jobs) as pool:
         for worker in [pool.submit(one_worker, task, lambda: start) for _ in range(jobs)]:
             worker.result()
@@ -83,13 +91,14 @@ def run(options: argparse.Namespace) -> int:
     rows.forget_failures()
     there = rows.read()
     missing = wanted(study, there).keys() - keys_of(there).keys()
+    trusted = [word for module in options.allow_import for word in ("--allow_import", module)]
     if missing:
-        check_arms(study, local())
+        check_arms(study, local(trusted))
         task = Task(folder, task.place, chosen, threads, had=known(study, there))
         if options.executor == "slurm":
-            on_cluster(task, options.slurm, options.jobs)
+            on_cluster(task, options.slurm, options.jobs, trusted)
         else:
-            work_on(task, local, options.jobs)
+            work_on(task, partial(local, trusted), options.jobs)
     there = rows.read()
     failed = [row for key, row in keys_of(there).items() if key in wanted(study, there) and row["error"]]
     print(f"{known(study, there)} rows in {rows.path}, {len(failed)} of failed runs. Next: python scripts/report.py")
@@ -107,6 +116,8 @@ def main() -> None:
     parser.add_argument("--threads", type=int, help="of each process (default: the processors, divided)")
     parser.add_argument("--executor", choices=["local", "slurm"], default="local", help="where the runs run")
     parser.add_argument("--slurm", nargs="*", default=[], metavar="KEY=VALUE", help="settings of submitit for its jobs")
+    parser.add_argument("--allow_import", action="append", default=[], metavar="MODULE", help="lets the study name"
+                        " classes of this package of yours; no study.yaml can")  # fmt: skip
     parser.add_argument("--work", type=Path, help="folder for runs under way (default: runs/studies/NAME)")
     options = parser.parse_args()
     if options.jobs < 1:

@@ -2,6 +2,7 @@
 
 import gc
 import importlib.util
+import json
 import os
 import runpy
 import signal
@@ -18,14 +19,15 @@ from filelock import FileLock
 from cli import main
 from datamodules import Digits
 from datamodules.sharing import sharing
-from studies import study_of, write_study
+from studies import study_of, write_rows, write_study
 from zoo.runs.inside import start_inside, undone
 from zoo.runs.launch import Ended, start_here
 from zoo.runs.messages import UsageError
 from zoo.studies.outcomes import read_outcome
-from zoo.studies.rows import Rows, key_of, read_table
-from zoo.studies.running import Place, work
+from zoo.studies.rows import NEWER, Rows, key_of, read_table, write_table
+from zoo.studies.running import Place, Run, work
 from zoo.studies.spec import Study
+from zoo.studies.workers import Task, progress
 
 ROOT = Path(__file__).parents[1]
 FIT = ["fit", "--data", "Digits", "--model", "MLP", "--model.hidden", "[8]", "--model.dropout", "0.2"]
@@ -149,6 +151,54 @@ def test_rows_that_are_there_are_not_run_again_and_a_changed_config_makes_new_on
     assert len(rows) == 8
     assert len({key_of(row) for row in rows}) == 8
     assert not list((tmp_path / "work").glob("*-s*/"))  # the runs' folders are gone
+
+
+def test_runs_that_tune_are_not_tested(tmp_path):
+    """Nor printed, nor written down: whoever chooses cannot have seen how the choice does on the test images."""
+    tune = {"values": {"model.optimizer.lr": [0.001, 0.01]}, "seeds": [100]}
+    report = {"accuracy": "test.accuracy", "gap": "train.accuracy - test.accuracy", "loss": "last val/loss"}
+    study = study_of(tmp_path / "s", arms={"relu": {}}, seeds=1, tune=tune, report=report)
+    words: list[list[str]] = []
+
+    def start(given):
+        words.append(list(given))
+        ended = start_inside(given, main)
+        record = json.loads((Path(given[given.index("--run_dir") + 1]) / "result.json").read_text())
+        assert (record["test"]["accuracy"] is None) == ("100" in given)
+        return ended
+
+    said = do(study, tmp_path, start)
+    assert [bool(text) for text in said] == [False, False, True]
+    rows = rows_of(study, tmp_path).read()
+    tuning, (final,) = ([row for row in rows if row["seed"] == seed] for seed in ("100", "0"))
+    assert len(tuning) == 2
+    for row in tuning:
+        assert (row["test_accuracy"], row["accuracy"], row["gap"], row["error"]) == ("", "", "", "")
+        assert row["val_accuracy"]
+        assert row["loss"]
+    assert all(final[name] for name in ("test_accuracy", "accuracy", "gap", "loss", "chosen_by", "processor"))
+    row = {**tuning[0], "tuned": "lr=0.001"}
+    assert "test" not in progress(Task(study.folder, Place(tmp_path, tmp_path), None, 1), study, TUNES, row, tuning)
+
+
+TUNES = Run(("relu",), {}, 100, True, "0")
+
+
+def test_rows_of_an_earlier_version_count(tmp_path):
+    study = study_of(tmp_path / "s")
+    write_rows(study, {"relu": 0.9, "tanh": 0.9})
+    rows = rows_of(study, tmp_path)
+    before = rows.read()
+    write_table(rows.path, [drop(row) for row in before], [*drop(before[0])])
+    assert [row["processor"] for row in rows.read()] == [""] * 4
+    assert do(study, tmp_path) == []
+    rows.add({**before[0], "processor": "abacus"})
+    assert sorted(row["processor"] for row in rows.read()) == ["", "", "", "abacus"]
+
+
+def drop(row: dict[str, str]) -> dict[str, str]:
+    """A row as it was before the version that added columns."""
+    return {name: value for name, value in row.items() if name not in NEWER}
 
 
 def test_a_failed_run_is_a_row_and_the_rest_goes_on_and_the_next_call_tries_again(tmp_path):

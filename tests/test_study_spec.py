@@ -7,6 +7,7 @@ import pytest
 from cli import main
 from studies import study_of, write_study
 from zoo.runs.inside import start_inside
+from zoo.runs.launch import Ended
 from zoo.runs.messages import UsageError
 from zoo.runs.plain_yaml import load
 from zoo.studies.reading import read_study
@@ -109,6 +110,15 @@ PAIR = {"compare": {"arm": ["tanh", "relu"]}, "more": 1}
         ),
         ({"seeds": 0}, r"seeds in seeds of .+/study\.yaml: expected a number from 1 .+, found 0\. Try: 5"),
         ({"seeds": None}, r"key in study of .+/study\.yaml: expected seeds, found none"),
+        ({"seeds": 1_000_000_000}, r"seeds in seeds of .+: expected at most 10,000, found 1,000,000,000\. Try: 5"),
+        ({"seeds": [2**32]}, r"seeds in seeds of .+: expected none above 4,294,967,295"),
+        ({"seeds": 10_000, "factors": {"n": {str(i): {} for i in range(99)}}}, r"runs in study of .+ found 1,980,000"),
+        (
+            {"arms": {"grid": {f"a{i}": [*range(10)] for i in range(30)}}},
+            r"combinations in study of .+ at most 100,000",
+        ),
+        ({"report": {"../x": "test.accuracy"}}, r"name in report of .+: expected letters"),
+        ({"maps": ["a/b"]}, r"name in maps of .+: expected letters"),
         ({"seeds": [1, 1]}, r"seeds in seeds of .+: expected each once"),
         ({"baseline": "rellu"}, r"arm in baseline of .+: expected one of relu, tanh, found 'rellu'\. Try: relu"),
         ({"arms": {}}, r"levels in arms of .+: expected at least one, found none"),
@@ -127,6 +137,61 @@ PAIR = {"compare": {"arm": ["tanh", "relu"]}, "more": 1}
 def test_a_mistake_is_one_line_that_names_file_and_key(tmp_path, changes, line):
     with pytest.raises(UsageError, match=f"^{line}"):
         study_of(tmp_path / "s", **changes)
+
+
+WIDENED = r"option in {where}.*: expected it on the command line only, found allow_import"
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        ({"base": {"allow_import": "evil"}}, WIDENED.format(where="base")),
+        ({"base": {"allow-import": "evil"}}, WIDENED.format(where="base")),
+        ({"base": {"allow_import=evil": "x"}}, WIDENED.format(where="base")),
+        ({"base": {"model": "MLP", "test_with": {"allow_import": "evil"}}}, WIDENED.format(where="base.test_with")),
+        ({"arms": {"relu": {"allow_import": "evil"}}}, WIDENED.format(where="arms.relu")),
+        ({"arms": {"grid": {"allow_import": ["relu", "b"]}}}, WIDENED.format(where="arms.grid")),
+        ({"factors": {"f": {"a": {"allow_import": "evil"}}}}, WIDENED.format(where="factors.f.a")),
+        ({"tune": {"values": {"allow_import": ["evil"]}}}, WIDENED.format(where="tune.values")),
+        (
+            {"tune": {"values": {"model.dropout": [0.1]}, "settings": {"allow_import": "evil"}}},
+            WIDENED.format(where="tune.settings"),
+        ),
+        (
+            {"base": {"model": "--allow_import=evil"}},
+            r"value in base\.model of .+: expected none that begins as a flag",
+        ),
+        ({"base": {"config": ["--allow_import=evil"]}}, r"value in base\.config of .+ begins as a flag does"),
+        ({"base": {"-allow_import": "evil"}}, r"key in base of .+: expected dotted names"),
+        ({"base": {"model --allow_import": "evil"}}, r"key in base of .+: expected dotted names"),
+        ({"tune": {"values": {"model": ["--allow_import=evil"]}}}, r"value in tune\.values\.model of .+ as a flag"),
+    ],
+)
+def test_no_study_widens_what_may_be_imported(tmp_path, changes, line):
+    """SECURITY.md: only the command line does, here scripts/study.py --allow_import."""
+    with pytest.raises(UsageError, match=f"^{line}"):
+        study_of(tmp_path / "s", **changes)
+
+
+def test_a_file_that_a_study_names_does_not_either(tmp_path):
+    file = tmp_path / "more.yaml"
+    file.write_text("allow_import: evil\n")
+    study = study_of(tmp_path / "s", base={"config": [str(file)], "data": "Digits", "model": "MLP"})
+    with pytest.raises(UsageError, match="expected it on the command line only, found it in a configuration file"):
+        check_arms(study, start)
+
+
+def test_a_number_below_zero_is_no_flag(tmp_path):
+    study = study_of(tmp_path / "s", base={"model.optimizer.lr": -0.1, "data.train_size": -3})
+    assert words(study.base) == ["--data.train_size", "-3", "--model.optimizer.lr", "-0.1"]
+
+
+def test_a_check_that_is_told_to_stop_stops(tmp_path):
+    with pytest.raises(SystemExit) as stop:
+        check_arms(study_of(tmp_path / "s"), lambda words: Ended(143, ""))
+    assert stop.value.code == 143
+    with pytest.raises(UsageError, match="exit code 9"):
+        check_arms(study_of(tmp_path / "s"), lambda words: Ended(9, "\n"))
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,8 @@ from typing import Any
 from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
 
+RULE = "accuracy, then the first"  # which of several epochs, in words for the records of runs
+
 
 class KeepBest(Checkpoint):
     """Saves a checkpoint whenever the accuracy on the validation images is higher than ever before.

@@ -35,6 +35,11 @@ class Ended(NamedTuple):
     said: str
 
 
+def last_words(ended: Ended) -> str:
+    """What a run that failed said last; its exit code if it said nothing."""
+    return (ended.said.strip().splitlines() or [f"exit code {ended.code}"])[-1]
+
+
 Start = Callable[[Sequence[str]], Ended]
 
 

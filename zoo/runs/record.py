@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.table import Table
 from scipy.stats import binomtest
 
+from zoo.callbacks.keep_best import RULE
 from zoo.classifier import Classifier
 from zoo.geometry import walk
 from zoo.runs.checkpoints import read_checkpoint
@@ -51,6 +52,7 @@ def make_record(
         "multiply_adds": multiply_adds(model, trainer),
         "epochs": trainer.current_epoch,
         "best_epoch": chosen["epoch"] + 1,
+        "chosen_by": RULE if folder.best.exists() else None,
         "seconds": round(seconds, 3),
         # as counted while the epoch went on: with augmentation and dropout, and weights that were still moving
         "train": {"accuracy": train.get("train/accuracy"), "loss": train.get("train/loss")},
@@ -59,6 +61,7 @@ def make_record(
         "git_commit": git_commit(),
         "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
         "device": device_name(trainer),
+        "processor": processor_name(),
         "precision": str(trainer.precision),
     }
 
@@ -96,6 +99,17 @@ def device_name(trainer: Trainer) -> str:
     else:
         name = device.type
     return name if trainer.world_size == 1 else f"{trainer.world_size} x {name}"
+
+
+@cache
+def processor_name() -> str:
+    """The model of this machine's processor: results of another may differ in their last digits."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(errors="replace").splitlines()
+    except OSError:  # no Linux
+        lines = []
+    models = [line.partition(":")[2].strip() for line in lines if line.startswith(("model name", "Model\t", "cpu\t"))]
+    return next(filter(None, models), "") or platform.processor() or platform.machine()
 
 
 def write_record(path: Path, record: dict[str, Any]) -> None:

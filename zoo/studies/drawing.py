@@ -25,6 +25,7 @@ SETTINGS: dict[Any, Any] = {
     "svg.fonttype": "none",
     "font.family": "DejaVu Sans",
     "font.size": 10,
+    "text.parse_math": False,  # names are text, never TeX
     **dict.fromkeys(("text.color", "axes.labelcolor", "axes.titlecolor", "xtick.color", "ytick.color"), INK),
     **dict.fromkeys(("figure.facecolor", "axes.facecolor", "savefig.facecolor", "legend.facecolor"), PAPER),
     **dict.fromkeys(("axes.edgecolor", "grid.color", "legend.edgecolor"), LINE),

@@ -31,6 +31,7 @@ RESULT = re.compile(r"[a-z_]+(\.[a-z_]+)*")
 COLUMN = re.compile(r"(min|max|mean|first|last) (\S+/\S+|lr|seconds)")
 PLACE = rf"({'|'.join(OVER)})(?:/({'|'.join(OVER)}))?"
 LAYERS = re.compile(PLACE + r" (\w+) at (start|end|step (\d+))")
+NAME = re.compile(r"\w[\w -]*")  # of an outcome or a map: a column, and part of the names of files
 SMALLEST = 1e-30  # what counts as zero for a logarithm: far below any gradient that float32 trains with
 
 Profile = dict[str, dict[int, float]]  # layer -> step -> value; layers from input to output
@@ -59,6 +60,11 @@ class Outcome(NamedTuple):
     def axis(self) -> str:
         """Label with unit."""
         return f"{self.label}, %" if self.unit == "points" else f"log10 of {self.label}" if self.log else self.label
+
+    @property
+    def of_test(self) -> bool:
+        """Whether it is known only once the test images have been used."""
+        return re.search(r"\btest[./]", self.value) is not None
 
     def scaled(self, value: float) -> float:
         """A value as it is compared and shown."""

@@ -1,6 +1,8 @@
 """Reads study.yaml and says in one line what is wrong in it, with the file, the key and the nearest name."""
 
+import re
 from collections.abc import Mapping
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +13,19 @@ from zoo.runs.names import nearest
 from zoo.runs.plain_yaml import load
 from zoo.studies.checks import check_keys, listed, mapping, one_of
 from zoo.studies.expectations import expectation
-from zoo.studies.outcomes import Outcome, check_words
+from zoo.studies.outcomes import NAME, Outcome, check_words
 from zoo.studies.rows import columns
-from zoo.studies.settings import FILES, RETEST, Settings, combinations, short
+from zoo.studies.settings import FILES, MOST_RUNS, RETEST, Settings, combinations, short
 from zoo.studies.spec import ARM, Study, Tuning, of_seeds
 
 KEYS = (
     *("question", "claims", "base", "arms", "factors", "baseline", "seeds", "tune", "report", "maps", "expect"),
     *("comment", "threats"),
 )
+TUNING_SEED = 100  # where tune names none: none of the seeds 0, 1, … that a study usually has
+MOST_SEEDS, LAST_SEED = 10_000, 2**32 - 1
+FLAG = re.compile(r"[A-Za-z_]\w*(\.\w+)*\+?")  # nothing that the command would read as more than one word
+NUMBER = re.compile(r"-[\d.]+(e[+-]?\d+)?")
 ACCURACY = {"accuracy": {"value": "test.accuracy", "label": "test accuracy"}}
 
 
@@ -68,7 +74,7 @@ def made(folder: Path, content: Any) -> Study:
         seeds=seeds(content["seeds"], "seeds"),
         tune=tuning(content["tune"], factors) if content.get("tune") else None,
         report=report,
-        maps=[str(quantity) for quantity in listed(content.get("maps", []), "maps")],
+        maps=[check_name(str(quantity), "maps") for quantity in listed(content.get("maps", []), "maps")],
         expect=[
             expectation(each, factors, names, f"expect[{i}]")
             for i, each in enumerate(listed(content.get("expect", []), "expect"))
@@ -77,6 +83,7 @@ def made(folder: Path, content: Any) -> Study:
         threats=[" ".join(str(threat).split()) for threat in listed(content.get("threats", []), "threats")],
     )
     check_columns(study)
+    check_size(study)
     return study
 
 
@@ -85,6 +92,31 @@ def check_columns(study: Study) -> None:
     names = columns(study)
     if twice := next((name for name in names if names.count(name) > 1), None):
         raise UsageError(f"name in study: expected each column of its rows once, found {twice!r} twice. Try: {twice} 2")
+
+
+def check_size(study: Study) -> None:
+    """Refuses a study of so many runs that even their list has no end.
+
+    Raises:
+        UsageError: so it is.
+    """
+    cells = prod(map(len, study.factors.values()))
+    tuning_runs = prod(map(len, study.tune.values.values())) * len(study.tune.seeds) if study.tune else 0
+    if (runs := cells * (len(study.seeds) + tuning_runs)) > MOST_RUNS:
+        raise UsageError(f"runs in study: expected at most {MOST_RUNS:,}, found {runs:,}. Try: fewer levels or seeds")
+
+
+def check_seeds(study: Study) -> None:
+    """Refuses seeds that choose and are compared too: an arm would be favoured on the very runs that are its test.
+
+    Raises:
+        UsageError: there are such seeds.
+    """
+    if both := sorted({*study.seeds} & {*(study.tune.seeds if study.tune else ())}):
+        raise UsageError(
+            f"seeds in tune.seeds: expected others than those of the study, found {both[0]} in both."
+            f" Try: tune: {{seeds: [{max(study.seeds) + 1}]}}"
+        )
 
 
 def levels(given: Any, where: str) -> dict[str, Settings]:
@@ -96,7 +128,7 @@ def levels(given: Any, where: str) -> dict[str, Settings]:
             continue
         values = {key: listed(value, f"{where}.grid.{key}") for key, value in mapping(each, f"{where}.grid").items()}
         for choice in combinations(values):
-            found[" ".join(short(value) for value in choice.values())] = choice
+            found[" ".join(short(value) for value in choice.values())] = settings(choice, f"{where}.grid")
     if not found:
         raise UsageError(f"levels in {where}: expected at least one, found none")
     return found
@@ -106,6 +138,7 @@ def settings(given: Any, where: str) -> Settings:
     """Dotted keys with values, `config` as a list of files."""
     found = {str(key): value for key, value in mapping(given, where).items()}
     for key, value in found.items():
+        check_flag(key, value, where)
         if isinstance(value, dict) and key != RETEST:
             raise UsageError(f"value in {where}.{key}: expected one, a list or null, found a mapping. Try: dotted keys")
     if FILES in found:
@@ -116,6 +149,24 @@ def settings(given: Any, where: str) -> Settings:
     return found
 
 
+def check_flag(key: str, value: Any, where: str) -> None:
+    """Refuses a setting that would be another flag than it seems, or one that only the command line may give.
+
+    Raises:
+        UsageError: it is one.
+    """
+    if key.replace("-", "_").startswith("allow_import"):
+        raise UsageError(
+            f"option in {where}: expected it on the command line only, found allow_import."
+            " Try: --allow_import MODULE behind scripts/study.py, if you trust it"
+        )
+    if not FLAG.fullmatch(key):
+        raise UsageError(f"key in {where}: expected dotted names such as model.hidden, found {key[:60]!r}")
+    for text in value if isinstance(value, list) and key == FILES else [value]:
+        if isinstance(text, str) and text.startswith("-") and not NUMBER.fullmatch(text):
+            raise UsageError(f"value in {where}.{key}: expected none that begins as a flag does, found {text[:60]!r}")
+
+
 def tuning(given: Any, factors: Mapping[str, Any]) -> Tuning:
     """What is tuned."""
     given = mapping(given, "tune")
@@ -123,12 +174,15 @@ def tuning(given: Any, factors: Mapping[str, Any]) -> Tuning:
     values = {
         str(key): listed(v, f"tune.values.{key}") for key, v in mapping(given.get("values"), "tune.values").items()
     }
+    for key, tried in values.items():
+        for value in tried:
+            settings({key: value}, "tune.values")
     if not values or not all(values.values()):
         raise UsageError("candidates in tune.values: expected dotted keys with lists of values, found none")
     per = tuple(
         one_of(str(name), factors, "factor in tune.per") for name in listed(given.get("per", [*factors]), "per")
     )
-    chosen_by = seeds(given.get("seeds", 1), "tune.seeds")
+    chosen_by = seeds(given.get("seeds", [TUNING_SEED]), "tune.seeds")
     return Tuning(values, chosen_by, settings(given.get("settings", {}), "tune.settings"), per)
 
 
@@ -138,16 +192,28 @@ def outcome(name: str, given: Any) -> Outcome:
     check_keys(given, Outcome._fields[1:], f"report.{name}")
     value = str(given.get("value", ""))
     check_words(value)
+    check_name(name, "report")
     unit = str(given.get("unit", "points" if "accuracy" in value else ""))
     log = bool(given.get("log", False))
     return Outcome(name, value, str(given.get("label", value)), unit, log, int(given.get("digits", 2)))
 
 
+def check_name(name: str, where: str) -> str:
+    """Refuses a name that could not be that of a figure's file."""
+    if not NAME.fullmatch(name):
+        raise UsageError(f"name in {where}: expected letters, digits, _, - and blanks, found {name[:60]!r}")
+    return name
+
+
 def seeds(given: Any, where: str) -> list[int]:
     """Seeds from their number or their list."""
     numbers = given if isinstance(given, list) else [given]
-    if not all(type(number) is int and number >= 0 for number in numbers) or not of_seeds(given):
+    if not all(type(number) is int and number >= 0 for number in numbers) or given in (0, []):
         raise UsageError(f"seeds in {where}: expected a number from 1 or a list of seeds, found {short(given)}. Try: 5")
+    if not isinstance(given, list) and given > MOST_SEEDS:
+        raise UsageError(f"seeds in {where}: expected at most {MOST_SEEDS:,}, found {given:,}. Try: 5, or [{given}]")
+    if max(numbers) > LAST_SEED:
+        raise UsageError(f"seeds in {where}: expected none above {LAST_SEED:,}, found {max(numbers):,}. Try: 5")
     if len(set(numbers)) < len(numbers):
         raise UsageError(f"seeds in {where}: expected each once, found {numbers}")
     return of_seeds(given)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from zoo.runs.launch import Start
+from zoo.runs.launch import Start, last_words
 from zoo.runs.record import write_record
 from zoo.studies.settings import words
 
@@ -22,7 +22,7 @@ def retest(folder: Path, settings: Mapping[str, Any], start: Start) -> None:
     """
     ended = start(["predict", "--run_dir", str(folder), *words(settings)])
     if ended.code:
-        raise ValueError((ended.said.strip().splitlines() or [f"exit code {ended.code}"])[-1])
+        raise ValueError(last_words(ended))
     with (folder / "predictions.csv").open(newline="") as file:
         right = [row["label"] == row["predicted"] for row in csv.DictReader(file)]
     path = folder / "result.json"

@@ -22,10 +22,11 @@ Row = dict[str, str]
 Key = tuple[str, int]  # fingerprint and seed
 
 PACKAGES = ("python", "torch", "torchvision", "lightning")
-RUN = ("tuned", "config", "seed", "data", "model", "parameters", "multiply_adds", "epochs", "best_epoch")
+RUN = ("tuned", "config", "seed", "data", "model", "parameters", "multiply_adds", "epochs", "best_epoch", "chosen_by")
 SCORES = ("train_accuracy", "val_accuracy", "test_accuracy")
 CURVES = ("train_curve", "val_curve")
-CIRCUMSTANCES = ("seconds", "device", "precision", "git_commit", *PACKAGES, "error")
+CIRCUMSTANCES = ("seconds", "device", "processor", "precision", "git_commit", *PACKAGES, "error")
+NEWER = ("chosen_by", "processor")  # columns that rows of earlier versions lack: empty there, and the rows count
 COPIES = {"CIFAR10": "CIFAR-10, JPEG copy"}  # an archive in place of the original
 STEPS = 12  # of a map of layers and steps, at most
 
@@ -72,14 +73,14 @@ class Rows:
             UsageError: they are of another version of the study or of this program.
         """
         found, expected = header(self.path), columns(self.study)
-        if found and found != expected:
+        if found and [name for name in found if name not in NEWER] != [name for name in expected if name not in NEWER]:
             new = [name for name in expected if name not in found]
             old = [name for name in found if name not in expected]
             raise UsageError(
                 f"columns in {self.path}: expected those of this study and version"
                 f"{told(' with ', new)}, found others{told(' with ', old)}. Try: rm '{self.path}' and run it anew"
             )
-        return read_table(self.path)
+        return [dict.fromkeys(NEWER, "") | row for row in read_table(self.path)]
 
     def check_writable(self) -> None:
         """Raises UsageError unless rows can be added here."""
@@ -144,13 +145,14 @@ def blank_row(study: Study, cell: Cell, tuned: str, config: str, seed: int) -> R
     return row | dict(zip(study.factors, cell, strict=True)) | {"tuned": tuned, "config": config, "seed": str(seed)}
 
 
-def results(study: Study, folder: Path, data: str) -> Row:
+def results(study: Study, folder: Path, data: str, *, tested: bool = True) -> Row:
     """What a row says of a finished run.
 
     Args:
         study: the study.
         folder: the run's.
         data: name of the data set, as the study has it.
+        tested: whether it was; the row of a run that tunes says nothing of the test images.
 
     Raises:
         ValueError: an outcome is not in the run's files.
@@ -159,13 +161,17 @@ def results(study: Study, folder: Path, data: str) -> Row:
     curves = read_metrics(folder / "metrics.csv")
     row = {key: str(record[key]) for key in ("model", "parameters", "multiply_adds", "epochs", "best_epoch")}
     row["data"] = COPIES.get(data, data) if record["data"] == "Arrays" else record["data"]
-    row |= {f"{split}_accuracy": number(record[split]["accuracy"]) for split in ("train", "val", "test")}
-    row |= {outcome.name: number(read_outcome(outcome.value, folder)) for outcome in study.report}
+    row["chosen_by"] = record.get("chosen_by") or ""
+    splits = ("train", "val", "test") if tested else ("train", "val")
+    row |= {f"{split}_accuracy": number(record[split]["accuracy"]) for split in splits}
+    outcomes = [outcome for outcome in study.report if tested or not outcome.of_test]
+    row |= {outcome.name: number(read_outcome(outcome.value, folder)) for outcome in outcomes}
     for split in ("train", "val"):
         values = [each[f"{split}/accuracy"] for each in curves if f"{split}/accuracy" in each]
         row[f"{split}_curve"] = " ".join(f"{value:.4f}" for value in values)
     row |= {quantity: packed(read_profile(folder, quantity)) for quantity in study.maps}
     row |= {"seconds": f"{record['seconds']:.1f}", "device": record["device"], "precision": record["precision"]}
+    row["processor"] = record.get("processor") or ""
     return row | {"git_commit": record["git_commit"] or ""} | {name: record["versions"][name] for name in PACKAGES}
 
 

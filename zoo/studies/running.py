@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from filelock import FileLock, Timeout
 
-from zoo.runs.launch import SAVED_AND_LEFT, Start
+from zoo.runs.launch import SAVED_AND_LEFT, Start, last_words
 from zoo.runs.messages import UsageError
 from zoo.runs.phrases import in_file
 from zoo.studies.retest import retest
@@ -27,6 +27,7 @@ from zoo.studies.spec import Cell, Study
 from zoo.studies.tuning import candidates, choose
 
 STOPPED = (*SAVED_AND_LEFT, 130)
+UNTESTED = ["--trainer.limit_test_batches", "0"]  # of a run that tunes: nobody shall see how it would have done
 WAIT = 0.5  # seconds between looks for work while others are at what is left
 
 
@@ -99,7 +100,9 @@ def check_arms(study: Study, start: Start) -> None:
             cell = (*first[:i], level, *first[i + 1 :])
             try:
                 ended = start(["fit", *words(study.settings(cell, candidates(study)[0])), "--print_config"])
-                message = ended.said.strip().splitlines()[-1].removeprefix("error: ") if ended.code else ""
+                if ended.code in STOPPED:
+                    raise SystemExit(ended.code)
+                message = last_words(ended).removeprefix("error: ") if ended.code else ""
             except UsageError as error:
                 message = str(error)
             if message:
@@ -168,14 +171,15 @@ def carry_out(study: Study, run: Run, place: Place, start: Start) -> Row:
     try:
         if not (folder / "result.json").exists():
             flags = ["--seed_everything", str(run.seed), "--run_dir", str(folder), "--resume", "auto"]
+            flags += UNTESTED if run.tuning else []
             ended = start(["fit", *words(settings), *place.words(data), *flags, "--figures", "false"])
             if ended.code in STOPPED:
                 raise SystemExit(ended.code)
             if ended.code:
-                raise ValueError((ended.said.strip().splitlines() or [f"exit code {ended.code}"])[-1])
-        if RETEST in settings:
+                raise ValueError(last_words(ended))
+        if RETEST in settings and not run.tuning:
             retest(folder, settings[RETEST], start)
-        row |= results(study, folder, data)
+        row |= results(study, folder, data, tested=not run.tuning)
     except (ValueError, OSError, KeyError) as error:
         row["error"] = " ".join(str(error).split())[:300] or type(error).__name__
     shutil.rmtree(folder, ignore_errors=True)

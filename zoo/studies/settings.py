@@ -11,6 +11,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from itertools import product
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from zoo.runs.plain_yaml import load
 
 Settings = dict[str, Any]
 FILES, RETEST = "config", "test_with"
+MOST_RUNS = 100_000  # of one study; the largest here has 260
 
 
 def merged(*parts: Mapping[str, Any]) -> Settings:
@@ -84,7 +86,13 @@ def data_name(settings: Mapping[str, Any]) -> str:
 
 
 def combinations(values: Mapping[str, list[Any]]) -> list[Settings]:
-    """Every choice of one value for each key."""
+    """Every choice of one value for each key.
+
+    Raises:
+        UsageError: they are beyond all use, and would fill the memory.
+    """
+    if (number := prod(map(len, values.values()))) > MOST_RUNS:
+        raise UsageError(f"combinations in study: expected at most {MOST_RUNS:,}, found {number:,}. Try: fewer values")
     return [dict(zip(values, choice, strict=True)) for choice in product(*values.values())]
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 
 from zoo.runs.launch import Start
-from zoo.studies.reading import read_study
+from zoo.studies.reading import check_size, read_study
 from zoo.studies.rows import Row, Rows, keys_of
 from zoo.studies.running import Place, Run, total, wanted, work
 from zoo.studies.spec import Study
@@ -45,7 +45,11 @@ class Task:
     def study(self) -> Study:
         """The study, read from its file."""
         study = read_study(self.folder)
-        return study if self.seeds is None else replace(study, seeds=self.seeds)
+        if self.seeds is None:
+            return study
+        other = replace(study, seeds=self.seeds)
+        check_size(other)
+        return other
 
     def rows(self, study: Study) -> Rows:
         """Its rows."""
