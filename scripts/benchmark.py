@@ -8,6 +8,7 @@
     python scripts/benchmark.py studies --data-root DIR               what a study saves by sharing a process
     python scripts/benchmark.py safety --data-root DIR                what exact resume and safe saves cost
     python scripts/benchmark.py wandb --data-root DIR                 what W&B costs, offline
+    python scripts/benchmark.py before --before OLD --data-root DIR   what this version costs against an earlier one
     python scripts/benchmark.py gpu --cifar10 OUT.npz --data-root DIR all that is worth knowing of a GPU, in ten minutes
     python scripts/benchmark.py report                                docs/performance.md from results/
 
@@ -25,9 +26,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-WHAT = ("epoch", "target", "startup", "scaling", "memory", "studies", "safety", "wandb", "gpu", "report")
+WHAT = ("epoch", "target", "startup", "scaling", "memory", "studies", "safety", "wandb", "before", "gpu", "report")
 ROUNDS = {"studies": 1, "startup": 10}
-NEED_DATA = {"epoch", "target", "scaling", "studies", "safety", "wandb"}
+NEED_DATA = {"epoch", "target", "scaling", "studies", "safety", "wandb", "before"}
 CHECKED = ("target", "scaling")  # they have flags of their own that may be wrong
 ON_DEVICES = ("epoch", "target", "scaling", "gpu")
 OLD = ("safety", "wandb")  # once flags, with the number of pairs behind them

@@ -12,7 +12,11 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "results"
 PACKAGES = ("torch", "torchvision", "lightning", "numpy")
-PLACES = {"--data-root": "DIR", "--cifar10": "OUT.npz"}  # what stands for a place on this machine in a record
+PLACES = {
+    "--data-root": "DIR",
+    "--cifar10": "OUT.npz",
+    "--before": "OLD",
+}  # what stands for a place on this machine in a record
 NAMED = {"--peer": "DIR", "--peer-python": "PATH"}  # the same behind NAME=
 LEFT_OUT = "--out"
 
