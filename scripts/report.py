@@ -30,12 +30,21 @@ def main() -> None:
         claims = read_claims(options.studies / "claims.yaml")
         folders = sorted(path.parent for path in options.studies.glob("*/study.yaml"))
         reports = [make_report(read_study(folder)) for folder in folders]
-        write_reports(reports, claims, options.page)
+        left = write_reports(reports, claims, options.page)
     for report in reports:
         verdicts = ", ".join(f"{claim} {verdict}" for claim, verdict in report.verdicts.items())
         others = f"; {report.found.others} rows of other configurations do not count" if report.found.others else ""
         print(f"{report.study.name}: {len(report.rows)} rows, {verdicts}{others}")
+        for check in report.broken:
+            print(f"words in checks of {report.study.file}: expected true, found false: {check}", file=sys.stderr)
     print(f"page: {options.page}")
+    for path in left:
+        print(
+            f"file in {path}: expected a report of this program or none, found another; left as it is."
+            f" Try: mv '{path}' '{path}.mine', and this again",
+            file=sys.stderr,
+        )
+    sys.exit(1 if any(report.broken for report in reports) else 0)
 
 
 if __name__ == "__main__":

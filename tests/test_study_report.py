@@ -8,18 +8,24 @@ import shutil
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import yaml
 
 from studies import study_of, write_rows, write_study
+from zoo.runs.plain_yaml import load
 from zoo.studies.figures import furthest
+from zoo.studies.made import digest
+from zoo.studies.made import replace as replaced
+from zoo.studies.plain_text import markdown
 from zoo.studies.reading import read_study
 from zoo.studies.report import all_of, make_report, read_claims, readme
-from zoo.studies.rows import Rows, read_table
+from zoo.studies.rows import Rows, blank_row, columns, read_table, write_table
 from zoo.studies.statistics import Mean
 from zoo.studies.verdicts import measured
-from zoo.studies.words import signed
+from zoo.studies.words import decision, signed
 
 ROOT = Path(__file__).parents[1]
 STUDIES = ROOT / "configs/studies"
@@ -35,7 +41,9 @@ def test_reports_are_those_of_the_rows(tmp_path, monkeypatch):
     words = ["report.py", "--studies", str(tmp_path / "studies"), "--page", str(tmp_path / "page")]
     monkeypatch.setattr(sys, "argv", words)
     monkeypatch.chdir(ROOT)
-    runpy.run_path("scripts/report.py", run_name="__main__")
+    with pytest.raises(SystemExit) as stop:
+        runpy.run_path("scripts/report.py", run_name="__main__")
+    assert stop.value.code == 0  # and what the comments say is what the rows say
     assert (tmp_path / "page").read_text() == PAGE.read_text()
     for path in [STUDIES / "README.md", *STUDIES.glob("*/README.md"), *STUDIES.glob("*/*.svg")]:
         assert (tmp_path / "studies" / path.relative_to(STUDIES)).read_text() == path.read_text(), path
@@ -91,13 +99,53 @@ def folder(tmp_path: Path) -> Path:
 def test_verdicts_are_those_of_the_rows(folder):
     report = make_report(read_study(folder))
     assert [part.verdict for part in report.parts] == ["supported", "supported", "supported", "refuted"]
-    assert report.verdicts == {"C8": "refuted"}
+    assert report.verdicts == {"C8": "partly"}
+    what = report.decided["C8"]
+    assert what
+    assert "What decides: 2 &lt;" not in readme(report, CLAIMS)
+    assert decision(what).endswith("points of test accuracy (tanh − relu, shuffled), ≥ 2.00 expected")
+    assert f"{decision(what)}; refuted." in readme(report, CLAIMS)
+    assert "of 4 parts 3 supported, 1 refuted" in all_of([report], CLAIMS, "overview.md", None)
     mean = report.parts[1].contrasts[0].mean
     assert mean
     assert mean.low < 5 < mean.high
     assert mean.half < 2  # the seeds differ by a point, which pairing takes out
     names = [picture.name for picture in report.pictures]
     assert names == ["levels-accuracy", "forest-accuracy", "curves", "map-gradient_norm"]
+
+
+def test_a_verdict_names_the_cells_that_were_tuned_to_the_edge_of_their_grid(tmp_path):
+    """Beyond it the best may lie: computed, not typed."""
+    tune = {"values": {"model.optimizer.lr": [0.1, 0.2, 0.3]}, "seeds": [100]}
+    expect = [{"compare": {"arm": ["tanh", "relu"]}, "more": 1}]
+    arms = {"relu": {}, "tanh": {"model.dropout": 0.1}, "elu": {"model.norm": "none"}}
+    study = study_of(tmp_path / "s", seeds=3, tune=tune, expect=expect, arms=arms)
+    best = {"relu": 0.3, "tanh": 0.2, "elu": 0.1}
+    rows = []
+    for (arm,) in study.cells:
+        for rate in (0.1, 0.2, 0.3):
+            values = {"model.optimizer.lr": rate}
+            accuracy = {"val_accuracy": str(0.9 - abs(rate - best[arm]))}
+            rows.append(blank_row(study, (arm,), "", study.config((arm,), values, tuning=True), 100) | accuracy)
+        for seed in study.seeds:
+            values = {"model.optimizer.lr": best[arm]}
+            done = {"accuracy": str(0.9 + 0.1 * (arm == "tanh") + seed / 1e4), "val_curve": "0.8 0.9 0.9"}
+            row = blank_row(study, (arm,), "", study.config((arm,), values), seed) | done
+            rows.append({**row, "seconds": "1", "parameters": "1", "multiply_adds": "1", "chosen_by": "lot"})
+    write_table(study.folder / "results.csv", rows, columns(study))
+    report = make_report(study)
+    text = readme(report, CLAIMS)
+    assert report.verdicts == {"C8": "supported"}
+    assert "But 1 of the 2 tuned cells that this rests on lies at the edge of the grid" in text  # not that of elu
+    assert "beyond which the best may be: relu." in text
+    assert "1 of 2 tuned cells at the edge" in all_of([report], CLAIMS, "overview.md", None)
+    assert "several epochs were equally good on validation, and what chose: 9 by lot." in text
+
+
+def test_sections_stand_in_the_order_of_the_claims():
+    page = PAGE.read_text()
+    claims = [*dict.fromkeys(re.findall(r"What decides on (C\d+):", page))]
+    assert claims == [f"C{i}" for i in range(1, 19)]
 
 
 def test_a_study_without_rows_says_so(tmp_path):
@@ -128,6 +176,119 @@ def test_text_is_text(folder):
     tables = [line for line in text.splitlines() if line.startswith("|")]
     widths = {line.count("|") - line.count("\\|") for line in tables}
     assert len(widths) == 3  # those of three tables: no text has made a column
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("[a](https://x.org/a?b=1&c=2)", "[a](https://x.org/a?b=1&amp;c=2)"),
+        ("[a](results.csv), [b](../x/README.md#y)", "[a](results.csv), [b](../x/README.md#y)"),
+        *[
+            (f"[a]({address})", None)
+            for address in (
+                *("javascript:alert(1)", "JaVaScRiPt:alert(1)", " javascript:x", "java\nscript:x", "javascript\\:x"),
+                *(
+                    "&#106;avascript:x",
+                    "&#x6A;avascript&colon;x",
+                    "vbscript:x",
+                    "data:text/html,x",
+                    "file:///etc/passwd",
+                ),
+                *(
+                    "//evil.org",
+                    "/etc/passwd",
+                    "\\\\evil.org",
+                    "<javascript:x>",
+                    "https:evil",
+                    'https://a.b "javascript:x"',
+                ),
+                *(
+                    "mailto:a@b.c",
+                    "javascript%3Ax:y",
+                    "\x01javascript:x",
+                    "ｊavascript:x",
+                ),
+            )
+        ],
+        ("![a](data:image/svg+xml;base64,xx)", None),
+        ("![a](https://x.org/pixel.png)", None),
+        ("[a][b]\n\n[b]: javascript:x", None),
+        ("[b]\n\n[b]: <javascript:x>", None),
+        ("\\[a](javascript:x)", None),
+        ("[[a](https://a.b)](javascript:x)", "\\[[a](https://a.b)\\](javascript:x)"),
+        ("<javascript:x> <a href=javascript:x> a@b.c", "&lt;javascript:x> &lt;a href=javascript:x> a&#64;b.c"),
+    ],
+)
+def test_links_of_a_study_lead_to_http_or_beside_the_report(text, shown):
+    """SECURITY.md. What is not plainly such a link is shown as it was typed: no bracket of it is one of Markdown's."""
+    made = markdown(text)
+    if shown is not None:
+        assert made == shown
+    else:
+        assert not re.search(r"(?<!\\)(?:\\\\)*[\[\]<@]", made), made
+
+
+def test_the_page_makes_no_links_of_text(folder):
+    text = "[a](javascript:x) <a href=javascript:x> https://x.org"
+    page = all_of([make_report(replace(read_study(folder), comment=text, threats=[text]))], CLAIMS, "index.html", None)
+    assert page.count("<a ") == page.count('<a href="#') == 1
+
+
+def test_only_files_that_a_report_has_made_are_replaced(folder, monkeypatch, capsys):
+    (folder.parent / "claims.yaml").write_text("C8: GELU.\n")
+    page = folder.parent / "page.html"
+
+    def report() -> str:
+        words = ["report.py", "--studies", str(folder.parent), "--page", str(page)]
+        monkeypatch.setattr("sys.argv", words)
+        with pytest.raises(SystemExit) as stop:
+            runpy.run_path(str(ROOT / "scripts/report.py"), run_name="__main__")
+        assert stop.value.code == 0
+        return capsys.readouterr().err
+
+    (folder / "notes.svg").write_text("<svg>mine</svg>")
+    (folder / "curves.svg").write_text("<svg>mine too</svg>")
+    (folder / "README.md").write_text("# My notes\n")
+    page.write_text("<html>mine as well</html>")
+    said = report()
+    assert (folder / "notes.svg").read_text() == "<svg>mine</svg>"
+    assert (folder / "curves.svg").read_text() == "<svg>mine too</svg>"
+    assert (folder / "README.md").read_text() == "# My notes\n"
+    assert page.read_text() == "<html>mine as well</html>"
+    lines = [line for line in said.splitlines() if line.startswith("file in ")]
+    assert len(lines) == 3
+    assert all("left as it is. Try: mv" in line for line in lines)
+    for path in (folder / "curves.svg", folder / "README.md", page):
+        path.unlink()
+    assert report() == ""
+    first = {path.name: path.read_bytes() for path in folder.iterdir()}
+    assert report() == ""
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == first
+    (folder / "README.md").write_text("# Mine after all\n")
+    content = load((folder / "study.yaml").read_text())
+    (folder / "study.yaml").write_text(yaml.safe_dump({**content, "maps": []}))
+    (folder / "results.csv").unlink()
+    (folder / "forest-accuracy.svg").write_text("drawn over")
+    assert len(report().splitlines()) == 1
+    assert (folder / "README.md").read_text() == "# Mine after all\n"
+    left = {path.name for path in folder.glob("*.svg")}
+    assert left == {
+        "notes.svg",
+        "forest-accuracy.svg",
+    }  # those of rows that are no more are gone
+
+
+def test_a_list_that_came_with_a_study_deletes_nothing_else(folder):
+    rows = (folder / "results.csv").read_bytes()
+    names = {"results.csv": [digest(rows)], "../x.svg": [digest(b"x")], "study.yaml": "all", "page.svg": None}
+    (folder.parent / "x.svg").write_bytes(b"x")
+    (folder / ".report.json").write_text(json.dumps(names))
+    assert replaced(folder, {"curves.svg": "<svg/>"}) == []
+    assert (folder / "results.csv").read_bytes() == rows
+    assert (folder.parent / "x.svg").exists()
+    assert (folder / "study.yaml").exists()
+    (folder / ".report.json").write_text("[" * 100_000)
+    assert replaced(folder, {"curves.svg": "<svg>2</svg>"}) == [folder / "curves.svg"]  # whose it is nobody can tell
 
 
 def test_pictures_are_whole_and_show_text(folder):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import ttest_1samp, ttest_rel
 
-from zoo.studies.statistics import Verdict, distance, holm, judge, mean_of, p_value, paired, together
+from zoo.studies.statistics import Verdict, distance, holm, judge, mean_of, of_claim, p_value, paired, together
 
 VALUES = [98.1, 98.4, 98.3, 98.9, 98.2]
 
@@ -86,6 +86,18 @@ def test_the_word_for_a_difference(kind, border, shift, word):
     differences = [shift + noise for noise in (-0.1, -0.05, 0.0, 0.05, 0.1)]
     far = distance(kind, border, mean_of(differences).value)
     assert judge(far, p_value(differences, far)) == word
+
+
+def test_the_word_for_a_claim_of_several_parts():
+    """One part that is refuted does not refute the others."""
+    yes: Verdict = "supported"
+    no: Verdict = "refuted"
+    open_: Verdict = "not distinguishable"
+    assert of_claim([yes, yes]) == yes
+    assert of_claim([yes, no]) == of_claim([no, open_, yes]) == of_claim([yes, open_]) == "partly"
+    assert of_claim([no, open_]) == of_claim([no]) == no
+    assert of_claim([open_, open_]) == open_
+    assert of_claim([yes, "not measured"]) == of_claim([]) == "not measured"
 
 
 def test_the_word_for_several():

@@ -20,7 +20,7 @@ from zoo.studies.spec import ARM, Study, Tuning, of_seeds
 
 KEYS = (
     *("question", "claims", "base", "arms", "factors", "baseline", "seeds", "tune", "report", "maps", "expect"),
-    *("comment", "threats"),
+    *("comment", "checks", "threats"),
 )
 TUNING_SEED = 100  # where tune names none: none of the seeds 0, 1, … that a study usually has
 MOST_SEEDS, LAST_SEED = 10_000, 2**32 - 1
@@ -80,6 +80,7 @@ def made(folder: Path, content: Any) -> Study:
             for i, each in enumerate(listed(content.get("expect", []), "expect"))
         ],
         comment=str(content.get("comment") or "").strip(),
+        checks=[" ".join(str(check).split()) for check in listed(content.get("checks", []), "checks")],
         threats=[" ".join(str(threat).split()) for threat in listed(content.get("threats", []), "threats")],
     )
     check_columns(study)

@@ -15,16 +15,30 @@ from matplotlib.figure import Figure
 
 from zoo.studies import figures
 from zoo.studies.drawing import style, to_svg
+from zoo.studies.filled import Numbers
+from zoo.studies.made import replace, replace_one
+from zoo.studies.plain_text import link, markdown
 from zoo.studies.rows import Row, Rows
 from zoo.studies.settings import FILES, label, short
 from zoo.studies.spec import ARM, Study
 from zoo.studies.statistics import Verdict, mean_of
 from zoo.studies.tuning import shown
-from zoo.studies.verdicts import Against, Judged, Measured, against_baseline, by_claim, judged, measured
-from zoo.studies.words import border, cost, flags, p_words, signed, with_interval, written_level
+from zoo.studies.verdicts import (
+    Against,
+    Decided,
+    Judged,
+    Measured,
+    against_baseline,
+    by_claim,
+    decided,
+    judged,
+    measured,
+    parts_of,
+)  # fmt: skip
+from zoo.studies.words import at_edges, border, cost, decision, flags, p_words, signed, with_interval, written_level
 
 TEMPLATES = Path(__file__).parent / "templates"
-MARKS = {"supported": "✓", "refuted": "✗", "not distinguishable": "≈", "not measured": "…"}
+MARKS = {"supported": "✓", "partly": "◐", "refuted": "✗", "not distinguishable": "≈", "not measured": "…"}
 
 
 @dataclass(frozen=True)
@@ -46,14 +60,31 @@ class Picture:
 
 @dataclass(frozen=True)
 class Report:
-    """All that is told of a study."""
+    """All that is told of a study.
+
+    Attributes:
+        study: the study.
+        found: its rows.
+        parts: what became of its expectations.
+        verdicts: the word for each claim.
+        decided: what it rests on.
+        against: differences from the baseline, by outcome.
+        pictures: its figures.
+        comment: what to think of it, with the numbers of the rows.
+        threats: why it may be wrong, likewise.
+        broken: what the comment says and the rows do not.
+    """
 
     study: Study
     found: Measured
     parts: list[Judged]
     verdicts: dict[str, Verdict]
+    decided: dict[str, Decided | None]
     against: dict[str, list[Against]]
     pictures: list[Picture]
+    comment: str
+    threats: list[str]
+    broken: list[str]
 
     @property
     def rows(self) -> list[Row]:
@@ -66,7 +97,21 @@ def make_report(study: Study) -> Report:
     found = measured(study, Rows(study, Path("unused")).read())
     parts = judged(study, found)
     against = {outcome.name: against_baseline(study, found.values(outcome)) for outcome in study.report}
-    return Report(study, found, parts, by_claim(study, parts), against, pictures(study, found, against))
+    verdicts = by_claim(study, parts)
+    reasons = {claim: decided(study, found, parts_of(claim, parts), word) for claim, word in verdicts.items()}
+    numbers, file = Numbers(study, found, parts), str(study.file)
+    return Report(
+        study,
+        found,
+        parts,
+        verdicts,
+        reasons,
+        against,
+        pictures(study, found, against),
+        numbers.filled(study.comment, f"comment of {file}"),
+        [numbers.filled(threat, f"threats of {file}") for threat in study.threats],
+        [check for check in study.checks if numbers.holds(check, f"checks of {file}") is False],
+    )
 
 
 def pictures(study: Study, found: Measured, against: dict[str, list[Against]]) -> list[Picture]:
@@ -109,18 +154,20 @@ def read_claims(path: Path) -> dict[str, str]:
     return {str(key): " ".join(str(text).split()) for key, text in yaml.safe_load(path.read_text()).items()}
 
 
-def write_reports(reports: list[Report], claims: dict[str, str], page: Path) -> None:
-    """Writes README.md and figures of each study, README.md of their folder, and the page of all."""
+def write_reports(reports: list[Report], claims: dict[str, str], page: Path) -> list[Path]:
+    """Writes README.md and figures of each study, README.md of their folder, and the page of all.
+
+    Returns:
+        Files under these names that are no reports and were left as they are.
+    """
+    left: list[Path] = []
     for report in reports:
-        (report.study.folder / "README.md").write_text(readme(report, claims))
-        for old in report.study.folder.glob("*.svg"):
-            old.unlink()
-        for picture in report.pictures:
-            (report.study.folder / f"{picture.name}.svg").write_text(picture.svg)
-    for folder in {report.study.folder.parent for report in reports}:
-        (folder / "README.md").write_text(all_of(reports, claims, "overview.md", markdown))
+        pictures = {f"{picture.name}.svg": picture.svg for picture in report.pictures}
+        left += replace(report.study.folder, {"README.md": readme(report, claims), **pictures})
+    for folder in sorted({report.study.folder.parent for report in reports}):
+        left += replace_one(folder / "README.md", all_of(reports, claims, "overview.md", markdown))
     page.parent.mkdir(parents=True, exist_ok=True)
-    page.write_text(all_of(reports, claims, "index.html", None))
+    return left + replace_one(page, all_of(reports, claims, "index.html", None))
 
 
 def readme(report: Report, claims: dict[str, str]) -> str:
@@ -130,13 +177,10 @@ def readme(report: Report, claims: dict[str, str]) -> str:
 
 def all_of(reports: list[Report], claims: dict[str, str], template: str, finalize: Any) -> str:
     """A page of all studies."""
+    order = {claim: place for place, claim in enumerate(claims)}
+    reports = sorted(reports, key=lambda report: min((order[c] for c in report.study.claims if c in order), default=99))
     lines = [(claim, [report for report in reports if claim in report.study.claims]) for claim in claims]
     return environment(finalize).get_template(template).render(reports=reports, claims=claims, lines=lines)
-
-
-def first_part(report: Report, claim: str) -> Judged | None:
-    """What was expected first of those expectations that a claim rests on."""
-    return next((part for part in report.parts if part.expectation.claim in (None, claim)), None)
 
 
 def environment(finalize: Any) -> jinja2.Environment:
@@ -152,15 +196,10 @@ def environment(finalize: Any) -> jinja2.Environment:
     )
     made.globals.update(
         mark=MARKS, shown=shown, label=label, short=short, level=written_level, cost=cost, number=signed, p=p_words,
-        first_part=first_part, with_interval=with_interval, summary=summary, design=design, mean_of=mean_of,
-        data_uri=data_uri, border=border,
+        decision=decision, at_edges=at_edges, with_interval=with_interval, summary=summary, design=design,
+        mean_of=mean_of, data_uri=data_uri, border=border, link=link,
     )  # fmt: skip
     return made
-
-
-def markdown(value: Any) -> Any:
-    """Text that Markdown and its HTML would take for their own, made harmless."""
-    return value.replace("&", "&amp;").replace("<", "&lt;").replace("|", "\\|") if isinstance(value, str) else value
 
 
 def data_uri(svg: str) -> str:
@@ -169,11 +208,14 @@ def data_uri(svg: str) -> str:
 
 
 def summary(report: Report, claim: str) -> str:
-    """How many of the parts of a claim hold."""
-    parts = [part.verdict for part in report.parts if part.expectation.claim in (None, claim)]
-    if not parts or "not measured" in parts:
+    """How many of the parts of a claim hold, and how many do not."""
+    parts = [part.verdict for part in parts_of(claim, report.parts)]
+    if len(parts) < 2 or "not measured" in parts:
         return ""
-    return f"{parts.count('supported')} of {len(parts)} parts supported" if len(parts) > 1 else ""
+    words: list[Verdict] = ["supported", "refuted", "not distinguishable"]
+    if len(set(parts)) == 1:
+        return f"{len(parts)} of {len(parts)} parts {parts[0]}"
+    return f"of {len(parts)} parts " + ", ".join(f"{parts.count(w)} {w}" for w in words if w in parts)
 
 
 def design(report: Report) -> list[str]:
@@ -191,10 +233,31 @@ def design(report: Report) -> list[str]:
             f"Tuned on the validation images for {' and '.join(study.tune.per)}, by {by}: {tried}."
             + (f" In these runs {label(study.tune.settings)}." * bool(study.tune.settings))
         )
-    lines.append("The weights are those of the best epoch on validation; the test images are used once for each run.")
+    lines.append(
+        "The weights are those of the best epoch on validation; the test images are used once for each run, and not by"
+        " those that tune."
+    )
     if rows:
         images = sorted({row["data"] for row in rows})
-        made = sorted({f"{row['device']}, torch {row['torch']}, Lightning {row['lightning']}" for row in rows})
+        made = sorted({machine(row) for row in rows})
         commits = sorted({row["git_commit"][:10] + row["git_commit"][40:] for row in rows})
         lines.append(f"Data: {', '.join(images)}. {len(rows)} runs on {'; '.join(made)}; code of {', '.join(commits)}.")
+        equal: dict[str, int] = {}
+        for row in filter(tied, rows):
+            equal[row["chosen_by"]] = equal.get(row["chosen_by"], 0) + 1
+        if equal:
+            rules = "; ".join(f"{number} by {rule or 'a rule that is not recorded'}" for rule, number in equal.items())
+            lines.append(f"Runs in which several epochs were equally good on validation, and what chose: {rules}.")
     return lines
+
+
+def machine(row: Row) -> str:
+    """What a run computed on and with."""
+    processor = row["processor"] or "of a processor that is not recorded"
+    return f"{row['device']}, {processor}, torch {row['torch']}, Lightning {row['lightning']}"
+
+
+def tied(row: Row) -> bool:
+    """Whether more than one epoch of a run had the highest accuracy on validation."""
+    curve = row["val_curve"].split()
+    return curve.count(max(curve, default="")) > 1

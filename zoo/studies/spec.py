@@ -51,7 +51,8 @@ class Study:
         report: outcomes, the most important one first.
         maps: quantities of the diagnostics that are drawn as layer × step.
         expect: what would support the claims, settled before the runs.
-        comment: what to think of it, written after them.
+        comment: what to think of it, written after them; numbers in it are read off the rows.
+        checks: what it says besides, as expressions that must be true.
         threats: why the answer might be wrong.
     """
 
@@ -67,6 +68,7 @@ class Study:
     maps: list[str]
     expect: list[Expectation]
     comment: str
+    checks: list[str]
     threats: list[str]
 
     @property

@@ -18,7 +18,7 @@ from scipy.stats import t
 
 LEVEL = 0.95
 Kind = Literal["more", "less", "same"]
-Verdict = Literal["supported", "refuted", "not distinguishable", "not measured"]
+Verdict = Literal["supported", "partly", "refuted", "not distinguishable", "not measured"]
 
 
 class Mean(NamedTuple):
@@ -101,3 +101,18 @@ def together(verdicts: Sequence[Verdict], *, somewhere: bool = False) -> Verdict
     if strong in verdicts:
         return strong  # type: ignore[return-value]
     return weak if all(verdict == weak for verdict in verdicts) else "not distinguishable"  # type: ignore[return-value]
+
+
+def of_claim(parts: Sequence[Verdict]) -> Verdict:
+    """One word for a claim of several parts.
+
+    Supported if all parts are. Partly if some are and others are not, be these refuted or open. Where none is
+    supported, refuted if any is.
+    """
+    if not parts or "not measured" in parts:
+        return "not measured"
+    if all(part == "supported" for part in parts):
+        return "supported"
+    if "supported" in parts:
+        return "partly"
+    return "refuted" if "refuted" in parts else "not distinguishable"

@@ -12,7 +12,7 @@ from zoo.studies.expectations import Expectation
 from zoo.studies.outcomes import Outcome
 from zoo.studies.rows import Row, keys_of
 from zoo.studies.spec import ARM, Cell, Study
-from zoo.studies.statistics import Mean, Verdict, distance, holm, judge, mean_of, p_value, paired, together
+from zoo.studies.statistics import Mean, Verdict, distance, holm, judge, mean_of, of_claim, p_value, paired, together
 from zoo.studies.tuning import Choice, candidates, choose
 
 Values = Mapping[Cell, Mapping[int, float]]  # of one outcome, by cell and seed
@@ -74,12 +74,14 @@ class Contrast:
 
     Attributes:
         words: what it is a difference of.
+        cells: those compared.
         mean: over seeds, with its interval; None if there are no seeds that all its cells have.
         p: of the expectation's border, corrected over all contrasts of the study.
         verdict: on it.
     """
 
     words: str
+    cells: tuple[Cell, ...]
     mean: Mean | None
     p: float
     verdict: Verdict
@@ -96,19 +98,20 @@ class Judged(NamedTuple):
 
 def judged(study: Study, found: Measured) -> list[Judged]:
     """What became of the expectations."""
-    parts: list[tuple[Expectation, str, list[float], float, float]] = []
+    parts: list[tuple[Expectation, str, tuple[Cell, ...], list[float], float, float]] = []
     for expectation in study.expect:
         values = found.values(study.outcome(expectation.outcome))
         for words, signed in contrasts(study, expectation):
             differences = difference(values, signed)
             far = distance(expectation.kind, expectation.margin, mean_of(differences).value) if differences else 0.0
-            parts.append((expectation, words, differences, far, p_value(differences, far)))
+            cells = tuple(cell for _, cell in signed)
+            parts.append((expectation, words, cells, differences, far, p_value(differences, far)))
     corrected = holm([p for *_, p in parts])
     all_: list[Judged] = []
     for expectation in study.expect:
         own = [
-            Contrast(words, mean_of(d) if d else None, p, judge(far, p) if d else "not measured")
-            for (e, words, d, far, _), p in zip(parts, corrected, strict=True)
+            Contrast(words, cells, mean_of(d) if d else None, p, judge(far, p) if d else "not measured")
+            for (e, words, cells, d, far, _), p in zip(parts, corrected, strict=True)
             if e is expectation
         ]
         verdict = together([each.verdict for each in own], somewhere=expectation.somewhere)
@@ -145,11 +148,51 @@ def difference(values: Values, signed: Sequence[tuple[int, Cell]]) -> list[float
 
 def by_claim(study: Study, parts: Sequence[Judged]) -> dict[str, Verdict]:
     """The word for each claim of a study."""
-    words: dict[str, Verdict] = {}
-    for claim in study.claims:
-        own = [part.verdict for part in parts if part.expectation.claim in (None, claim)]
-        words[claim] = together(own)
-    return words
+    return {claim: of_claim([part.verdict for part in parts_of(claim, parts)]) for claim in study.claims}
+
+
+def parts_of(claim: str, parts: Sequence[Judged]) -> list[Judged]:
+    """The expectations that a claim rests on."""
+    return [part for part in parts if part.expectation.claim in (None, claim)]
+
+
+class Decided(NamedTuple):
+    """What a verdict on a claim rests on.
+
+    Attributes:
+        part: the expectation that decided.
+        contrast: the comparison that decided on it.
+        cells: all that are compared where the verdict would be another if they came out otherwise.
+        edges: those of them that were tuned to the first or the last of their candidates.
+    """
+
+    part: Judged
+    contrast: Contrast
+    cells: list[Cell]
+    edges: list[Cell]
+
+
+def decided(study: Study, found: Measured, parts: Sequence[Judged], verdict: Verdict) -> Decided | None:
+    """What decided on a claim: of what was refuted the surest, of what was left open or shown the least sure.
+
+    Args:
+        study: the study.
+        found: its rows, for what was tuned.
+        parts: those of the claim.
+        verdict: on it.
+    """
+    words = {each.verdict for each in parts}
+    word = next((w for w in ("refuted", "not distinguishable", "supported") if w in words), None)
+    if word is None or verdict == "not measured":
+        return None
+    own = [(part, each) for part in parts if part.verdict == word for each in part.contrasts if each.verdict == word]
+    sign = -1 if word == "refuted" else 1
+    part, contrast = max(own, key=lambda pair: sign * pair[1].p)
+    resting = {cell for part in parts for each in part.contrasts for cell in each.cells}
+    if verdict in ("refuted", "not distinguishable"):
+        resting = {cell for _, each in own for cell in each.cells}
+    cells = [cell for cell in study.cells if cell in resting and found.choices[cell].values]
+    return Decided(part, contrast, cells, [cell for cell in cells if found.choices[cell].edges])
 
 
 class Against(NamedTuple):

@@ -3,11 +3,12 @@
 import math
 from typing import Any
 
+from zoo.studies.expectations import Expectation
 from zoo.studies.outcomes import Outcome
 from zoo.studies.rows import Row
 from zoo.studies.settings import FILES, RETEST, short
 from zoo.studies.statistics import Mean
-from zoo.studies.verdicts import Judged
+from zoo.studies.verdicts import Decided, Judged
 
 
 def with_interval(mean: Mean | None, outcome: Outcome, *, plus: bool = False) -> str:
@@ -52,11 +53,42 @@ def written_level(settings: dict[str, Any]) -> str:
     return " ".join([*(f"-c {file}" for file in settings.get(FILES, [])), *flags(settings)]) or "nothing"
 
 
+def unit_of(outcome: Outcome) -> str:
+    """What a difference of an outcome is counted in."""
+    kind = {"points": "points of "}.get(outcome.unit, "orders of magnitude of " if outcome.log else "in ")
+    return kind + outcome.label
+
+
+def decision(what: Decided) -> str:
+    """The comparison that decided, in words: what was found, in which unit, where, and what had been expected."""
+    e, outcome = what.part.expectation, what.part.outcome
+    found = f"{with_interval(what.contrast.mean, outcome, plus=True)} {unit_of(outcome)}"
+    return f"{found} ({what.contrast.words}), {bound(e, outcome)} expected"
+
+
+def at_edges(what: Decided) -> str:
+    """How many of the cells that a verdict rests on were tuned to the edge of their grid, and which."""
+    if not what.edges:
+        return ""
+    arms: dict[str, list[str]] = {}
+    for arm, *places in what.edges:
+        arms.setdefault(arm, []).append(", ".join(places))
+    named = "; ".join(arm + (f" ({'; '.join(places)})" if any(places) else "") for arm, places in arms.items())
+    number = f"{len(what.edges)} of the {len(what.cells)} tuned cells" if len(what.cells) > 1 else "the tuned cell"
+    lie = "lie" if len(what.edges) > 1 else "lies"
+    return f"{number} that this rests on {lie} at the edge of the grid, beyond which the best may be: {named}"
+
+
+def bound(e: Expectation, outcome: Outcome) -> str:
+    """The border of an expectation: `≥ 0.50`."""
+    margin = f"{e.margin:.{outcome.digits}f}".replace("-", "−")
+    sign = {"more": "≥ ", "less": "≤ −", "same": "within ±"}[e.kind]
+    return f"{sign}{margin}".replace("−−", "")
+
+
 def border(part: Judged) -> str:
     """What was expected, as a formula."""
     e = part.expectation
-    margin = f"{e.margin:.{part.outcome.digits}f}".replace("-", "−")
-    sign = {"more": "≥ ", "less": "≤ −", "same": "within ±"}[e.kind]
     unit = {"points": " points"}.get(part.outcome.unit, "")
     where = ", in at least one place" if e.somewhere else ""
-    return f"difference in {part.outcome.axis.removesuffix(', %')} {sign}{margin}{unit}{where}".replace("−−", "")
+    return f"difference in {part.outcome.axis.removesuffix(', %')} {bound(e, part.outcome)}{unit}{where}"
