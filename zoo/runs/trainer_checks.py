@@ -98,7 +98,7 @@ def check_interval(value: Any) -> None:
         return
     if isinstance(value, float) and not 0 < value <= 1:
         found, advice = f"the share {value}", "0.5, or a whole number of batches"
-    elif value < 1:
+    elif isinstance(value, int) and value < 1:
         found, advice = str(value), "1.0"
     else:
         return
