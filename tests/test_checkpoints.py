@@ -10,7 +10,7 @@ import torch
 
 from zoo.runs import checkpoints
 from zoo.runs.checkpoints import SafeCheckpointIO, previous_of, read_checkpoint, resumable, serialised
-from zoo.runs.folder import RunFolder
+from zoo.runs.folder import RunFolder, temporary
 from zoo.runs.messages import UsageError
 
 LINE = re.compile(r"checkpoint in .+: expected .+, found .+")
@@ -169,9 +169,11 @@ def test_a_save_after_one_that_was_killed_between_its_two_renames_leaves_nothing
 
 def test_what_a_killed_save_left_is_swept_away(folder):
     folder.checkpoints.mkdir(parents=True)
-    (folder.checkpoints / ".last.ckpt.4242.tmp").write_bytes(b"half")
-    SafeCheckpointIO().save_checkpoint(content(), folder.last)
-    assert [path.name for path in folder.checkpoints.iterdir()] == ["last.ckpt"]
+    mine = temporary(folder.last).name
+    for name in (mine, ".last.ckpt.4242.tmp", ".of_mine.tmp", "last.tmp"):
+        (folder.checkpoints / name).write_bytes(b"half")
+    folder.sweep()
+    assert {path.name for path in folder.checkpoints.iterdir()} == {".of_mine.tmp", "last.tmp"}
 
 
 @pytest.mark.parametrize("address", ["http://x.org/a.ckpt", "s3://b/a.ckpt", "memory://a.ckpt", "file:///a.ckpt"])

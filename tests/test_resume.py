@@ -161,10 +161,10 @@ def test_saves_are_due_every_so_many_seconds(tmp_path, monkeypatch):
 
     monkeypatch.setattr(Classifier, "on_save_checkpoint", saved)
     fit(tmp_path / "often", "--checkpoint_every 1e-9 --data.val_size 0 --trainer.max_epochs 2")
-    assert steps == [0, *range(1, 10), 10, *range(11, 20), 20]  # the start, each step, each epoch's end
+    assert steps == [*range(1, 10), 10, *range(11, 20), 20]  # each step, each epoch's end
     steps.clear()
     fit(tmp_path / "seldom", "--checkpoint_every 1000 --data.val_size 0 --trainer.max_epochs 2")
-    assert steps == [0, 10, 20]
+    assert steps == [1, 10, 20]  # the first step: from then on there is a run
 
 
 def test_saving_often_changes_nothing(undisturbed, tmp_path):

@@ -1,4 +1,4 @@
-"""Where does the run stand? `last.ckpt`: at the start, after each epoch, every so many seconds, and when told to stop.
+"""Where does the run stand? `last.ckpt`: after the first step and each epoch, every so many seconds, when told to stop.
 
 A run goes on from it as if nothing had happened, bit for bit. That needs a boundary: the end of an optimiser's step
 with no validation due, the end of an epoch, or the start of a validation, which is then run anew. A signal sets a flag
@@ -6,6 +6,7 @@ with no validation due, the end of an epoch, or the start of a validation, which
 of them must save, and leave, at the same one.
 """
 
+import math
 import sys
 import time
 from pathlib import Path
@@ -49,8 +50,8 @@ class KeepLast(Checkpoint):
             # one signal that it knows; not needed any more
             self._group = torch.distributed.new_group(backend="gloo")
             trainer.fit_loop.epoch_loop._broadcast_sigterm_tensor = lambda: None  # type: ignore[method-assign]
-        if trainer.global_step == 0:
-            trainer.save_checkpoint(self.path)
+        if trainer.global_step == 0:  # the first save is due after the first step: before it, a run has not begun
+            self._saved, self._wanted = -math.inf, SAVE
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int

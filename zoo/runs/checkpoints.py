@@ -24,7 +24,7 @@ import torch
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
 from zoo.runs.checkpoint_form import SUMMED, check_form, plain_archive
-from zoo.runs.folder import RunFolder
+from zoo.runs.folder import RunFolder, temporary
 from zoo.runs.messages import UsageError
 
 MARK = b"sha256:"
@@ -50,18 +50,13 @@ class SafeCheckpointIO(TorchCheckpointIO):
         self.keep_previous = {Path(path).absolute() for path in keep_previous}
         self._whole: set[Path] = set()  # files that this process has written or found whole
         self._written: set[Path] = set()
-        self._swept: set[Path] = set()
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
         target = Path(path).absolute()
         content = serialised(checkpoint)
-        beside = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+        beside = temporary(target)
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            if target not in self._swept:  # what processes left that were killed while they wrote
-                self._swept.add(target)
-                for left in target.parent.glob(f".{target.stem}.*.tmp"):
-                    left.unlink(missing_ok=True)
             write_through(beside, content)
             # a file that was found damaged must not take the place of the good one before it
             if target in self.keep_previous and target in self._whole and target.exists():
@@ -107,7 +102,6 @@ def serialised(checkpoint: dict[str, Any]) -> bytes:
 
 def write_through(path: Path, content: bytes) -> None:
     """Writes a new file and waits until it is on the disk."""
-    path.unlink(missing_ok=True)  # a link of this name is not followed
     with path.open("xb") as file:
         file.write(content)
         file.flush()
@@ -130,7 +124,7 @@ def flush_folder(path: Path) -> None:
 
 def keep(path: Path, under: Path) -> None:
     """Gives a file a second name, in place of what had it; the file is never without its first name."""
-    beside = under.with_name(f".{under.name}.{os.getpid()}.tmp")
+    beside = temporary(under)
     try:
         os.link(path, beside)
         beside.replace(under)

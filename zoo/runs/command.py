@@ -34,8 +34,9 @@ from zoo.runs.devices import FORKING, check_devices, check_strategy
 from zoo.runs.diagnostics import DiagnosticsFile
 from zoo.runs.empty_hooks import Unprofiled, pass_over_empty
 from zoo.runs.figures import draw_run
-from zoo.runs.folder import RECORDED, OpenRun, RunFolder
+from zoo.runs.folder import RECORDED, OpenRun, RunFolder, names_in
 from zoo.runs.imports import restrict, smuggled
+from zoo.runs.lock import FolderInUse, FolderLock
 from zoo.runs.matching import check_continues, check_fits
 from zoo.runs.messages import Parser, UsageError, innermost, line_within
 from zoo.runs.metrics import MetricsFile
@@ -44,7 +45,9 @@ from zoo.runs.plain_yaml import limit_yaml
 from zoo.runs.predictions import CollectPredictions, write_predictions
 from zoo.runs.process import (
     end_processes,
+    is_first,
     keep_memory,
+    kill_processes,
     leave_group,
     quieten,
     say,
@@ -58,7 +61,7 @@ from zoo.runs.signals import StopSignals
 from zoo.runs.states import check_states, check_training
 from zoo.runs.trainer_checks import check_parts, check_trainer
 from zoo.runs.wandb_mode import Settled, settle, without_repeats
-from zoo.runs.words import add_allow_import, complete, without_imports
+from zoo.runs.words import add_allow_import, complete, seen, state_of, without_imports
 
 TRAINER_DEFAULTS = {
     "max_epochs": 10,
@@ -85,7 +88,8 @@ class ZooCLI(LightningCLI):
         quieten()
         keep_memory()
         skip_driver_search()
-        self.signals = StopSignals()
+        self.signals = StopSignals(lambda: kill_processes(started_processes(getattr(self, "trainer", None))))
+        self.lock: FolderLock | None = None
         try:
             with self.signals.handled():
                 self._start(data_class, args, run)
@@ -95,6 +99,8 @@ class ZooCLI(LightningCLI):
                 leave_group()
             atexit.register(end_processes, started_processes(getattr(self, "trainer", None)))  # after the last word
             raise
+        finally:
+            self._leave_folder()
 
     def _start(self, data_class: type[LightningDataModule], args: Sequence[str], run: bool) -> None:
         words = prepared([str(word) for word in args])
@@ -138,6 +144,7 @@ class ZooCLI(LightningCLI):
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
         # the words are always given as `args`, and there is nothing to warn of when sys.argv has some too
+        self.seen = seen(args)
         self.config = parser.parse_args(complete(args))
 
     def _parse_ckpt_path(self) -> None:
@@ -167,6 +174,7 @@ class ZooCLI(LightningCLI):
         self.names = {**names, "seed": seed}
         self.folder = RunFolder(given) if given else RunFolder.default(**self.names)
         self.has_folder = bool(given)
+        self._take_folder()
         self.checkpoint = self._choose_checkpoint()
         if self.subcommand == "fit":
             every = self._get(self.config, "checkpoint_every")
@@ -180,6 +188,42 @@ class ZooCLI(LightningCLI):
             known = content.get("hyper_parameters", {}).get("num_classes")
             sides = {len(weight) for weight in content["state_dict"].values() if weight.ndim}
             data["known_classes"] = known if type(known) is int and known in sides else None
+
+    def _take_folder(self) -> None:
+        """Makes this run the only one at its folder, until the end of the command; the first process does so for all.
+
+        Raises:
+            FolderInUse: another run is there.
+        """
+        writes = self.subcommand == "fit" and not self._get(self.config, "trainer")["fast_dev_run"]
+        if not is_first() or not (writes or (self.has_folder and self.subcommand != "fit")):
+            return
+        if self.has_folder and self.folder.path.exists() and not self.folder.path.is_dir():
+            self.folder.check_free()
+        made = [] if self.has_folder else self.folder.make_new()
+        self.lock = FolderLock(self.folder.path, shared=self.subcommand in ("validate", "test"))
+        self.lock.made = made
+        self.before = names_in(self.folder.path)
+        try:
+            warn(self.lock.take())
+        except BaseException:
+            self.lock.unmake()
+            self.lock = None
+            raise
+        if self.seen and self.seen[1] != state_of(self.seen[0]):
+            raise FolderInUse(
+                f"run folder in --run_dir: expected nobody else at it, found {self.folder.path} changed by another"
+                " process since this one began. Try: the same command again"
+            )
+        if not self.lock.shared:
+            self.folder.sweep()
+
+    def _leave_folder(self) -> None:
+        """Gives the folder back; one in which no run has begun is left as it was."""
+        if self.lock:
+            if not self.lock.shared and not self.folder.holds_run:
+                self.folder.clear(self.before)
+            self.lock.release()
 
     def _settle_loggers(self) -> None:
         """Finds out what W&B can be asked for, if it is wanted, before anything is built."""
@@ -253,7 +297,7 @@ class ZooCLI(LightningCLI):
         if self.subcommand == "fit":
             callbacks = [StepRandomness(self.names["seed"]), StopAtNonFinite(), self.lines, *callbacks]
             if not self.dry:
-                callbacks.insert(0, OpenRun(self.folder, self._recorded()))
+                callbacks.insert(0, OpenRun(self.folder, self._recorded(), self.checkpoint))
                 self.metrics = MetricsFile(self.folder.metrics)
                 self.diagnostics = DiagnosticsFile(self.folder.diagnostics)
                 for callback in callbacks:

@@ -2,11 +2,18 @@
 
 config.yaml  metrics.csv  result.json  predictions.csv  checkpoints/{best,last}.ckpt  figures/*.png
 diagnostics.csv  wandb/  tensorboard/   where these are on
+.lock                                   while a process is at it: lock.py
+
+Nothing of a run that could not start is left behind: config.yaml comes with the first checkpoint, after the first step,
+and a folder without it is taken back.
 """
 
 import os
+import re
+import secrets
+import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TextIO
@@ -14,17 +21,18 @@ from typing import Any, TextIO
 import yaml
 from lightning import Callback, LightningModule, Trainer
 
+from zoo.runs.lock import make_folders
 from zoo.runs.messages import UsageError
 
+TEMPORARY = re.compile(r"\..+\.\d+-[0-9a-f]{12}\.tmp|\.(last|last\.prev|best)\.ckpt\.\d+\.tmp")  # the second: of old
 RECORDED = ("seed_everything", "trainer", "data", "model")  # keys of config.yaml; the rest belongs to one start only
 
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[TextIO]:
     """Opens a text file beside `path` that takes its place once it is written: under the name it is always whole."""
-    beside = path.with_suffix(".tmp")
+    beside = temporary(path)
     try:
-        beside.unlink(missing_ok=True)  # a link of this name is not followed
         with beside.open("x", newline="") as file:
             yield file
         beside.replace(path)
@@ -33,6 +41,16 @@ def whole_file(path: Path) -> Iterator[TextIO]:
     finally:
         with suppress(OSError):
             beside.unlink(missing_ok=True)
+
+
+def temporary(path: Path) -> Path:
+    """A name beside this one that no other process has, on whatever machine: whoever writes there is alone."""
+    return path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(6)}.tmp")
+
+
+def names_in(path: Path) -> set[str]:
+    """What lies in a folder, if there is one."""
+    return {entry.name for entry in path.iterdir()} if path.is_dir() else set()
 
 
 class RunFolder:
@@ -135,16 +153,52 @@ class RunFolder:
                 " Try: give it on the command line"
             )
 
+    def sweep(self) -> None:
+        """Deletes what processes have left that were killed while they wrote; only for the one that holds the lock."""
+        for folder in (self.path, self.checkpoints):
+            for left in folder.iterdir() if folder.is_dir() else ():
+                if TEMPORARY.fullmatch(left.name):
+                    left.unlink(missing_ok=True)
+
+    def clear(self, before: Collection[str]) -> None:
+        """Deletes what a start has made that did not become a run; only for the one that holds the lock.
+
+        Args:
+            before: names that were in the folder when it was taken.
+        """
+        made = (self.figures, self.diagnostics, *self.logs, *self.path.glob(".lr_find_*"), *self.path.glob(".scale_*"))
+        for path in made:
+            if path.name in before:
+                continue
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
+
     @classmethod
     def default(cls, data: str, model: str, seed: int) -> "RunFolder":
-        """A folder of its own for each run: runs/<data>-<model>/<time>-s<seed>."""
-        parent = Path("runs", f"{data}-{model}".lower())
-        stem = f"{time.strftime('%Y%m%d-%H%M%S')}-s{seed}"
-        path, again = parent / stem, 1
-        while path.exists():  # a second run in the same second
-            again += 1
-            path = parent / f"{stem}-{again}"
-        return cls(path)
+        """The name of a folder for a run: runs/<data>-<model>/<time>-s<seed>."""
+        return cls(Path("runs", f"{data}-{model}".lower(), f"{time.strftime('%Y%m%d-%H%M%S')}-s{seed}"))
+
+    def make_new(self) -> list[Path]:
+        """Makes the folder, under a name that has a number behind it if another run has this one.
+
+        Returns:
+            The folders that were made, the outermost first.
+        """
+        stem, again, made = self.path, 1, []
+        while True:
+            made += make_folders(stem.parent)
+            try:
+                self.path.mkdir()
+            except FileExistsError:  # a second run in the same second
+                again += 1
+                self.settle(stem.with_name(f"{stem.name}-{again}"))
+            except FileNotFoundError:  # a run that could not start has taken the one above back
+                if stem.parent.is_dir():
+                    raise
+            else:
+                return [*made, self.path]
 
 
 def described(config: Mapping[str, Any]) -> str:
@@ -154,25 +208,45 @@ def described(config: Mapping[str, Any]) -> str:
 
 
 class OpenRun(Callback):
-    """Makes the run folder and writes its configuration, once data and model are known to be good.
-
-    Nothing of a run that could not start is left behind: this hook runs after the data has been read.
+    """Says where the run is, and writes its configuration there with the first checkpoint.
 
     Args:
         folder: where.
         config: the whole resolved configuration, without what belongs to this one start of it.
+        checkpoint: what this process has chosen to go on from, if anything.
     """
 
-    def __init__(self, folder: RunFolder, config: dict[str, object]) -> None:
-        self.folder, self.config = folder, config
+    def __init__(self, folder: RunFolder, config: dict[str, object], checkpoint: Path | None = None) -> None:
+        self.folder, self.config, self.checkpoint = folder, config, checkpoint
+        self._written = False
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         if stage != "fit":
             return
-        # a folder's default name is the time, and each process has its own
-        self.folder.settle(trainer.strategy.broadcast(str(self.folder.path)))
-        if not trainer.is_global_zero:
+        # a folder's default name is the time, and each process has its own; the first one alone holds the lock, so that
+        # another may have looked for a checkpoint before the last owner was done
+        path, chosen = trainer.strategy.broadcast((str(self.folder.path), str(self.checkpoint or "")))
+        self.folder.settle(path)
+        if chosen != str(self.checkpoint or ""):
+            raise ValueError(
+                f"checkpoint in {path}: expected the one that the first process goes on from, found another"
+                " (the run was just ending). Try: the same command again"
+            )
+        if trainer.is_global_zero:
+            print(f"run folder: {self.folder.path}", flush=True)
+
+    def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        if trainer.global_step:
+            self._write(trainer)
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._write(trainer)  # a run without checkpoints
+
+    def _write(self, trainer: Trainer) -> None:
+        """Writes what tells the run, once: from now on there is one in this folder."""
+        if self._written or not trainer.is_global_zero:
             return
+        self._written = True
         self.folder.path.mkdir(parents=True, exist_ok=True)
         if not self.folder.config.exists():
             text = "# python cli.py fit -c config.yaml repeats this run\n" + yaml.safe_dump(
@@ -180,4 +254,3 @@ class OpenRun(Callback):
             )
             with whole_file(self.folder.config) as file:
                 file.write(text)
-        print(f"run folder: {self.folder.path}", flush=True)

@@ -14,6 +14,8 @@ from lightning import Trainer
 from lightning.pytorch.strategies.launchers import _SubprocessScriptLauncher
 from lightning.pytorch.utilities import rank_zero_only
 
+from zoo.runs.errors import first_of_another_machine
+
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # from malloc.h
 LINGER = 5.0  # seconds that other processes of a failed run have to end by themselves
 
@@ -59,6 +61,11 @@ def quieten() -> None:
         warnings.filterwarnings("ignore", message=message)
 
 
+def is_first() -> bool:
+    """Whether this process is the first of its run, which alone writes; known before the processes know each other."""
+    return getattr(rank_zero_only, "rank", 0) == 0 and not first_of_another_machine()
+
+
 @rank_zero_only
 def say(text: str) -> None:
     """Says how things stand, once for all processes of the run."""
@@ -93,5 +100,10 @@ def end_processes(processes: list[subprocess.Popen[bytes]]) -> None:
     end = time.monotonic() + LINGER
     while time.monotonic() < end and any(process.poll() is None for process in processes):
         time.sleep(0.05)
+    kill_processes(processes)
+
+
+def kill_processes(processes: list[subprocess.Popen[bytes]]) -> None:
+    """Kills those that are not gone yet."""
     for process in processes:
-        process.kill()  # does nothing to those that are gone
+        process.kill()

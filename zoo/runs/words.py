@@ -27,12 +27,8 @@ def complete(args: Sequence[str]) -> list[str]:
     ):
         return args
     verb, rest = args[0], args[1:]
-    look = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
-    for flag in ("--run_dir", "--ckpt_path", "--resume"):
-        look.add_argument(flag)
-    try:
-        given = look.parse_known_args([word for word in rest if word != "-c"])[0]
-    except argparse.ArgumentError:  # the full parser has the better words for it
+    given = places(rest)
+    if given is None:
         return args
     folder = RunFolder(given.run_dir) if given.run_dir else None
     if folder:
@@ -59,6 +55,32 @@ def complete(args: Sequence[str]) -> list[str]:
         folder.check_config()
         rest = ["-c", str(folder.config), *rest]
     return [verb, *rest]
+
+
+def places(words: Sequence[str]) -> argparse.Namespace | None:
+    """The run and the checkpoint that the words behind a verb name; None if the full parser must say what is wrong."""
+    look = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    for flag in ("--run_dir", "--ckpt_path", "--resume"):
+        look.add_argument(flag)
+    try:
+        return look.parse_known_args([word for word in words if word != "-c"])[0]
+    except argparse.ArgumentError:
+        return None
+
+
+def seen(args: Sequence[str]) -> tuple[str, tuple[int, ...] | None] | None:
+    """The run that the words name, and the state of the config.yaml that completes them; both are asked for again."""
+    given = places(list(args)[1:])
+    return (given.run_dir, state_of(given.run_dir)) if given and given.run_dir else None
+
+
+def state_of(run_dir: str) -> tuple[int, ...] | None:
+    """What changes with a file config.yaml; None if there is none."""
+    try:
+        found = RunFolder(run_dir).config.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def add_allow_import(parser: argparse.ArgumentParser) -> None:
