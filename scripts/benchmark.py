@@ -119,6 +119,10 @@ def main() -> None:
 
         run_here(sys.argv[2])
         return
+    from cli import begin
+
+    if __name__ == "__main__":  # a test's process is not ours
+        begin()
     from zoo.runs.errors import reported
 
     options = parsed(sys.argv[1:])
@@ -127,8 +131,9 @@ def main() -> None:
 
         check(options)
         torch.set_num_threads(options.threads)
-        if __name__ == "__main__":  # a test's process is not ours
-            signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: what is measured is kept
+        if __name__ == "__main__":
+            for number in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, signal.default_int_handler)  # what is measured is kept
         importlib.import_module(f"benchmarks.{options.what}").main(options)
 
 

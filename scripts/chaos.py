@@ -30,6 +30,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+if __name__ == "__main__":  # before what takes seconds to import
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+    from cli import begin
+
+    begin()
+
 import torch
 from chaos_processes import HOOK_POINTS, PATIENCE, SAVE_POINTS, Run, arm
 

@@ -30,6 +30,11 @@ from filelock import FileLock
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from cli import begin  # noqa: E402
+
+if __name__ == "__main__":  # before what takes seconds to import
+    begin()
+
 from zoo.studies import rows as rows_of_studies  # noqa: E402
 from zoo.studies import settings  # noqa: E402
 from zoo.studies.statistics import mean_of  # noqa: E402

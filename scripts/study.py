@@ -73,6 +73,8 @@ def on_cluster(task: "Task", settings: Sequence[str], jobs: int, trusted: Sequen
 
 def run(options: argparse.Namespace) -> int:
     """Checks the study and runs it; returns how many of its runs have failed."""
+    from zoo.runs.launch import processors
+    from zoo.runs.signals import StopSignals
     from zoo.studies.reading import seeds
     from zoo.studies.rows import keys_of
     from zoo.studies.running import Place, check_arms, wanted
@@ -83,7 +85,8 @@ def run(options: argparse.Namespace) -> int:
     os.chdir(ROOT)
     folder = folder.relative_to(ROOT) if folder.is_relative_to(ROOT) else folder
     chosen = seeds(options.seeds, "--seeds") if options.seeds is not None else None
-    threads = options.threads or max(1, (os.cpu_count() or 1) // options.jobs)
+    # a job has a processor of its own, on a machine that is not this one
+    threads = options.threads or (1 if options.executor == "slurm" else max(1, processors() // options.jobs))
     task = Task(folder, Place(options.work or work, options.data_root.resolve(), cifar10), chosen, threads)
     study = task.study()
     rows = task.rows(study)
@@ -98,7 +101,8 @@ def run(options: argparse.Namespace) -> int:
         if options.executor == "slurm":
             on_cluster(task, options.slurm, options.jobs, trusted)
         else:
-            work_on(task, partial(local, trusted), options.jobs)
+            with StopSignals().handled():  # the other processes are told, too
+                work_on(task, partial(local, trusted), options.jobs)
     there = rows.read()
     failed = [row for key, row in keys_of(there).items() if key in wanted(study, there) and row["error"]]
     print(f"{known(study, there)} rows in {rows.path}, {len(failed)} of failed runs. Next: python scripts/report.py")
@@ -113,7 +117,7 @@ def main() -> None:
     parser.add_argument("--cifar10", type=Path, help="archive with a copy of CIFAR-10, instead of the original")
     parser.add_argument("--seeds", type=int, help="seeds 0, 1, … instead of those in study.yaml")
     parser.add_argument("--jobs", type=int, default=1, help="processes side by side; with slurm, jobs in its queue")
-    parser.add_argument("--threads", type=int, help="of each process (default: the processors, divided)")
+    parser.add_argument("--threads", type=int, help="of each process (default: this machine's, divided; a job's is 1)")
     parser.add_argument("--executor", choices=["local", "slurm"], default="local", help="where the runs run")
     parser.add_argument("--slurm", nargs="*", default=[], metavar="KEY=VALUE", help="settings of submitit for its jobs")
     parser.add_argument("--allow_import", action="append", default=[], metavar="MODULE", help="lets the study name"
@@ -129,4 +133,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    from cli import begin
+
+    begin()
     main()

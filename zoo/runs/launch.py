@@ -7,6 +7,7 @@ out through submitit (the extra `slurm`); a job whose time is up returns to the 
 why the words must say `--resume auto --run_dir DIR`.
 """
 
+import math
 import os
 import signal
 import subprocess
@@ -38,6 +39,40 @@ class Ended(NamedTuple):
 def last_words(ended: Ended) -> str:
     """What a run that failed said last; its exit code if it said nothing."""
     return (ended.said.strip().splitlines() or [f"exit code {ended.code}"])[-1]
+
+
+def processors() -> int:
+    """How many this process may use: fewer than there are under `taskset`, in a job or in a container."""
+    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, int(min(count, quota())))
+
+
+def quota(root: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")) -> float:
+    """Processors' worth of time that the control groups of this process allow; infinite if they say nothing.
+
+    Of both versions of control groups: `cpu.max` with "150000 100000", and two files in the controller `cpu`.
+    """
+    least = math.inf
+    try:
+        lines = own.read_text().splitlines()
+    except OSError:
+        return least
+    for line in lines:
+        _, controllers, name = line.split(":", 2)
+        if controllers and "cpu" not in controllers.split(","):
+            continue
+        top = root / "cpu" if controllers else root
+        group = top / name.strip("/")
+        # a limit of a group above holds too; in a container the names are those of outside, and only the top is there
+        for folder in {*(each for each in (group, *group.parents) if each.is_relative_to(top)), top}:
+            files = ("cpu.cfs_quota_us", "cpu.cfs_period_us") if controllers else ("cpu.max",)
+            try:
+                limit, period = " ".join((folder / file).read_text() for file in files).split()[:2]
+                if limit not in ("max", "-1"):
+                    least = min(least, int(limit) / int(period))
+            except (OSError, ValueError, ZeroDivisionError):
+                continue
+    return least
 
 
 Start = Callable[[Sequence[str]], Ended]
