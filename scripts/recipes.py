@@ -251,7 +251,7 @@ def with_header(name: str, text: str, rows: list[Row]) -> str:
 def table(rows: list[Row]) -> str:
     """The README's table."""
     lines = [
-        "| data | model | recipe | parameters | multiply-adds | seeds | validation | **test** | time |",
+        "| data | model | recipe | parameters | multiply-adds | seeds | validation, best epoch | **test** | time |",
         "|---|---|---|---:|---:|---:|---:|---:|---:|",
     ]
     for name, group in published(rows).items():

@@ -12,10 +12,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import yaml
 
 from studies import study_of, write_rows, write_study
-from zoo.runs.plain_yaml import load
 from zoo.studies.figures import furthest
 from zoo.studies.made import digest
 from zoo.studies.made import replace as replaced
@@ -24,7 +22,7 @@ from zoo.studies.reading import read_study
 from zoo.studies.report import all_of, make_report, read_claims, readme
 from zoo.studies.rows import Rows, blank_row, columns, read_table, write_table
 from zoo.studies.statistics import Mean
-from zoo.studies.verdicts import measured
+from zoo.studies.verdicts import judged, measured
 from zoo.studies.words import decision, signed
 
 ROOT = Path(__file__).parents[1]
@@ -161,7 +159,7 @@ def test_a_seed_that_one_arm_lacks_counts_for_none(folder):
     (folder / "results.csv").write_text(
         "\n".join(line for line in lines if not line.startswith("tanh,plain,,") or ",3,D" not in line) + "\n"
     )
-    contrast = make_report(study).parts[0].contrasts[0]
+    contrast = judged(study, measured(study, Rows(study, Path("unused")).read()))[0].contrasts[0]
     assert contrast.mean
     assert contrast.mean.n == 4
 
@@ -234,7 +232,11 @@ def test_the_page_makes_no_links_of_text(folder):
     assert page.count("<a ") == page.count('<a href="#') == 1
 
 
-def test_only_files_that_a_report_has_made_are_replaced(folder, monkeypatch, capsys):
+def test_only_files_that_a_report_has_made_are_replaced(tmp_path, monkeypatch, capsys):
+    label = r"names are text, $\never{ TeX"
+    study = study_of(tmp_path / "s", report={"accuracy": {"value": "test.accuracy", "label": label}})
+    write_rows(study, {"relu": 0.9, "tanh": 0.95})
+    folder = study.folder
     (folder.parent / "claims.yaml").write_text("C8: GELU.\n")
     page = folder.parent / "page.html"
 
@@ -265,8 +267,6 @@ def test_only_files_that_a_report_has_made_are_replaced(folder, monkeypatch, cap
     assert report() == ""
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == first
     (folder / "README.md").write_text("# Mine after all\n")
-    content = load((folder / "study.yaml").read_text())
-    (folder / "study.yaml").write_text(yaml.safe_dump({**content, "maps": []}))
     (folder / "results.csv").unlink()
     (folder / "forest-accuracy.svg").write_text("drawn over")
     assert len(report().splitlines()) == 1
@@ -292,11 +292,12 @@ def test_a_list_that_came_with_a_study_deletes_nothing_else(folder):
 
 
 def test_pictures_are_whole_and_show_text(folder):
+    again = {picture.name: picture.svg for picture in make_report(read_study(folder)).pictures}
     for picture in make_report(read_study(folder)).pictures:
         root = ElementTree.fromstring(picture.svg)
         words = "".join(root.itertext())
         assert "relu" in words
-        assert picture.svg == next(p.svg for p in make_report(read_study(folder)).pictures if p.name == picture.name)
+        assert picture.svg == again[picture.name]
 
 
 PROBE = """<script>
