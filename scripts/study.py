@@ -126,6 +126,8 @@ def main() -> None:
     options = parser.parse_args()
     if options.jobs < 1:
         parser.error(f"processes in --jobs: expected 1 or more, found {options.jobs}")
+    if options.threads is not None and options.threads < 1:
+        parser.error(f"threads in --threads: expected 1 or more, found {options.threads}")
     from zoo.runs.errors import reported
 
     with reported(debug=False):

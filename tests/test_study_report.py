@@ -40,7 +40,7 @@ def test_reports_are_those_of_the_rows(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "argv", words)
     monkeypatch.chdir(ROOT)
     with pytest.raises(SystemExit) as stop:
-        runpy.run_path("scripts/report.py", run_name="__main__")
+        runpy.run_path("scripts/report.py")["main"]()
     assert stop.value.code == 0  # and what the comments say is what the rows say
     assert (tmp_path / "page").read_text() == PAGE.read_text()
     for path in [STUDIES / "README.md", *STUDIES.glob("*/README.md"), *STUDIES.glob("*/*.svg")]:
@@ -244,7 +244,7 @@ def test_only_files_that_a_report_has_made_are_replaced(tmp_path, monkeypatch, c
         words = ["report.py", "--studies", str(folder.parent), "--page", str(page)]
         monkeypatch.setattr("sys.argv", words)
         with pytest.raises(SystemExit) as stop:
-            runpy.run_path(str(ROOT / "scripts/report.py"), run_name="__main__")
+            runpy.run_path(str(ROOT / "scripts/report.py"))["main"]()
         assert stop.value.code == 0
         return capsys.readouterr().err
 
@@ -370,7 +370,7 @@ def test_a_study_that_is_no_study_stops_the_reports(tmp_path, monkeypatch, capsy
     words = ["scripts/report.py", "--studies", str(tmp_path), "--page", str(tmp_path / "page")]
     monkeypatch.setattr("sys.argv", words)
     with pytest.raises(SystemExit) as stop:
-        runpy.run_path(str(ROOT / "scripts/report.py"), run_name="__main__")
+        runpy.run_path(str(ROOT / "scripts/report.py"))["main"]()
     assert (stop.value.code, (tmp_path / "page").exists()) == (2, False)
     said = capsys.readouterr().err
     assert re.match(r"error: arm in baseline of .+/one/study\.yaml: expected one of relu, tanh", said)

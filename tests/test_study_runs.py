@@ -342,7 +342,7 @@ def test_the_script_says_it_in_one_line(words, line, monkeypatch, capsys):
     monkeypatch.chdir(ROOT)
     monkeypatch.setattr("sys.argv", ["scripts/study.py", *words])
     with pytest.raises(SystemExit) as stop:
-        runpy.run_path(str(ROOT / "scripts/study.py"), run_name="__main__")
+        runpy.run_path(str(ROOT / "scripts/study.py"))["main"]()
     said = capsys.readouterr().err
     assert stop.value.code == 2
     assert said.startswith("error: ")

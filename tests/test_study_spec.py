@@ -117,6 +117,10 @@ PAIR = {"compare": {"arm": ["tanh", "relu"]}, "more": 1}
             {"arms": {"grid": {f"a{i}": [*range(10)] for i in range(30)}}},
             r"combinations in study of .+ at most 100,000",
         ),
+        (
+            {"tune": {"values": {"model.dropout": [0.1]}, "seeds": [1]}},
+            r"seeds in tune\.seeds of .+, found 1 in both\. Try:",
+        ),
         ({"report": {"../x": "test.accuracy"}}, r"name in report of .+: expected letters"),
         ({"maps": ["a/b"]}, r"name in maps of .+: expected letters"),
         ({"seeds": [1, 1]}, r"seeds in seeds of .+: expected each once"),

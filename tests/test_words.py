@@ -146,11 +146,17 @@ def test_what_a_second_process_is_worth():
     assert f"{min(ratios):.2f} to {max(ratios):.2f}" in plain(text)
 
 
-def test_what_a_dashboard_costs():
+def test_what_a_dashboard_costs(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "scripts"))
+    from benchmarks.wandb import summary
+
     found, text = record("benchmark_wandb.json"), said("docs/wandb.md")
     used = [1000 * fmean(row["wandb_cpu"] for row in found["epochs"] if row["with"] == on) for on in (True, False)]
     assert f"{used[0]:.1f} ms with it and {used[1]:.1f} ms in those" in text
     assert f"The start of the run takes {found['start']:.1f} s longer" in text
+    cost = re.search(r"\+?(\S+ %) with .+ 95 % interval (.+? %)\)", summary(found))
+    assert cost
+    assert f"take {cost[1]} longer with it (median of 15 pairs, 95 % interval {cost[2].replace('-', '−')})" in text
     assert len(found["epochs"]) == 2 * 15
 
 
@@ -160,3 +166,14 @@ def test_what_sharing_a_process_is_worth():
         study, separate = (median(row[f"{kind}{key}"] for row in found["rounds"]) for kind in ("study", "separate"))
         ratio = median(row[f"separate{key}"] / row[f"study{key}"] for row in found["rounds"])
         assert f"| {words} | {study:.0f} | {separate:.0f}, {ratio:.1f} × the study's |" in text
+
+
+def test_what_eight_sigmoids_do():
+    with (ROOT / "results/sigmoid_gradients.csv").open(newline="") as file:
+        plainly, adam = csv.DictReader(file)
+    text = said("docs/diagnostics.md")
+    times = round(float(plainly["first_layer_times_shorter"]), -3)
+    assert f"is {times:,.0f} times shorter than that of the last" in text
+    assert plainly["first_layer_times_shorter"] == adam["first_layer_times_shorter"]
+    assert f"the network guesses ({100 * float(plainly['val_accuracy']):.0f} %)" in text
+    assert f"after four {100 * float(adam['val_accuracy']):.2f} % of the validation images are read" in text

@@ -85,6 +85,7 @@ def made(folder: Path, content: Any) -> Study:
     )
     check_columns(study)
     check_size(study)
+    check_seeds(study)
     return study
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 
 from zoo.runs.launch import Start
-from zoo.studies.reading import check_size, read_study
+from zoo.studies.reading import check_seeds, check_size, read_study
 from zoo.studies.rows import Row, Rows, keys_of
 from zoo.studies.running import Place, Run, total, wanted, work
 from zoo.studies.spec import Study
@@ -49,6 +49,7 @@ class Task:
             return study
         other = replace(study, seeds=self.seeds)
         check_size(other)
+        check_seeds(other)
         return other
 
     def rows(self, study: Study) -> Rows:
