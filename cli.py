@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +103,23 @@ def begin(needed: bool = False) -> None:
         setattr(sys, name, io.TextIOWrapper(buffer, **encoding, line_buffering=tty or descriptor == 2))
 
 
+def page(verb: str) -> str:
+    """What `VERB --help` shows: what people use; `--help_all` has the rest, and takes seconds."""
+    return (Path(__file__).with_name("zoo") / f"runs/help/{verb}.txt").read_text().rstrip()
+
+
+def check_verb(words: Sequence[str]) -> None:
+    """Ends the command if it begins with no verb that there is, before the seconds that torch takes to be imported."""
+    if words and (words[0] in VERBS or words[0].startswith("-")):
+        return
+    near = get_close_matches(words[0].lower(), VERBS, 1) if words else []
+    program = Path(sys.argv[0]).name
+    command = f"python {program}" if program.endswith(".py") else program
+    found = repr(words[0][:60]) if words else "none"
+    advice = f"{command} {near[0] if near else '--help'}"
+    sys.exit(usage_error(f"verb in {command}: expected one of {', '.join(VERBS)}, found {found}. Try: {advice}"))
+
+
 def usage_error(line: str) -> int:
     """Says what is wrong, as `reported` does; returns the exit code."""
     print(f"error: {line}", file=sys.stderr)
@@ -128,6 +146,11 @@ def main(args: Sequence[str] | None = None) -> None:
     if words[:1] == ["completion"]:
         completion(words[1:])
         return
+    if words[:1] and words[0] in VERBS and {"-h", "--help"} & set(words):
+        print(page(words[0]))
+        return
+    check_verb(words)
+    words = ["--help" if word == "--help_all" else word for word in words]
     from zoo.runs.errors import reported
 
     debug = "--debug" in words

@@ -100,7 +100,9 @@ def tables() -> tuple[Words, Words]:
     """Flags by verb and by class, and values by flag."""
     values: Words = {}
     flags = {verb: options(parser, values) for verb, parser in parsers().items()}
-    flags = {verb: ["--debug", *words] for verb, words in flags.items()}  # which cli.py takes before any parser
+    flags = {
+        verb: ["--debug", "--help_all", *words] for verb, words in flags.items()
+    }  # which cli.py takes before any parser
     chosen = {
         "data": {made.__name__: made for made in finals(datamodules.ImageDataModule, datamodules)},
         "model": {made.__name__: made for made in finals(Classifier, zoo)},

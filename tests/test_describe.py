@@ -183,16 +183,31 @@ def test_geometry_that_cannot_be_is_one_line_before_anything_is_loaded(
 
 
 def test_help_is_for_people(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as stop:
-        main(["describe", "--help"])
+    main(["describe", "--help"])
     page = capsys.readouterr().out
-    assert stop.value.code == 0
     assert page.startswith("usage: python cli.py describe --data NAME --model NAME")
+    assert all(name in page for name in ("CIFAR10", "LeNet", "--json", "--config"))
+    with pytest.raises(SystemExit):
+        main(["describe", "--help_all"])
+    page += capsys.readouterr().out
     assert not [
         noise for noise in ("<function", "Optional[", "CLASS_PATH_OR_NAME |", "-->", "--trainer") if noise in page
     ]
-    assert all(name in page for name in ("CIFAR10", "LeNet", "--json", "--config"))
 
 
 def test_resnet_18_costs_what_is_known_of_it(described: Callable[..., str]) -> None:
     assert "555,422,720 multiply-adds (0.56 G)" in described("--data", "CIFAR10", "--model", "ResNet")
+
+
+def test_the_network_of_a_run(described: Callable[..., str], refused: Callable[..., str], tmp_path: Path) -> None:
+    given = ["--data", "CIFAR10", "--model", "LeNet", "--model.channels", "[3, 4]", "--json"]
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run/config.yaml").write_text(
+        "seed_everything: 3\ntrainer: {max_epochs: 3}\ndata: {class_path: datamodules.CIFAR10}\n"
+        "model: {class_path: zoo.LeNet, init_args: {channels: [3, 4]}}\n"
+    )
+    assert described("--run_dir", "run", "--json") == described(*given)
+    assert json.loads(described("--run_dir=run", "--model.hidden", "[7]", "--json"))["parameters"] < 10_000
+    assert "in --run_dir: expected one that holds a run (config.yaml), found none in nowhere" in refused(
+        "describe", "--run_dir", "nowhere"
+    )

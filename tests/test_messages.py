@@ -3,6 +3,8 @@
 LightningCLI is built as `cli.py` builds it, with the real models and data sets, and given what is wrong.
 """
 
+import inspect
+import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -19,6 +21,7 @@ from torch import nn
 
 import datamodules
 import zoo
+from zoo.runs.class_help import show_class_help
 from zoo.runs.imports import IN_WORDS, restrict
 from zoo.runs.messages import Parser, UsageError, explain, innermost
 from zoo.runs.names import choices, nearest, words
@@ -318,6 +321,67 @@ def raised(error: Exception, cause: BaseException | None = None) -> Exception:
 )
 def test_innermost_is_what_was_first_said(error: Exception, line: str) -> None:
     assert innermost(error) == line
+
+
+# the help of a class
+
+
+def helped(args: Sequence[str], parser: Any, capsys: pytest.CaptureFixture[str]) -> str:
+    with pytest.raises(SystemExit) as stop:
+        show_class_help(args, parser)
+    assert not stop.value.code
+    return capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", [name for name in zoo.__all__ if name != "Classifier"])
+def test_the_help_of_a_model_has_its_options_and_no_others(parser: Any, name: str, capsys: Any) -> None:
+    """In a line or two each; a class of another package has no business there."""
+    page = helped(["fit", "--model.help", name], parser, capsys)
+    own = {f"--model.{each}" for each in inspect.signature(getattr(zoo, name)).parameters if each != "training"}
+    own |= {f"--model.{each}" for each in inspect.signature(zoo.Classifier).parameters}
+    assert set(re.findall(r"^  (--\S+)", page, re.MULTILINE)) == own - {
+        f"--model.{linked}" for linked in ("in_shape", "num_classes", "net")
+    }
+    assert len(page.splitlines()) < 70
+    assert not {"torchvision", "known subclasses"} & set(page.split())
+    assert "torch.optim.Adam with lr 0.001 by default" in " ".join(page.split())
+
+
+@pytest.mark.parametrize(
+    ("args", "shown"),
+    [
+        ("--model.help", "  MLP "),
+        ("--model MLP --model.help", "--model.hidden "),
+        ("--data.help=Arrays", "--data.path "),
+        ("--model.optimizer.help SGD", "--model.optimizer.momentum"),
+        ("--model.optimizer.help torch.optim.AdamW", "--model.optimizer.betas "),
+        ("--model.optimizer.help zoo.optimizers.Muon", "--model.optimizer.sgd_lr "),
+        ("--model.schedule.help", "  Cosine "),
+        ("--model.schedule.help Cosine", "--model.schedule.warmup "),
+        ("--model.activation.help LeakyReLU", "--model.activation.negative_slope"),
+        ("--model.activation.help relu", "relu has no options"),
+        ("--data.augment.help Crop", "--data.augment.padding "),
+        ("--trainer.callbacks.help EarlyStopping", "--trainer.callbacks.patience\n"),
+    ],
+)
+def test_each_choice_of_a_class_has_a_help(parser: Any, args: str, shown: str, capsys: Any) -> None:
+    assert shown in helped(["fit", *args.split()], parser, capsys)
+
+
+@pytest.mark.parametrize(
+    ("args", "where", "advice"),
+    [
+        ("--model.help MLPP", "--model.help", "--model.help MLP"),
+        ("--model.help os.system", "--model.help", "--model.help"),
+        ("--model.activation.help X", "--model.activation.help", "--model.activation.help"),
+        ("--model.optimizr.help SGD", "--model.optimizr.help", "--model.optimizer.help"),
+        ("--figures.help", "--figures.help", "--help_all"),
+    ],
+)
+def test_a_help_that_there_is_not(parser: Any, args: str, where: str, advice: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        show_class_help(["fit", *args.split()], parser)
+    check(str(caught.value), where, advice)
 
 
 EMPTY = Parser()

@@ -1,6 +1,7 @@
 """Protects the start of the command: what needs no torch does not import it, and tells the truth about what does."""
 
 import os
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -13,6 +14,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.profilers import SimpleProfiler
 
 import datamodules
+import zoo
 from cli import VERBS, main
 from zoo.runs.command import ZooCLI
 from zoo.runs.empty_hooks import EACH_STEP, Unprofiled, pass_over_empty
@@ -21,13 +23,41 @@ ROOT = Path(__file__).parents[1]
 HEAVY = ("torch", "lightning", "numpy", "yaml", "jsonargparse")
 
 
-@pytest.mark.parametrize("words", [["--help"], ["-h"], ["--version"], ["fit", "--version"]], ids=" ".join)
-def test_overview_and_version_import_nothing_heavy(words):
-    code = f"import sys, cli; cli.main({words!r}); print(sorted(sys.modules.keys() & set({HEAVY!r})))"
+PAGES = [[verb, "--help"] for verb in VERBS]
+
+
+def test_what_needs_no_torch_imports_nothing_heavy():
+    """In one process, one after the other: bare, help, version, and a verb that there is not."""
+    code = f"""
+import sys, cli
+for words in {[["--help"], ["-h"], ["--version"], ["fit", "--version"], *PAGES, [], ["fitt"]]!r}:
+    try:
+        cli.main(words)
+    except SystemExit:
+        pass
+print(sorted(sys.modules.keys() & set({HEAVY!r})))"""
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     *page, imported = done.stdout.splitlines()
     assert page
     assert imported == "[]"
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        ([], "found none. Try: python cli.py --help"),
+        (["fitt"], "found 'fitt'. Try: python cli.py fit"),
+        (["FIT"], "found 'FIT'. Try: python cli.py fit"),
+        (["quark"], "found 'quark'. Try: python cli.py --help"),
+    ],
+)
+def test_a_wrong_verb_is_told_at_once(words, found, capsys, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["cli.py"])
+    with pytest.raises(SystemExit) as stop:
+        main(words)
+    out, err = capsys.readouterr()
+    assert (stop.value.code, out) == (2, "")
+    assert err == f"error: verb in python cli.py: expected one of {', '.join(VERBS)}, {found}\n"
 
 
 def test_the_overview_has_the_verbs_that_there_are(capsys: pytest.CaptureFixture[str]):
@@ -38,12 +68,30 @@ def test_the_overview_has_the_verbs_that_there_are(capsys: pytest.CaptureFixture
     assert all(f"\n  {verb} " in page for verb in VERBS)
 
 
-@pytest.mark.parametrize("verb", VERBS)
-def test_each_verb_has_the_help_that_the_overview_promises(verb: str, capsys: pytest.CaptureFixture[str]):
+@pytest.mark.parametrize("verb", [verb for verb in VERBS if verb != "completion"])
+def test_the_help_of_a_verb_is_a_screen_of_flags_that_there_are(verb: str, capsys: pytest.CaptureFixture[str]):
+    """Flags, data sets and models are those that shells complete, and those are the parsers'."""
+    main([verb, "--help"])
+    page = capsys.readouterr().out
+    lines = page.splitlines()
+    assert lines[0].startswith(f"usage: python cli.py {verb} ")
+    assert len(lines) <= 40
+    assert max(map(len, lines)) <= 120
+    words = set(re.findall(r"[\w.-]+", (ROOT / "zoo/runs/completion.bash").read_text()))
+    flags = {flag for flag in re.findall(r"--[a-z_.]+", page) if not flag.endswith(".help")}
+    assert flags <= words
+    assert {"Arrays", "CIFAR10"} & set(page.split()) <= words
+    for key, shown in re.findall(r"^  (--data|--model) NAME +([^\n]+)", page, re.MULTILINE):
+        names = set(re.findall(r"\b[A-Z][A-Za-z0-9]+\b", shown.split(" with ")[0].replace("FILE", "")))
+        there = {"--data": datamodules.__all__, "--model": zoo.__all__}[key]
+        assert names == set(there) - {"ImageDataModule", "Classifier"} or verb == "download"
+
+
+def test_all_flags_are_shown_on_request(capsys: pytest.CaptureFixture[str]):
     with pytest.raises(SystemExit) as stop:
-        main([verb, "--help"])
+        main(["fit", "--help_all"])
     assert not stop.value.code
-    assert "usage:" in capsys.readouterr().out
+    assert "--trainer.reload_dataloaders_every_n_epochs" in capsys.readouterr().out
 
 
 def test_freed_memory_is_kept_for_the_next_step():

@@ -30,6 +30,7 @@ from zoo.geometry import check_geometry
 from zoo.loggers import Wandb
 from zoo.loggers.run_logger import BeginLoggers, RunFacts, ending, log_result
 from zoo.runs.checkpoints import SafeCheckpointIO, read_checkpoint, resumable
+from zoo.runs.class_help import show_class_help
 from zoo.runs.devices import FORKING, check_devices, check_strategy
 from zoo.runs.diagnostics import DiagnosticsFile
 from zoo.runs.empty_hooks import Unprofiled, pass_over_empty
@@ -145,6 +146,7 @@ class ZooCLI(LightningCLI):
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
         # the words are always given as `args`, and there is nothing to warn of when sys.argv has some too
         self.seen = seen(args)
+        show_class_help(args, parser)
         self.config = parser.parse_args(complete(args))
 
     def _parse_ckpt_path(self) -> None:
@@ -477,7 +479,9 @@ def download_parser(data_class: type[LightningDataModule]) -> Parser:
 def download(data_class: type[LightningDataModule], args: Sequence[str]) -> None:
     """Brings a data set into its folder, for machines that will have no network: `download --data MNIST`."""
     parser = download_parser(data_class)
-    data = parser.instantiate(parser.parse_args(prepared(args)))["data"]
+    words = prepared(args)
+    show_class_help(words, parser)
+    data = parser.instantiate(parser.parse_args(words))["data"]
     data.prepare_data()
     data.setup()
     counts = ", ".join(f"{len(indices):,} {split}" for split, indices in data.splits.items())

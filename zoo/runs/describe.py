@@ -5,7 +5,7 @@
 """
 
 import json
-from argparse import SUPPRESS, Action
+from argparse import SUPPRESS, Action, ArgumentError, ArgumentParser
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,7 +14,9 @@ from lightning import LightningDataModule
 
 from zoo.classifier import Classifier
 from zoo.geometry import Layer, check_geometry, walk
+from zoo.runs.class_help import show_class_help
 from zoo.runs.command import check_values, link_data, prepared
+from zoo.runs.folder import RunFolder
 from zoo.runs.layer_table import show
 from zoo.runs.messages import Parser, UsageError, innermost
 from zoo.runs.names import choices
@@ -25,7 +27,7 @@ from zoo.runs.words import add_allow_import
 DESCRIPTION = """Show what a network makes of an image: its layers in the order of the data, the shape of what each
 makes, receptive field, parameters and multiply-adds, and how these numbers come out. Downloads, trains and writes
 nothing."""
-USAGE = "%(prog)s --data NAME --model NAME [--data.* …] [--model.* …] [-c FILE] [--json]"
+USAGE = "%(prog)s --data NAME --model NAME [--data.* …] [--model.* …] [-c FILE] [--run_dir DIR] [--json]"
 
 
 def describe(data_class: type[LightningDataModule], args: Sequence[str]) -> None:
@@ -37,7 +39,9 @@ def describe(data_class: type[LightningDataModule], args: Sequence[str]) -> None
     """
     quieten()
     parser = make_parser(data_class)
-    config = parser.parse_args(prepared(args))
+    words = prepared(args)
+    show_class_help(words, parser)
+    config = parser.parse_args(with_run(words))
     check_values(config, ("data", "model"))
     try:
         made = parser.instantiate(config)
@@ -51,6 +55,27 @@ def describe(data_class: type[LightningDataModule], args: Sequence[str]) -> None
         print(json.dumps(record))
     else:
         show(record, layers)
+
+
+def with_run(args: Sequence[str]) -> list[str]:
+    """Puts the configuration of the run that `--run_dir` names before the other words, which beat it.
+
+    Raises:
+        UsageError: there is no run.
+    """
+    look = ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    look.add_argument("--run_dir")
+    try:
+        given, rest = look.parse_known_args(args)
+    except ArgumentError:  # the full parser has the better words for it
+        return list(args)
+    if given.run_dir is None:
+        return rest
+    folder = RunFolder(given.run_dir)
+    folder.check_own()
+    folder.check_config_there()
+    folder.check_config()
+    return ["-c", str(folder.config), *rest]
 
 
 class PlainHelp(DefaultHelpFormatter):
@@ -75,6 +100,7 @@ def make_parser(data_class: type[LightningDataModule]) -> Parser:
         allow_abbrev=False,
     )
     parser.add_argument("-c", "--config", action=ActionConfigFile, help="Configuration file, such as a run's; several.")
+    parser.add_argument("--run_dir", metavar="DIR", help="Folder of a run, whose config.yaml is read.")
     parser.add_argument("--json", action="store_true", help="Print one JSON object instead.")
     add_allow_import(parser)
     for key, base, text in (

@@ -97,12 +97,16 @@ class RunFolder:
                 f" Try: --resume auto to continue it, or another --run_dir"
             )
 
-    def check_run(self) -> None:
-        """Raises UsageError unless a run with a checkpoint lies here."""
+    def check_config_there(self) -> None:
+        """Raises UsageError unless a run lies here, with or without a checkpoint."""
         if not self.config.exists():
             raise UsageError(
                 f"run folder in --run_dir: expected one that holds a run (config.yaml), found none in {self.path}"
             )
+
+    def check_run(self) -> None:
+        """Raises UsageError unless a run with a checkpoint lies here."""
+        self.check_config_there()
         if not self.chosen.exists():
             raise UsageError(
                 f"checkpoint in {self.checkpoints}: expected best.ckpt or last.ckpt, found neither."
