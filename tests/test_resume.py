@@ -25,6 +25,8 @@ SETTINGS = {
     "plain": "",
     "schedule": "--model.schedule Cosine",
     "accumulation": "--trainer.accumulate_grad_batches 3",
+    "changing windows": '--trainer.callbacks GradientAccumulationScheduler --trainer.callbacks.scheduling {"0":2,"1":4}'
+    " --model.schedule Cosine",
     "two validations": "--trainer.val_check_interval 0.5",
     "no validation": "--data.val_size 0",
     "every second": "--trainer.check_val_every_n_epoch 2",

@@ -8,6 +8,7 @@ So architecture never knows of training, and `model.net` is pure torch, for weig
 
 import inspect
 import io
+import math
 import warnings
 from contextlib import nullcontext
 from pathlib import Path
@@ -20,6 +21,7 @@ from lightning.pytorch.cli import OptimizerCallable
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 
+from zoo.accumulation import check_closure, check_windows, scheduler_of, short_window, steps_of
 from zoo.geometry import misfit
 from zoo.initialisers import InitialiserName, initialise
 from zoo.layers import SeesImages
@@ -78,6 +80,10 @@ class Classifier(LightningModule):
         self._settings: list[dict[str, Any]] = []  # those of the optimiser, per group of parameters, as configured here
         self._settings_differ = False  # from those of the checkpoint that the run goes on from
         self._total_steps = 1.0  # of the whole training
+        self._short_from, self._short_factor = math.inf, 1.0  # the window that ends with an epoch: `short_window`
+        self._evaluated: list[Any] = [None]  # the batch in training, in a list, which is faster than an attribute
+        self._again = False  # whether the optimiser evaluates each batch several times
+        self._draws: list[Tensor] = []  # states of the generators before the first time
         self._was_loaded = False  # in eval mode then, until it is trained
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -131,10 +137,26 @@ class Classifier(LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         x, y = labelled(batch)
+        first = self._evaluated[0] != (batch_idx, id(batch))
+        self._evaluated[0] = batch_idx, id(batch)
+        if self._again:
+            self._draw_the_same(first)
         logits = self(x)
         loss = cross_entropy(logits, y, label_smoothing=self.label_smoothing)
-        self._count("train", logits.detach(), y, loss.detach() * len(y))
-        return loss
+        if first:  # LBFGS comes twenty times, with other weights
+            self._count("train", logits.detach(), y, loss.detach() * len(y))
+        return loss if batch_idx < self._short_from else loss * self._short_factor
+
+    def _draw_the_same(self, first: bool) -> None:
+        """Lets all evaluations of a batch have the same dropout: LBFGS compares them."""
+        if first:
+            self._draws = [torch.get_rng_state()]
+            if self.device.type == "cuda":
+                self._draws.append(torch.cuda.get_rng_state(self.device))
+            return
+        torch.set_rng_state(self._draws[0])
+        if self.device.type == "cuda":
+            torch.cuda.set_rng_state(self._draws[1], self.device)
 
     def validation_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
         self._evaluate("val", batch, dataloader_idx)
@@ -203,6 +225,10 @@ class Classifier(LightningModule):
         return data.prepare_images(images[chosen]), labels[chosen]
 
     def on_train_start(self) -> None:
+        if windows := scheduler_of(self.trainer):  # which Lightning does not ask where it goes on in mid-epoch
+            self.trainer.accumulate_grad_batches = windows.get_accumulate_grad_batches(self.trainer.current_epoch)
+        check_windows(self.trainer)
+        self._short_from, self._short_factor = short_window(self.trainer)
         # where the epoch stood: Lightning 2.6 forgets to tell the batches if the schedule has asked for the number of
         # steps (its issue 20550)
         self.trainer.fit_loop._load_combined_loader_states()
@@ -223,6 +249,8 @@ class Classifier(LightningModule):
 
     def on_train_epoch_start(self) -> None:
         self._tally.pop("train", None)
+        self._evaluated[0] = None
+        self._short_from, self._short_factor = short_window(self.trainer)
 
     def on_train_epoch_end(self) -> None:
         self._report("train")
@@ -247,6 +275,8 @@ class Classifier(LightningModule):
 
     def configure_optimizers(self) -> Any:
         optimizer = self.make_optimizer()
+        check_closure(optimizer, self.trainer)
+        self._again = isinstance(optimizer, torch.optim.LBFGS)
         # a fused optimiser offers to undo the loss scaling of float16 itself, and then Lightning refuses to clip
         # gradients, even in bfloat16 where nothing is scaled; without the offer both work
         optimizer._step_supports_amp_scaling = False
@@ -255,7 +285,7 @@ class Classifier(LightningModule):
         ]
         if self.schedule is None:
             return optimizer
-        total = self._total_steps = self.trainer.estimated_stepping_batches
+        total = self._total_steps = steps_of(self.trainer)
         if total == float("inf"):
             raise ValueError(
                 "end of training in --trainer.max_epochs: expected a number for the schedule to reach its end,"
@@ -282,6 +312,8 @@ class Classifier(LightningModule):
             split: {"accuracy": result.accuracy, "loss": result.loss, "n": result.n}
             for split, result in self.results.items()
         }
+        if self.schedule is not None:  # which is laid out over them
+            checkpoint["total_steps"] = self._total_steps
         if "train" in self._tally:  # saved in mid-epoch
             checkpoint["tally"] = self._tally["train"].rows()
 
