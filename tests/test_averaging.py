@@ -71,3 +71,30 @@ def test_a_later_test_scores_the_averages_too(run, capsys):
     found = re.search(r"test\s+│\s+([\d.]+) %", capsys.readouterr().out)
     assert found
     assert float(found[1]) == pytest.approx(expected, abs=0.006)
+
+
+@pytest.mark.parametrize("epochs", [2, 5])
+def test_until_averaging_begins_the_trained_weights_count(epochs, tmp_path):
+    """Starts with the third epoch; the part before is that of a run without averages, also where a run goes on."""
+    words = WORDS.replace(f"-c {ROOT}/configs/callbacks/ema.yaml --trainer.callbacks.decay 0.95", "").split()
+    late = ["--trainer.callbacks", "EMAWeightAveraging", "--trainer.callbacks.decay", "0.9"]
+    late += ["--trainer.callbacks.update_starting_at_step", "80", "--figures", "false"]  # 40 steps an epoch
+    with_average, without, in_parts = (RunFolder(tmp_path / name) for name in "abc")
+    limit = ["--trainer.max_epochs", str(epochs)]
+    main([*words, *late, *limit, "--run_dir", str(with_average.path)])
+    main([*words, *limit, "--figures", "false", "--run_dir", str(without.path)])
+    for end in ("1", "3", "5")[: 3 if epochs == 5 else 1]:
+        main([*words, *late, "--trainer.max_epochs", end, "--run_dir", str(in_parts.path), "--resume", "auto"])
+    rows, plain = read_metrics(with_average.metrics), read_metrics(without.metrics)
+    assert [row["val/loss"] for row in rows[:2]] == [row["val/loss"] for row in plain[:2]]
+    same = [
+        torch.equal(a["state_dict"]["net.1.weight"], b["state_dict"]["net.1.weight"])
+        for a, b in [(read_checkpoint(with_average.last), read_checkpoint(without.last))]
+    ]
+    assert same == [epochs == 2]
+    if epochs == 5:
+        assert rows[3]["val/loss"] != plain[3]["val/loss"]
+        last, parts = read_checkpoint(with_average.last), read_checkpoint(in_parts.last)
+        for key in ("state_dict", "current_model_state"):
+            assert all(torch.equal(last[key][name], parts[key][name]) for name in last[key])
+        assert [row["val/loss"] for row in rows] == [row["val/loss"] for row in read_metrics(in_parts.metrics)]
