@@ -68,7 +68,7 @@ def by_hand(data: Digits, windows: Any) -> dict[str, Tensor]:
 )
 def test_a_window_is_the_mean_over_its_own_batches(settings, scheduling, windows):
     data, model = digits(), mlp()
-    callbacks = [GradientAccumulationScheduler(scheduling)] if scheduling else []
+    callbacks: list[Callback] = [GradientAccumulationScheduler(scheduling)] if scheduling else []
     Trainer(**QUIET, max_epochs=2, callbacks=callbacks, **settings).fit(model, data)
     for name, expected in by_hand(data, windows).items():
         torch.testing.assert_close(model.state_dict()[name], expected, rtol=1e-4, atol=1e-6)

@@ -2,13 +2,17 @@
 nothing more."""
 
 import json
+import signal
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cli import main
-from test_resume import equal, state
+from test_ddp import start
+from test_resume import equal, signal_at, state
+from zoo import Classifier
 from zoo.runs.checkpoints import read_checkpoint
 from zoo.runs.folder import RunFolder
 from zoo.runs.metrics import read_metrics
@@ -19,6 +23,7 @@ BASE = (
 )  # 10 steps an epoch
 STOPPING = "--trainer.callbacks EarlyStopping --trainer.callbacks.monitor val/accuracy --trainer.callbacks.mode max"
 SAVING = "--trainer.callbacks ModelCheckpoint --trainer.callbacks.monitor val/accuracy --trainer.callbacks.mode max"
+EMA = "--trainer.callbacks EMAWeightAveraging --trainer.callbacks.decay 0.9"
 OWN = """
 from lightning import Callback
 class Grows(Callback):
@@ -96,3 +101,201 @@ def test_spike_detection_is_tested_and_does_not_go_on(tmp_path, monkeypatch, cap
         fit(run.path, flags, "--resume must --trainer.max_epochs 4")
     assert stop.value.code == 2
     assert "found SpikeDetection" in capsys.readouterr().err
+
+
+EVERY_SECOND = "--trainer.check_val_every_n_epoch 2"
+LIMITS = {  # what ends the first part, and what the second: the rest is equal
+    "steps": ("--trainer.max_epochs -1 --trainer.max_steps 20", "--trainer.max_epochs -1 --trainer.max_steps 40"),
+    "steps in an epoch": (
+        "--trainer.max_epochs -1 --trainer.max_steps 17",
+        "--trainer.max_epochs -1 --trainer.max_steps 33",
+    ),
+    "steps before a validation": (
+        "--trainer.max_epochs -1 --trainer.max_steps 7",
+        "--trainer.max_epochs 2 --trainer.max_steps -1",
+    ),
+    "epochs": ("--trainer.max_epochs 2", "--trainer.max_epochs 3"),
+    "validated every second": (f"{EVERY_SECOND} --trainer.max_epochs 3", f"{EVERY_SECOND} --trainer.max_epochs 5"),
+    "validated every third step": (
+        "--trainer.val_check_interval 3 --trainer.max_epochs 1",
+        "--trainer.val_check_interval 3 --trainer.max_epochs 2",
+    ),
+    "validated every 25th step": (
+        "--trainer.val_check_interval 25 --trainer.check_val_every_n_epoch null --trainer.max_epochs 3",
+        "--trainer.val_check_interval 25 --trainer.check_val_every_n_epoch null --trainer.max_epochs 6",
+    ),
+    "a validation at the last step": (
+        "--trainer.val_check_interval 3 --trainer.max_epochs -1 --trainer.max_steps 13",
+        "--trainer.val_check_interval 3 --trainer.max_epochs -1 --trainer.max_steps 25",
+    ),
+    "patience": (
+        f"{STOPPING} --trainer.callbacks.patience 1 --trainer.max_epochs 9",
+        f"{STOPPING} --trainer.callbacks.patience 6 --trainer.max_epochs 9",
+    ),
+    "patience within an epoch": (
+        f"{STOPPING} --trainer.callbacks.patience 1 --trainer.val_check_interval 3 --trainer.max_epochs 4",
+        f"{STOPPING} --trainer.callbacks.patience 30 --trainer.val_check_interval 3 --trainer.max_epochs 4",
+    ),
+    "a stop that waits": (  # for more epochs
+        f"{STOPPING} --trainer.callbacks.stopping_threshold 0.01 --trainer.min_epochs 3 --trainer.max_epochs 1",
+        f"{STOPPING} --trainer.callbacks.stopping_threshold 0.01 --trainer.min_epochs 3 --trainer.max_epochs 5",
+    ),
+    "accumulation": (
+        "--trainer.accumulate_grad_batches 3 --trainer.max_epochs -1 --trainer.max_steps 6",
+        "--trainer.accumulate_grad_batches 3 --trainer.max_epochs -1 --trainer.max_steps 11",
+    ),
+    "average": (
+        f"{EMA} --trainer.max_epochs -1 --trainer.max_steps 17",
+        f"{EMA} --trainer.max_epochs 3 --trainer.max_steps -1",
+    ),
+}
+
+
+QUICK = ("steps in an epoch", "validated every second", "patience", "patience within an epoch", "average")
+
+
+@pytest.mark.parametrize(
+    "limits", [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in LIMITS]
+)
+def test_an_extended_run_is_the_longer_one(limits, tmp_path, capsys):
+    """Also where the weights of the first end, which the longer run does not validate, were the best so far."""
+    short, long = LIMITS[limits]
+    part = fit(tmp_path / "a", short)
+    first, files = record(part), contents(part)
+    ending = read_checkpoint(part.last)["ending"]
+    assert ending["steps"] == read_checkpoint(part.last)["global_step"]
+    assert first["ended"]["reason"] == ending["reason"]
+    best = read_checkpoint(part.best)
+    assert (first["best_epoch"], first["val"]) == (best["epoch"] + 1, best["results"]["val"])
+    rows = read_metrics(part.metrics)
+    assert rows[-1]["step"] == ending["steps"] - 1
+    assert {"train/loss", "val/loss"} <= rows[-1].keys()
+    results = [(row["val/accuracy"], -row["val/loss"]) for row in rows if "val/loss" in row]
+    assert (first["val"]["accuracy"], -first["val"]["loss"]) == pytest.approx(max(results), abs=1e-5)
+    # the same command shows the same table, and changes nothing
+    shown = table(capsys)
+    fit(part.path, short, "--resume auto")
+    assert table(capsys) == shown
+    assert contents(part) == files
+    # without its result, it is made anew
+    part.result.unlink()
+    fit(part.path, short, "--resume must")
+    assert record(part) == first
+    straight = fit(tmp_path / "b", long)
+    fit(part.path, long, "--resume must")
+    assert not differences(part, straight)
+
+
+class Killed(BaseException):
+    """The process is gone."""
+
+
+@pytest.mark.parametrize("hook", ["validation_step", "test_step"])
+@pytest.mark.parametrize(
+    "limit", ["--trainer.max_epochs -1 --trainer.max_steps 17", f"{EVERY_SECOND} --trainer.max_epochs 3"]
+)
+def test_a_run_that_was_killed_after_its_last_step_is_validated_and_tested(limit, hook, tmp_path, monkeypatch, capsys):
+    straight = fit(tmp_path / "a", limit)
+    original = getattr(Classifier, hook)
+
+    def killed(self: Classifier, *args: Any) -> Any:
+        if self.trainer.state.fn != "fit":
+            raise Killed
+        return original(self, *args)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Classifier, hook, killed)
+        with pytest.raises(Killed):
+            fit(tmp_path / "b", limit)
+    part = RunFolder(tmp_path / "b")
+    assert not part.result.exists()
+    fit(part.path, limit, "--resume auto")
+    assert not differences(part, straight)
+    assert record(part)["ended"] == record(straight)["ended"]
+
+
+def test_a_signal_in_the_last_validation_loses_nothing(tmp_path, monkeypatch):
+    limit = "--trainer.max_epochs -1 --trainer.max_steps 20"  # a validation in the training, and Lightning ends there
+    straight = fit(tmp_path / "a", limit)
+    with monkeypatch.context() as patched:
+        signal_at(patched, "validation_step", 2, signal.SIGTERM)
+        with pytest.raises(SystemExit) as stop:
+            fit(tmp_path / "b", limit)
+    assert stop.value.code == 143
+    part = RunFolder(tmp_path / "b")
+    assert not part.result.exists()
+    fit(part.path, limit, "--resume must")
+    assert not differences(part, straight)
+
+
+def test_time_that_is_up_stays_up(tmp_path, capsys):
+    limit = "--trainer.max_epochs 100000 --trainer.max_time 00:00:00:01"
+    run = fit(tmp_path / "a", limit)
+    shown, files = table(capsys), contents(run)
+    assert record(run)["ended"]["reason"] == "max_time"
+    assert read_checkpoint(run.best)["results"]["val"] == record(run)["val"]
+    fit(run.path, limit, "--resume must")
+    assert (table(capsys), contents(run)) == (shown, files)
+
+
+def test_fewer_epochs_than_are_done_are_refused(tmp_path, capsys):
+    run = fit(tmp_path / "a", "--trainer.max_epochs -1 --trainer.max_steps 13")
+    for flags in ("--trainer.max_epochs 1 --trainer.max_steps -1", "--trainer.max_steps 10"):
+        with pytest.raises(SystemExit) as stop:
+            fit(run.path, flags, "--resume must")
+        assert stop.value.code == 2
+        assert "which the run has done" in capsys.readouterr().err
+
+
+def test_an_epoch_has_only_its_own_results(tmp_path, capsys):
+    """Lightning remembers those of the last validation, whenever that was."""
+    flags = f"{EVERY_SECOND} --trainer.max_epochs"
+    run = fit(tmp_path / "a", flags, "3")
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("epoch")]
+    assert ["val" in line for line in lines] == [False, True, False]
+    row = read_checkpoint(run.last)["row"]
+    assert not [name for name in row if name.startswith("val/")]
+
+
+def contents(folder: RunFolder) -> dict[str, bytes]:
+    return {str(path): path.read_bytes() for path in folder.path.rglob("*") if path.is_file()}
+
+
+def table(capsys: pytest.CaptureFixture[str]) -> list[str]:
+    """What stands from the table on."""
+    lines = capsys.readouterr().out.splitlines()
+    return lines[next(i for i, line in enumerate(lines) if "seed 0" in line) :]
+
+
+def differences(a: RunFolder, b: RunFolder) -> list[str]:
+    left, right = state(a), state(b)
+    best = [read_checkpoint(folder.best)["state_dict"] for folder in (a, b)]
+    return [name for name in left if not equal(left[name], right[name])] + ["best"] * (not equal(*best))
+
+
+@pytest.mark.slow
+def test_two_processes_stop_early_and_validate_the_last_step(tmp_path):
+    """In an epoch that is not validated: the end is agreed upon, and the same command shows the same table."""
+    two = "--trainer.devices 2 --trainer.strategy ddp"
+    stopping = "--trainer.callbacks EarlyStopping --trainer.callbacks.monitor train/loss --trainer.callbacks.patience 1"
+    early = f"{stopping} --trainer.callbacks.min_delta 9 --trainer.callbacks.check_on_train_epoch_end true"
+    words = [
+        sys.executable,
+        "cli.py",
+        *BASE.split(),
+        *f"{two} {early} --trainer.check_val_every_n_epoch 3 --trainer.max_epochs 9".split(),
+    ]
+    run = RunFolder(tmp_path / "a")
+    tables = []
+    for resume in ("never", "must"):
+        done = start([*words, "--run_dir", str(run.path), "--resume", resume])
+        assert done.returncode == 0, done.stderr
+        tables.append(done.stdout[done.stdout.index("MLP on Digits") :])
+    assert tables[0] == tables[1]
+    assert record(run)["ended"]["reason"] == "early stopping"
+    ending = read_checkpoint(run.last)["ending"]
+    assert (ending["steps"], record(run)["val"]["n"]) == (20, 143)
+    whole = record(run)
+    run.result.unlink()
+    assert start([*words, "--run_dir", str(run.path), "--resume", "must"]).returncode == 0
+    assert record(run) == whole

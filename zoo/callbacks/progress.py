@@ -13,6 +13,7 @@ class EpochLines(Callback):
         self.seconds = 0.0  # of training, over all starts of the run
         self._mark = 0.0
         self._printed = 0  # epochs whose line is out
+        self._old: dict[str, Any] = {}  # what was logged when the epoch began; Lightning keeps it
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._mark = time.perf_counter()
@@ -30,6 +31,7 @@ class EpochLines(Callback):
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._print(trainer, epoch=trainer.current_epoch)
+        self._old = dict(trainer.callback_metrics)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._tick()
@@ -41,7 +43,8 @@ class EpochLines(Callback):
             self._printed = epoch
 
     def _line(self, trainer: Trainer, epoch: int) -> str:
-        metrics = trainer.callback_metrics
+        logged = trainer.callback_metrics.items()
+        metrics = {name: value for name, value in logged if value is not self._old.get(name)}
         total = str(trainer.max_epochs) if trainer.max_epochs and trainer.max_epochs > 0 else "?"
         cells = [f"epoch {epoch:>{len(total)}}/{total}"]
         for split in ("train", "val"):

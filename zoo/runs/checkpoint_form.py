@@ -9,6 +9,7 @@ writes beyond a tensor's end, lists within lists that never end, or paths that a
 """
 
 import io
+import math
 import re
 import zipfile
 from collections import OrderedDict
@@ -20,10 +21,15 @@ from torch import Tensor
 
 from zoo.runs.pickle_form import check_pickle
 
+REASONS = ("max_epochs", "max_steps", "max_time", "early stopping", "should_stop")  # why a training ends
 SUMMED = "zoo_summed"  # key in checkpoints that have a sum: without it the sum has been cut off
-# what Lightning reads from a checkpoint, and what it must be
+KEYS_OF_DICTS = (
+    *("state_dict", "callbacks", "loops", "hyper_parameters"),
+    *("results", "tally", "row", "ending", "stop"),
+)
+# what Lightning and the zoo read from a checkpoint, and what it must be
 FORM: dict[str, type] = {
-    **dict.fromkeys(("state_dict", "callbacks", "loops", "hyper_parameters", "results", "tally", "row"), dict),
+    **dict.fromkeys(KEYS_OF_DICTS, dict),
     **dict.fromkeys(("optimizer_states", "lr_schedulers"), list),
     **dict.fromkeys(("epoch", "global_step"), int),
     "pytorch-lightning_version": str,
@@ -105,6 +111,7 @@ def check_form(content: Any, *, summed: bool) -> None:
         if isinstance(value, str) and ("://" in value or "::" in value or ".." in PurePath(value).parts):
             raise ValueError(f"the path '{value[:60]}' in the state of a callback")
     check_results(content)
+    check_ending(content)
 
 
 def check_results(content: dict[str, Any]) -> None:
@@ -115,6 +122,37 @@ def check_results(content: dict[str, Any]) -> None:
             raise ValueError(f"no accuracy, loss and n as the results of {str(split)[:20]!r}")
     if row is not None and not (are_numbers(row, ("step", "epoch")) and type(row["step"]) is type(row["epoch"]) is int):
         raise ValueError("no step, epoch and other numbers as the row of the last epoch")
+
+
+def check_ending(content: dict[str, Any]) -> None:
+    """Raises ValueError unless what is said of the end of the training, if anything is, has the right form."""
+    steps = content.get("total_steps", 1)
+    if type(steps) not in (int, float) or not 0 < steps < math.inf:
+        raise ValueError("no number of steps as total_steps")
+    for key in ("ending", "stop"):
+        said = content.get(key)
+        if said is None:
+            continue
+        message = said.get("message")
+        if said.get("reason") not in REASONS or not isinstance(message, str) or len(message) > 300:
+            raise ValueError(f"no reason and message as the {key}")
+        if not (message.isprintable() and isinstance(said.get("stopping"), dict | list | None)):
+            raise ValueError(f"other than printable text and settings as the {key}")
+    ending = content.get("ending")
+    if ending is None:
+        return
+    counts = {name: ending.get(name) for name in ("epochs", "steps", "seconds")}
+    if not (are_numbers(counts, ()) and all(0 <= count < math.inf for count in counts.values())):
+        raise ValueError("no epochs, steps and seconds as the ending")
+    if type(ending["epochs"]) is not int or ending["steps"] != content["global_step"]:
+        raise ValueError("other epochs or steps as the ending")
+    for name in ("row", "validated"):
+        if ending.get(name) is not None and not are_numbers(ending[name], ()):
+            raise ValueError(f"no numbers as the {name} of the ending")
+    if ending.get("row") is not None and type(ending["row"].get("step")) is not int:
+        raise ValueError("no step in the row of the ending")
+    if ending.get("chosen") not in (None, "best.ckpt", "last.ckpt"):
+        raise ValueError("no checkpoint of the run as the one that was chosen")
 
 
 def are_numbers(value: Any, names: tuple[str, ...]) -> bool:

@@ -6,6 +6,7 @@ python cli.py test --run_dir DIR …  -> DIR/config.yaml and the flags after it,
 
 import atexit
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -18,9 +19,11 @@ from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.plugins import CheckpointIO
 from lightning.pytorch.strategies.launchers import _MultiProcessingLauncher
 
+from zoo.accumulation import check_closure
 from zoo.callbacks.diagnostic import Diagnostic
 from zoo.callbacks.finite import StopAtNonFinite
-from zoo.callbacks.keep_best import KeepBest
+from zoo.callbacks.first_average import FirstAverage
+from zoo.callbacks.keep_best import KeepBest, is_better, put_in_place
 from zoo.callbacks.keep_last import KeepLast
 from zoo.callbacks.mistakes import CollectMistakes
 from zoo.callbacks.progress import EpochLines
@@ -28,12 +31,13 @@ from zoo.callbacks.step_randomness import StepRandomness
 from zoo.classifier import Classifier
 from zoo.geometry import check_geometry
 from zoo.loggers import Wandb
-from zoo.loggers.run_logger import BeginLoggers, RunFacts, ending, log_result
+from zoo.loggers.run_logger import BeginLoggers, RunFacts, ending, log_result, run_loggers
 from zoo.runs.checkpoints import SafeCheckpointIO, read_checkpoint, resumable
 from zoo.runs.class_help import show_class_help
 from zoo.runs.devices import FORKING, check_devices, check_strategy
 from zoo.runs.diagnostics import DiagnosticsFile
 from zoo.runs.empty_hooks import Unprofiled, pass_over_empty
+from zoo.runs.endings import check_limits, has_ended, in_words
 from zoo.runs.figures import draw_run
 from zoo.runs.folder import RECORDED, OpenRun, RunFolder, names_in
 from zoo.runs.imports import restrict, smuggled
@@ -56,7 +60,7 @@ from zoo.runs.process import (
     started_processes,
     warn,
 )
-from zoo.runs.record import make_record, show_table, write_record
+from zoo.runs.record import make_record, read_record, show_table, write_record
 from zoo.runs.restoring import Restoring, weights_only
 from zoo.runs.signals import StopSignals
 from zoo.runs.states import check_states, check_training
@@ -73,6 +77,7 @@ TRAINER_DEFAULTS = {
     "log_every_n_steps": 1,  # nothing is logged by the step unless a callback that is asked for does so
     "use_distributed_sampler": False,  # the batches are shared out by the data module
 }
+VALIDATED = ("val/loss", "val/accuracy")  # what a validation logs
 CHECKPOINT_EVERY = 60.0  # seconds; what a killed run loses at most, and a save takes some hundredths of one
 
 
@@ -297,7 +302,8 @@ class ZooCLI(LightningCLI):
             callbacks.append(RichProgressBar(refresh_rate=5, leave=False))
         self.lines, self.mistakes, self.predictions = EpochLines(), CollectMistakes(), CollectPredictions()
         if self.subcommand == "fit":
-            callbacks = [StepRandomness(self.names["seed"]), StopAtNonFinite(), self.lines, *callbacks]
+            averages = [FirstAverage()] * any(isinstance(callback, WeightAveraging) for callback in callbacks)
+            callbacks = [StepRandomness(self.names["seed"]), StopAtNonFinite(), self.lines, *averages, *callbacks]
             if not self.dry:
                 callbacks.insert(0, OpenRun(self.folder, self._recorded(), self.checkpoint))
                 self.metrics = MetricsFile(self.folder.metrics)
@@ -340,11 +346,12 @@ class ZooCLI(LightningCLI):
 
     def after_instantiate_classes(self) -> None:
         if self.subcommand == "fit":
-            self.model.make_optimizer()  # fails here if it must, before there is a folder
+            check_closure(self.model.make_optimizer(), self.trainer)  # fails here if it must
         if self.subcommand and self.checkpoint:
             content = self._checked(self.checkpoint)
             if self.subcommand == "fit":
                 check_states(self.checkpoint, content, self.trainer)
+                check_limits(content, self.trainer)
                 check_continues(self.checkpoint, content, self.model)
                 check_training(self.checkpoint, content, self.model)
 
@@ -357,40 +364,101 @@ class ZooCLI(LightningCLI):
     # the verbs: LightningCLI calls these instead of the trainer's methods of the same names
 
     def fit(self, **kwargs: Any) -> None:
-        """Trains, then tests the checkpoint that validation chose."""
+        """Trains, then tests the checkpoint that validation chose; shows the result again where that is done."""
+        content = read_checkpoint(self.checkpoint) if self.checkpoint else {}
+        ours = self.checkpoint is not None and self.checkpoint.parent == self.folder.checkpoints
+        ended = ours and not self.dry and has_ended(content, self.trainer)
+        if ended and (record := read_record(self.folder.result, content["ending"])):
+            self._show(record)
+            return
         with ending(self.trainer):
-            self._fit()
+            self._fit(content, ended=ended)
 
-    def _fit(self) -> None:
+    def _fit(self, content: dict[str, Any], *, ended: bool) -> None:
         if self.checkpoint:
             say(f"continues from {self.checkpoint}")
         if not self.dry:
-            content = read_checkpoint(self.checkpoint) if self.checkpoint else {}
-            step, row = content.get("global_step", 0), content.get("row")
-            if self.checkpoint:
-                self.metrics.continue_from(step, row)
-                self.diagnostics.continue_from(step)
-            facts = RunFacts(self.folder.path, config=self._recorded(), step=step, row=row, **self.names)
-            self.trainer.callbacks.append(BeginLoggers(facts))  # type: ignore[attr-defined]
-        with self.restoring:
-            self.trainer.fit(self.model, self.datamodule, ckpt_path=self.checkpoint, weights_only=True)
+            self._begin(content, ended=ended)
+        if ended:
+            self.lines.seconds = content["ending"]["seconds"]
+            self.trainer.callbacks = scoring(self.trainer.callbacks)  # type: ignore[attr-defined]
+        else:
+            content = {}  # the memory is needed
+            with self.restoring:
+                self.trainer.fit(self.model, self.datamodule, ckpt_path=self.checkpoint, weights_only=True)
+            self.trainer.callbacks = scoring(self.trainer.callbacks)  # type: ignore[attr-defined]
         if self.dry:
             say("fast_dev_run: one batch of each split went through; nothing was written")
             return
+        end = self._ending()
+        # where a longer training was begun and given up, the best may have been taken back already
+        if end and (end["chosen"] is None or (ended and end["validated"])):
+            self._validate_last()
         chosen = self.trainer.strategy.broadcast(self.folder.chosen if self.folder.chosen.exists() else None)
         if not chosen:
             say("no checkpoint was written, so nothing was tested")
             return
         # the mistakes come only now: in training they would be asked at every step
-        callbacks = scoring(self.trainer.callbacks)  # type: ignore[attr-defined]
         figures = self._get(self.config, "figures")
-        self.trainer.callbacks = [*callbacks, *[self.mistakes] * figures]  # type: ignore[attr-defined]
+        self.trainer.callbacks = [*self.trainer.callbacks, *[self.mistakes] * figures]  # type: ignore[attr-defined]
         self._checked(chosen)  # it need not be of this start of the run
         with self.restoring.of(chosen):
             self.trainer.test(self.model, self.datamodule, ckpt_path=chosen, verbose=False, weights_only=True)
         self._check_complete("test")
         if self.trainer.is_global_zero:
-            self._record(self.lines.seconds, figures=figures)
+            self._record(figures=figures)
+
+    def _begin(self, content: dict[str, Any], *, ended: bool) -> None:
+        """Takes up the files of a run that goes on, and lets the loggers know of it."""
+        step, row = content.get("global_step", 0), content.get("row")
+        if self.checkpoint:
+            self.metrics.continue_from(step, row)
+            self.diagnostics.continue_from(step)
+        before = content.get("ending") or {}
+        if ended and before["row"]:
+            self.metrics.continue_from(step, before["row"])
+        elif not ended and before.get("row"):  # of an epoch that was none
+            self.metrics.take_back(before["row"]["step"], {*before["row"], *VALIDATED})
+        elif not ended and before.get("validated") and row:
+            self.metrics.take_back(row["step"], VALIDATED)
+        facts = RunFacts(self.folder.path, config=self._recorded(), step=step, row=row, **self.names)
+        if ended:
+            for logger in run_loggers(self.trainer):
+                logger.begin(facts)
+        else:
+            self.trainer.callbacks.append(BeginLoggers(facts))  # type: ignore[attr-defined]
+
+    def _ending(self) -> dict[str, Any]:
+        """What last.ckpt says of the end of the training; nothing if it says nothing."""
+        return read_checkpoint(self.folder.last).get("ending") or {} if self.folder.last.exists() else {}
+
+    def _validate_last(self) -> None:
+        """Validates the weights of the end, which have seen steps since the last validation, and chooses anew."""
+        start, trainer, last = time.perf_counter(), self.trainer, self.folder.last
+        named, trainer.loggers = trainer.loggers, []  # the row that these results belong to is one step back
+        content = self._checked(last)
+        with self.restoring.of(last):
+            trainer.validate(self.model, self.datamodule, ckpt_path=last, verbose=False, weights_only=True)
+        trainer.loggers = named
+        if not trainer.is_global_zero or "val" not in self.model.results:
+            return
+        result, ending = self.model.results["val"], content["ending"]
+        found = {"accuracy": result.accuracy, "loss": result.loss}
+        row = {name: int((ending["row"] or content["row"])[name]) for name in ("step", "epoch")}
+        for logger in trainer.loggers:
+            logged = {f"val/{name}": value for name, value in found.items()}
+            logger.log_metrics({**logged, "epoch": row["epoch"]}, row["step"])
+            logger.save()
+        print(f"after the last step  val loss {result.loss:.4f}, {100 * result.accuracy:.2f} %", flush=True)
+        chosen = {name: value for name, value in content.items() if name not in ("ending", "stop", "row")}
+        chosen["results"] = {**content.get("results", {}), "val": {**found, "n": result.n}}
+        if is_better(found, content.get("callbacks", {}).get("KeepBest", {"accuracy": -1.0})):
+            put_in_place(self.folder.best, ending["steps"])
+            trainer.strategy.checkpoint_io.save_checkpoint(chosen, self.folder.best)
+        if not ending["validated"]:
+            self.lines.seconds = ending["seconds"] + time.perf_counter() - start
+        ending = {**ending, "chosen": self.folder.best.name, "validated": found, "seconds": self.lines.seconds}
+        trainer.strategy.checkpoint_io.save_checkpoint({**content, "ending": ending}, last)
 
     def validate(self, **kwargs: Any) -> None:
         """Scores the validation images."""
@@ -434,23 +502,33 @@ class ZooCLI(LightningCLI):
         if everything and found != expected:
             raise ValueError(f"images counted in {split}: expected {expected}, found {found}")
 
-    def _record(self, seconds: float, *, figures: bool) -> None:
+    def _record(self, *, figures: bool) -> None:
         """Writes result and, if they are wanted, figures of a finished run and shows them."""
-        record = make_record(self.trainer, self.model, self.folder, self.names, seconds)
+        end = self._ending()
+        seconds = end.get("seconds", self.lines.seconds)
+        record = make_record(self.trainer, self.model, self.folder, self.names, seconds, end)
         write_record(self.folder.result, record)
-        title = f"{self.names['model']} on {self.names['data']}, seed {self.names['seed']}"
         if figures:
             best, mistakes = record["best_epoch"], self.mistakes.mistakes
-            draw_run(self.folder, title, best, self.model.results, mistakes, self.datamodule)
+            draw_run(self.folder, self._title(), best, self.model.results, mistakes, self.datamodule)
         log_result(self.trainer, record, self.folder.figures)
+        self._show(record)
+
+    def _title(self) -> str:
+        return f"{self.names['model']} on {self.names['data']}, seed {self.names['seed']}"
+
+    def _show(self, record: dict[str, Any]) -> None:
+        """Prints the table of a finished run."""
         epochs = f"{record['epochs']} epoch{'s' * (record['epochs'] != 1)}"
         reason = "chosen on validation" if self.folder.best.exists() else "the last: nothing was validated"
         notes = [
             f"{record['parameters']:,} parameters, {epochs} in {record['seconds']:.1f} s,"
             f" weights of epoch {record['best_epoch']} ({reason})",
-            f"result: {self.folder.result}" + f"   figures: {self.folder.figures}/" * figures,
+            f"result: {self.folder.result}" + f"   figures: {self.folder.figures}/" * self.folder.figures.exists(),
         ]
-        show_table(title, {split: record[split] for split in ("train", "val", "test")}, notes)
+        if record["ended"]["reason"] not in (None, "max_epochs"):
+            notes.insert(1, f"training ended by {in_words(record['ended'])}")
+        show_table(self._title(), {split: record[split] for split in ("train", "val", "test")}, notes)
 
 
 def prepared(args: Sequence[str]) -> list[str]:

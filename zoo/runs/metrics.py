@@ -7,6 +7,7 @@ Lightning's CSVLogger deletes what an interrupted run has written when the run g
 
 import csv
 import time
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +88,14 @@ class MetricsFile(Logger):
         if row:
             # through text, as the other rows have gone
             self.log_metrics({k: float(tidy(v)) for k, v in row.items() if k != "step"}, int(row["step"]))
+
+    @rank_zero_only
+    def take_back(self, step: int, names: Collection[str]) -> None:
+        """Forgets some values of a step: those of an end that was none, as the run goes on."""
+        for row in [row for row in self.rows if row["step"] == step]:
+            for name in row.keys() & set(names) - {"step"}:
+                del row[name]
+        self.rows = [row for row in self.rows if row.keys() != {"step"}]
 
 
 def tidy(value: float) -> str:

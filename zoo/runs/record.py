@@ -6,6 +6,7 @@ model.results, metrics.csv, best.ckpt  ->  {"data", "model", "seed", …, "train
 import json
 import platform
 import subprocess
+from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -27,11 +28,17 @@ from zoo.runs.metrics import read_metrics
 PACKAGES = ("torch", "torchvision", "lightning", "torchmetrics", "jsonargparse", "numpy")
 # made from runs, not by them; recipes have headers of that kind, and a run keeps its own configuration
 RESULTS = (*(f":(top,exclude)*.{kind}" for kind in ("csv", "md", "html", "svg")), ":(top,exclude)configs/recipes")
+ENDED = ("reason", "message", "steps")  # what is said of the end of the training
 NOT_DONE: dict[str, Any] = {"accuracy": None, "loss": None, "n": 0}
 
 
 def make_record(
-    trainer: Trainer, model: Classifier, folder: RunFolder, names: dict[str, Any], seconds: float
+    trainer: Trainer,
+    model: Classifier,
+    folder: RunFolder,
+    names: dict[str, Any],
+    seconds: float,
+    ending: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Everything about a finished run that a table or a study may ask for.
 
@@ -41,6 +48,7 @@ def make_record(
         folder: the run's, with metrics and checkpoints in it.
         names: `data`, `model` and `seed`.
         seconds: time of training, validation and checkpoints included.
+        ending: what last.ckpt says of the end of the training; nothing in those of older versions.
     """
     chosen = read_checkpoint(folder.chosen)
     rows = [row for row in read_metrics(folder.metrics) if row.get("epoch") == chosen["epoch"] and "train/loss" in row]
@@ -50,7 +58,8 @@ def make_record(
         **names,
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
         "multiply_adds": multiply_adds(model, trainer),
-        "epochs": trainer.current_epoch,
+        "epochs": ending.get("epochs", trainer.current_epoch),
+        "ended": {key: ending.get(key) for key in ENDED},
         "best_epoch": chosen["epoch"] + 1,
         "chosen_by": RULE if folder.best.exists() else None,
         "seconds": round(seconds, 3),
@@ -116,6 +125,20 @@ def write_record(path: Path, record: dict[str, Any]) -> None:
     """Writes the record as JSON; a file under this name is always whole."""
     with whole_file(path) as file:
         file.write(json.dumps(record, indent=2) + "\n")
+
+
+def read_record(path: Path, ending: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The record of a run whose training ended like this; None if there is none that can be shown."""
+    try:
+        record = json.loads(path.read_text())
+        if record["ended"] != {key: ending[key] for key in ENDED}:
+            return None
+        numbers = [record[key] for key in ("parameters", "epochs", "best_epoch", "seconds")]
+        for split in ("train", "val", "test"):
+            numbers += [record[split].get(key, 0) or 0 for key in ("accuracy", "loss", "n")]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None
+    return record if all(type(number) in (int, float) for number in numbers) else None
 
 
 def interval(accuracy: float, n: int) -> tuple[float, float]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from lightning import Callback, LightningModule, Trainer
+from lightning.pytorch.loops.loop import _Loop
 
 from zoo.runs.errors import lost_process
 from zoo.runs.messages import UsageError, innermost
@@ -28,8 +29,14 @@ def weights_only(trainer: Trainer) -> None:
 
 def when_training(trainer: Trainer, restore: Callable[[], None]) -> None:
     """Restores, if the trainer trains."""
-    if trainer.state.fn == "fit":
-        restore()
+    if trainer.state.fn != "fit":
+        return
+    restore()
+    loop = trainer.fit_loop
+    progress: Any = loop.epoch_progress.current
+    if progress.ready == progress.started == progress.processed:
+        # no epoch has begun. With --trainer.max_steps Lightning takes the last one for unfinished, and ends it twice
+        _Loop.restarting.fset(loop, False)  # type: ignore[attr-defined]
 
 
 class Restoring(Callback):

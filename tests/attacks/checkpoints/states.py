@@ -272,6 +272,36 @@ def results_of_text(scene: Scene) -> None:
     state("results", "val")(scene, "the best")
 
 
+@attack("fit")
+def an_ending_without_a_reason(scene: Scene) -> None:
+    """Has a text that nobody knows for the reason why training ended."""
+    state("ending", "reason")(scene, "because")
+
+
+@attack("fit")
+def an_ending_that_writes_to_the_terminal(scene: Scene) -> None:
+    """Has an escape sequence in what is shown under the table."""
+    state("ending", "message")(scene, "\033]0;owned\a")
+
+
+@attack("fit")
+def an_ending_of_more_steps(scene: Scene) -> None:
+    """Says that more steps were made than there were."""
+    state("ending", "steps")(scene, 10**9)
+
+
+@attack("fit")
+def an_ending_that_chose_elsewhere(scene: Scene) -> None:
+    """Has a path for the checkpoint that was chosen."""
+    state("ending", "chosen")(scene, str(scene.thesis))
+
+
+@attack("fit")
+def a_total_of_no_steps(scene: Scene) -> None:
+    """Lays the schedule out over nothing."""
+    state("total_steps")(scene, 0)
+
+
 @attack("test")
 def a_version_of_long_ago(scene: Scene) -> None:
     """Comes from Lightning 0.9, for which Lightning writes paths into callbacks after the checks."""
