@@ -84,10 +84,14 @@ def test_a_callback_whose_state_grows_is_in_nobodys_way(flags, own, tmp_path, mo
 
 
 @pytest.mark.parametrize("callback", ["", "--trainer.callbacks Timer --trainer.callbacks.interval epoch"])
-def test_a_run_with_a_time_limit_goes_on(callback, tmp_path):
+def test_a_run_with_a_time_limit_goes_on(callback, tmp_path, monkeypatch):
+    """Also one that was stopped in its second validation: to Lightning's Timer the first one ended before it began."""
     flags = f"{callback} --trainer.max_time 00:01:00:00"
-    straight = fit(tmp_path / "a", flags)
-    part = fit(tmp_path / "b", flags, "--trainer.max_epochs 1")
+    straight, part = fit(tmp_path / "a", flags), RunFolder(tmp_path / "b")
+    with monkeypatch.context() as patched:
+        signal_at(patched, "validation_step", 2, signal.SIGTERM)
+        with pytest.raises(SystemExit):
+            fit(part.path, flags)
     fit(part.path, flags, "--resume must")
     assert equal(state(part), state(straight))
 
