@@ -3,15 +3,16 @@
     FILE.npz (a zip file of NAME.npy: header, then the data)  ->  {NAME: array}
 
 No pickles, and nothing is unpacked to disk. The file cannot ask for more memory than a thousand times its own size
-(deflate shrinks all-black images so far, and no further) nor for more than the machine has.
+(deflate shrinks all-black images so far, and no further) nor for more than the process can have.
 """
 
 import io
 import math
 import os
+import resource
 import zipfile
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,10 @@ from datamodules.checks import short
 
 RESAVE = "Try: save it again with numpy.savez"
 MOST_HEADER = 16_384  # bytes; NumPy trusts no header above 10,000
+GROUPS = (  # of a container, version 2 and 1: the limit, what it uses of it, and the word for files that make room
+    ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current", "file"),
+    ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes", "total_cache"),
+)
 INDEX_ENTRY = b"PK\1\2"  # how an entry of a zip file's index begins
 HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 
@@ -55,13 +60,28 @@ def read_arrays(path: Path, wanted: Collection[str]) -> tuple[dict[str, np.ndarr
 def readable(path: Path) -> Iterator[None]:
     """Turns into one clear message whatever damaged bytes make zipfile and NumPy raise."""
     try:
-        yield
+        with fitting(path):
+            yield
     except Refused:
         raise
     except Exception as error:  # a dozen types, of which neither library gives a list
         raise ValueError(
             f"archive in {path}: expected plain arrays saved by numpy.savez, found something else"
             f" ({type(error).__name__}: {short(error)}). {RESAVE}"
+        ) from error
+
+
+@contextmanager
+def fitting(path: Path) -> Iterator[None]:
+    """Turns into one clear message what NumPy and torch raise where memory ends."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and "allocat" not in str(error):
+            raise
+        raise Refused(
+            f"size of all arrays in {path}: expected what fits into the memory that is free, found more."
+            " Try: fewer or smaller images"
         ) from error
 
 
@@ -89,18 +109,32 @@ def check_member(path: Path, name: str, info: zipfile.ZipInfo, archive: zipfile.
 
 
 def check_memory(path: Path, size: int) -> None:
-    """Raises Refused if so many bytes are more than the machine has."""
-    memory = physical_memory()
+    """Raises Refused if so many bytes are more than there is room for."""
+    memory = available_memory()
     if size > memory:
         raise Refused(
-            f"size of all arrays in {path}: expected at most this machine's {memory} bytes of memory, found {size}."
+            f"size of all arrays in {path}: expected at most the {memory} bytes of memory that are free, found {size}."
             " Try: fewer or smaller images"
         )
 
 
-def physical_memory() -> int:
-    """Bytes of this machine's memory, in use or not: caches that would make room count as free."""
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+def available_memory() -> int:
+    """Bytes that this process can still have: of the machine, and within the limits that were set to it."""
+    page = os.sysconf("SC_PAGE_SIZE")
+    free = [page * os.sysconf("SC_PHYS_PAGES")]
+    with suppress(OSError, ValueError, IndexError):  # what is not there, or another system's
+        words = Path("/proc/meminfo").read_text().split()
+        free.append(1024 * int(words[words.index("MemAvailable:") + 1]))  # caches that would make room count as free
+    with suppress(OSError, ValueError, IndexError):
+        used = page * int(Path("/proc/self/statm").read_text().split()[0])
+        limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+        free += [limit - used] if limit != resource.RLIM_INFINITY else []
+    for most, now, files in GROUPS:
+        with suppress(OSError, ValueError, IndexError):
+            words = Path(now).with_name("memory.stat").read_text().split()
+            used = int(Path(now).read_text()) - int(words[words.index(files) + 1])
+            free.append(int(Path(most).read_text()) - used)
+    return max(0, min(free))
 
 
 def read_member(info: zipfile.ZipInfo, archive: zipfile.ZipFile) -> np.ndarray:

@@ -1,39 +1,88 @@
 """Arrays: the user's own images, in one NumPy archive.
 
-    FILE.npz: train_images (N, H, W) or (N, H, W, C) uint8, train_labels (N,), test_images, test_labels, [classes (K,)]
+    FILE.npz: train_images (N, H, W) or (N, H, W, C) uint8, train_labels (N,), test_images, test_labels,
+              [val_images, val_labels], [classes (K,)]
            -> images (N, C, H, W) uint8, labels (N,) int64
 
     np.savez("own.npz", train_images=…, train_labels=…, test_images=…, test_labels=…)
 
-Each verb asks only for what it uses: `predict` does with `test_images` alone.
+Keras' names, x_train and so on, are read too, and what else can mean one thing only: see forms.py. Each verb asks only
+for what it uses: `predict` does with `test_images` alone.
 """
 
+import shlex
+import sys
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 
-from datamodules.archive import read_arrays, readable
-from datamodules.base import ImageDataModule, Images
+from datamodules.archive import fitting, read_arrays, readable
+from datamodules.base import ImageDataModule, Images, tell
 from datamodules.checks import short
+from datamodules.classes import (
+    UNNAMED,
+    Names,
+    check_learnable,
+    check_numbers,
+    check_range,
+    class_names,
+    few,
+    numbered,
+    placed,
+    told_apart,
+)
+from datamodules.forms import DARK, as_images, as_labels, is_ambiguous
+from datamodules.pictures import folder_in_words, kind_of_picture
 from datamodules.sharing import shared
 
 KEYS = ("train_images", "train_labels", "test_images", "test_labels")
-ALL_KEYS = (*KEYS, "classes")
+OPTIONAL = ("val_images", "val_labels", "classes")
+KERAS = {
+    f"{letter}_{split}": f"{split}_{kind}"
+    for split in ("train", "test", "val")
+    for letter, kind in (("x", "images"), ("y", "labels"))
+}
 NEEDED = {"fit": KEYS, "validate": KEYS[:2], "test": KEYS[2:], "predict": KEYS[2:3]}
+SPLITS = ("train", "val", "test")
 UNKNOWN = -1  # label of an image that has none
-MOST_CLASSES = 10_000  # unless they are named; a larger label is an identifier or an error, not a class
-MOST_NAMES = 1_000_000  # a name is longer in Python than in the archive
+FEW_NAMES = 20  # so many are shown
+
+
+class Own(NamedTuple):
+    """What an archive holds, in the one form that is used here.
+
+    Attributes:
+        images: of each split that has some, (N, H, W, C) uint8.
+        labels: of each split that has some, (N,) int64; text where there are no training labels to number it.
+        names: of the classes, where the file has them.
+        called: name of each array in the file, under the name it has here.
+        rows: number of classes that rows with a one have told; 0 if there were none.
+        texts: whether labels were text.
+        notes: what is odd.
+    """
+
+    images: dict[str, np.ndarray]
+    labels: dict[str, np.ndarray]
+    names: Names | None
+    called: dict[str, str]
+    rows: int
+    texts: bool
+    notes: list[str]
+
+    def labels_called(self) -> dict[str, str]:
+        """Name in the file of each split's labels."""
+        return {split: self.called[f"{split}_labels"] for split in self.labels}
 
 
 class Arrays(ImageDataModule):
     """The user's own data: any number of classes, 1 or 3 channels, any one size.
 
     Args:
-        path: the archive. Labels are the whole numbers 0 to K - 1.
+        path: the archive. Labels are the whole numbers 0 to K - 1, or text.
         known_classes: K, where neither `classes` nor training labels in the archive tell it; None takes the number of
             names in `classes`, or else the largest training label plus one.
         options: the arguments of ImageDataModule.
@@ -43,29 +92,45 @@ class Arrays(ImageDataModule):
         super().__init__(**options)
         self.path = path
         self.known_classes = known_classes
+        self._network_classes: Names | None = None
+        self._said = False
 
     @cached_property
-    def _archive(self) -> Mapping[str, np.ndarray]:
+    def _own(self) -> Own:
         return shared(("archive", *self.origin), lambda: read(Path(self.path)))
 
     @property
     def origin(self) -> tuple[Any, ...]:
         path = Path(self.path)
         when = path.stat().st_mtime_ns if path.is_file() else 0  # `read` says what is wrong with it
-        return type(self), str(path.absolute()), when, self.known_classes
+        return type(self), str(path.absolute()), when, self.known_classes, self._network_classes
 
     @property
     def classes(self) -> Sequence[str]:  # type: ignore[override]
-        if "classes" in self._archive:
-            return tuple(str(name) for name in self._archive["classes"])
-        if "train_labels" in self._archive:
-            return tuple(str(k) for k in range(int(self._archive["train_labels"].max()) + 1))
-        if self.known_classes is not None:
-            return tuple(str(k) for k in range(self.known_classes))
+        if self._network_classes is not None:
+            return self._network_classes
+        own = self._own
+        count = self.known_classes
+        if count is None and own.names is None and "train" in own.labels:
+            count = own.rows or 1 + max(
+                int(own.labels[split].max()) for split in ("train", "val") if split in own.labels
+            )
+        if own.names is not None and (count is None or "classes" in own.called or len(own.names) == count):
+            return own.names
+        if count is not None:
+            return tuple(str(k) for k in range(count))
         raise ValueError(
             f"number of classes in {self.path}: expected classes or train_labels to tell it, found neither."
             " Try: --data.known_classes K"
         )
+
+    def call_classes(self, names: Sequence[str]) -> None:
+        """From now on the classes are those of a network, in its order; labels with names are brought to it.
+
+        Args:
+            names: of the network's classes.
+        """
+        self._network_classes = tuple(names)
 
     @property
     def num_classes(self) -> int:  # type: ignore[override]
@@ -73,14 +138,15 @@ class Arrays(ImageDataModule):
 
     @property
     def in_shape(self) -> tuple[int, int, int]:  # type: ignore[override]
-        key = "train_images" if "train_images" in self._archive else "test_images"
-        height, width, channels = self._archive[key].shape[1:]
+        images = self._own.images
+        height, width, channels = next(images[split] for split in ("train", "test", "val") if split in images).shape[1:]
         return channels, height, width
 
     @cached_property
     def statistics(self) -> tuple[Sequence[float], Sequence[float]]:
-        check_keys(Path(self.path), self._archive, KEYS[:1])
-        images = self._archive["train_images"]
+        if "train" not in self._own.images:
+            check_keys(Path(self.path), self._own, KEYS[:1])
+        images = self._own.images["train"]
         # counts of the 256 values say it exactly, without a float copy of the images
         channels = [torch.from_numpy(images[..., c].reshape(-1)) for c in range(images.shape[3])]
         counts = np.stack([channel.bincount(minlength=256).numpy() for channel in channels])
@@ -91,138 +157,176 @@ class Arrays(ImageDataModule):
         return mean.tolist(), np.maximum(std, 1 / 255).tolist()  # a channel of one single value has no scale of its own
 
     def setup(self, stage: str | None = None) -> None:
-        check_keys(Path(self.path), self._archive, NEEDED[stage or "fit"])
-        super().setup(stage)
+        path, own = Path(self.path), self._own
+        needed = NEEDED[stage or "fit"]
+        if stage == "validate" and "val" in own.labels:
+            needed = OPTIONAL[:2]
+        check_keys(path, own, needed)
+        with fitting(path):
+            super().setup(stage)
+        if not self._said:
+            self._say(stage)
+            self._said = True
+
+    def _say(self, stage: str | None) -> None:
+        """Says what is odd in the archive, and before training what is in it."""
+        path, own = Path(self.path), self._own
+        notes, called = list(own.notes), own.labels_called()
+        if stage in (None, "fit"):
+            named = own.names is not None or bool(own.rows) or self.known_classes is not None
+            notes += check_learnable(path, own.labels, called, self.classes, named=named, rows=bool(own.rows))
+            names = f" ({', '.join(map(short, self.classes))})" if self.num_classes <= FEW_NAMES else ""
+            order = ", numbered in this order" if own.texts and "classes" not in own.called else ""
+            tell(
+                f"{path}: {self.num_classes} classes{names}{order if names else ''};"
+                f" images of one class: {told_apart(own.labels, self.classes)}"
+            )
+        for note in notes:
+            tell(f"warning: {note}", file=sys.stderr)
 
     def load(self) -> dict[str, Images]:
-        return {split: self._part(split) for split in ("train", "test")}
+        parts = {split: self._part(split) for split in SPLITS}
+        if len(parts["val"].labels) == 0:
+            return {"train": parts["train"], "test": parts["test"]}
+        both = (torch.cat(pair) for pair in zip(parts["train"], parts["val"], strict=True))
+        return {"train": Images(*both), "test": parts["test"]}
+
+    @property
+    def official_validation(self) -> int:
+        return len(self._own.labels.get("val", ()))
 
     def _part(self, split: str) -> Images:
-        path, images, labels = (
-            Path(self.path),
-            self._archive.get(f"{split}_images"),
-            self._archive.get(f"{split}_labels"),
-        )
+        path, own = Path(self.path), self._own
         channels, height, width = self.in_shape
-        if images is None:
-            images = np.empty((0, height, width, channels), np.uint8)
+        images = own.images.get(split, np.empty((0, height, width, channels), np.uint8))
         if images.shape[1:] != (height, width, channels):
+            first = next(key for key in ("train", "test") if key in own.images)
             raise ValueError(
-                f"image shape (H, W, C) of {split}_images in {path}: expected {(height, width, channels)}"
-                f" as in train_images, found {images.shape[1:]}. Try: bring all images to one shape"
+                f"image shape (H, W, C) of {own.called[f'{split}_images']} in {path}: expected"
+                f" {(height, width, channels)} as in {own.called[f'{first}_images']}, found {images.shape[1:]}."
+                " Try: bring all images to one shape"
             )
-        if labels is None:
-            labels = np.full(len(images), UNKNOWN)
-        else:
-            check_label_range(path, f"{split}_labels", labels, self.num_classes)
+        labels = own.labels.get(split)
+        labels = np.full(len(images), UNKNOWN) if labels is None else self._in_order(split, labels)
         pixels = np.ascontiguousarray(images.transpose(0, 3, 1, 2))
         return Images(torch.from_numpy(pixels), torch.from_numpy(labels.astype(np.int64)))
 
+    def _in_order(self, split: str, labels: np.ndarray) -> np.ndarray:
+        """The labels of a split as places in `classes`."""
+        path, own, key = Path(self.path), self._own, self._own.called[f"{split}_labels"]
+        if labels.dtype.kind == "U":
+            return placed(path, key, labels, self.classes)
+        check_range(path, own.labels, own.labels_called(), self.num_classes, named="classes" in own.called)
+        if own.names is None or tuple(self.classes) == own.names or self._network_classes is None:
+            return labels
+        unknown = [name for name in own.names if name not in self._network_classes]
+        if unknown:
+            raise ValueError(
+                f"classes in {path}: expected those of the network, {few(self._network_classes)},"
+                f" found {few(unknown)}. Try: {UNNAMED}, if the labels are numbered as the network's are"
+            )
+        return np.array([self._network_classes.index(name) for name in own.names])[labels]
 
-def read(path: Path) -> Mapping[str, np.ndarray]:
-    """Reads and checks an archive: images come out as (N, H, W, C) uint8.
+
+def read(path: Path) -> Own:
+    """Reads and checks an archive.
 
     Raises:
         FileNotFoundError, ValueError: with one message that names the file, what was expected and what was found.
     """
     with readable(path):
-        there = path.is_file()
+        there, folder = path.is_file(), path.is_dir()
     if not there:
-        raise FileNotFoundError(
-            f"archive in --data.path: expected an .npz file, found nothing at {path}. Try: --data.path FILE.npz"
-        )
-    found, names = read_arrays(path, ALL_KEYS)
-    if "train_images" not in found and "test_images" not in found:
-        check_keys(path, found, KEYS, names)
-    for split in ("train", "test"):
-        if f"{split}_images" in found:
-            found[f"{split}_images"] = check_images(path, f"{split}_images", found[f"{split}_images"])
-        if f"{split}_labels" in found:
-            check_labels(path, split, found)
-    if "classes" in found:
-        check_classes(path, found["classes"])
-    largest = int(found["train_labels"].max()) if "train_labels" in found else 0
-    if "classes" not in found and largest >= MOST_CLASSES:
+        told = folder_in_words(path) if folder else f"found nothing at {path}. Try: --data.path FILE.npz"
+        raise FileNotFoundError(f"archive in --data.path: expected an .npz file, {told}")
+    with readable(path):
+        picture = kind_of_picture(path)
+    if picture:
         raise ValueError(
-            f"labels of train_labels in {path}: expected 0 to K - 1, found {largest}."
-            " Try: name the classes in an array `classes` if it is one"
+            f"archive in {path}: expected plain arrays saved by numpy.savez, found a picture ({picture})."
+            f" Try: --data.path {shlex.quote(str(path.parent))} for what makes an archive of all pictures there"
         )
-    return found
+    found, names = read_arrays(path, (*KEYS, *OPTIONAL, *KERAS))
+    for theirs, ours in KERAS.items():
+        if theirs in found and ours in found:
+            raise ValueError(
+                f"arrays in {path}: expected {ours} or {theirs}, found both. Try: leave out the array {theirs}"
+            )
+    called = {KERAS.get(key, key): key for key in found}
+    raw = {KERAS.get(key, key): array for key, array in found.items()}
+    own = Own({}, {}, None, called, 0, False, [])
+    if not {"train_images", "test_images", "val_images"} & raw.keys():
+        check_keys(path, own, KEYS, names)
+    rows = 0
+    pictures = {called[key]: array for key, array in raw.items() if key.endswith("_images")}
+    for split in SPLITS:
+        images, labels = raw.get(f"{split}_images"), raw.get(f"{split}_labels")
+        key = called.get(f"{split}_labels", "")
+        if images is None and labels is not None:
+            raise ValueError(
+                f"arrays in {path}: expected {split}_images with {key}, found none. Try: leave out the array {key}"
+            )
+        if images is not None:
+            count = None if labels is None else counted(labels)
+            own.images[split] = as_images(path, called[f"{split}_images"], images, count, pictures)
+        if images is not None and labels is not None:
+            own.labels[split], width = as_labels(path, key, labels, len(own.images[split]))
+            if rows and width and width != rows:
+                raise ValueError(
+                    f"shape of {key} in {path}: expected rows of {rows} as in {called['train_labels']}, found {width}"
+                )
+            rows = rows or width
+    if "val" in own.images:
+        check_keys(path, own, OPTIONAL[:2])
+    given = class_names(path, raw["classes"]) if "classes" in raw else None
+    check_numbers(path, own.labels, own.labels_called(), given)
+    texts = any(labels.dtype.kind == "U" for labels in own.labels.values())
+    numbers, given = numbered(path, own.labels, own.labels_called(), given)
+    unused = [name for name in names if name not in found and not name.endswith("/")]
+    return own._replace(
+        labels=numbers, names=given, rows=rows, texts=texts, notes=oddities(path, own, raw, given, unused)
+    )
 
 
-def check_keys(
-    path: Path, archive: Mapping[str, np.ndarray], needed: Sequence[str], names: Sequence[str] | None = None
-) -> None:
+def counted(labels: np.ndarray) -> int:
+    """How many images labels are for: all of them in one row or column, or one row for each."""
+    return labels.size if sum(side != 1 for side in labels.shape) <= 1 else labels.shape[0]
+
+
+def oddities(
+    path: Path, own: Own, raw: Mapping[str, np.ndarray], names: Names | None, unused: Sequence[str]
+) -> list[str]:
+    """What may be a mistake and need not be."""
+    notes = []
+    for split, images in own.images.items():
+        key, shape = own.called[f"{split}_images"], raw[f"{split}_images"].shape
+        if is_ambiguous(shape):
+            notes.append(
+                f"{key} {shape} in {path} was read as images of {shape[1]} × {shape[2]} with {shape[3]}"
+                f" channel{'s' * (shape[3] > 1)}. If they have {shape[1]}: {key} = numpy.moveaxis({key}, 1, -1)"
+            )
+        if len(images) > 1 and (images == images[0]).all():
+            notes.append(f"all {len(images)} images of {key} in {path} are equal")
+    largest = max(int(images.max()) for images in own.images.values())
+    if 1 < largest < DARK:
+        keys = [own.called[f"{split}_images"] for split in own.images]
+        scaled = ", ".join(f"({key} * (255 / {largest})).round().astype('uint8')" for key in keys)
+        notes.append(
+            f"the largest pixel of all images in {path} is {largest}. If that is white: {', '.join(keys)} = {scaled}"
+        )
+    if names is not None and len(set(names)) < len(names):
+        notes.append(f"classes in {path} has {len(names)} names, of which only {len(set(names))} are different")
+    if unused:
+        notes.append(f"arrays in {path} that are not used: {few(unused)}")
+    return notes
+
+
+def check_keys(path: Path, own: Own, needed: Sequence[str], names: Sequence[str] | None = None) -> None:
     """Raises ValueError if an array that is needed is not in the archive."""
-    missing = [key for key in needed if key not in archive]
+    missing = [key for key in needed if key not in own.called]
     if missing:
-        found = short(", ".join(archive if names is None else names)) or "none"
+        found = short(", ".join(own.called.values() if names is None else names)) or "none"
         raise ValueError(
             f"arrays in {path}: expected {', '.join(needed)}, found {found}: {', '.join(missing)} missing."
             " Try: numpy.savez with the arrays under these names"
         )
-
-
-def check_labels(path: Path, split: str, archive: Mapping[str, np.ndarray]) -> None:
-    """Raises ValueError unless there is one whole number, not negative, for each image."""
-    key, labels, images = f"{split}_labels", archive[f"{split}_labels"], archive.get(f"{split}_images")
-    if images is None:
-        raise ValueError(f"arrays in {path}: expected {split}_images with {key}, found none. Try: leave out {key}")
-    if labels.shape != (len(images),):
-        raise ValueError(
-            f"shape of {key} in {path}: expected {(len(images),)}, one per image, found {labels.shape}."
-            " Try: labels.argmax(1) if each is a row with a one"
-        )
-    if labels.dtype.kind not in "iu":
-        raise ValueError(
-            f"type of {key} in {path}: expected whole numbers (an integer type), found {short(labels.dtype)}."
-            " Try: numpy.unique(labels, return_inverse=True)[1]"
-        )
-    if labels.min() < 0:
-        raise ValueError(
-            f"labels of {key} in {path}: expected 0 to K - 1, found {labels.min()}. Try: number the classes from 0"
-        )
-
-
-def check_images(path: Path, key: str, images: np.ndarray) -> np.ndarray:
-    """Returns the images as (N, H, W, C) uint8 or raises ValueError."""
-    if images.dtype != np.uint8:
-        nan = " with NaN" if images.dtype.kind == "f" and np.isnan(images).any() else ""
-        raise ValueError(
-            f"type of {key} in {path}: expected uint8 (0 to 255), found {short(images.dtype)}{nan}."
-            " Try: images.astype(numpy.uint8), after scaling to 0 to 255"
-        )
-    shape = images.shape
-    if images.ndim == 3:
-        images = images[..., None]
-    if images.ndim != 4 or images.shape[3] not in (1, 3) or 0 in images.shape:
-        raise ValueError(
-            f"shape of {key} in {path}: expected (N, H, W), (N, H, W, 1) or (N, H, W, 3), none of them 0,"
-            f" found {shape}. Try: numpy.reshape or numpy.moveaxis"
-        )
-    return images
-
-
-def check_label_range(path: Path, key: str, labels: np.ndarray, num_classes: int) -> None:
-    """Raises ValueError unless every label, none of them negative, is one of 0 … num_classes - 1."""
-    low, high = int(labels.min()), int(labels.max())
-    if high >= num_classes:
-        raise ValueError(
-            f"labels of {key} in {path}: expected 0 to {num_classes - 1}, found {low} to {high}."
-            " Try: number the classes from 0, as in train_labels"
-        )
-
-
-def check_classes(path: Path, classes: np.ndarray) -> None:
-    """Raises ValueError unless these are names: text, or numbers that serve as such."""
-    if classes.ndim != 1 or not 0 < len(classes) <= MOST_NAMES:
-        raise ValueError(
-            f"shape of classes in {path}: expected one name per class, 1 to {MOST_NAMES} of them,"
-            f" found {classes.shape}. Try: numpy.array(['cat', 'dog'])"
-        )
-    if classes.dtype.kind not in "Uiu":
-        raise ValueError(
-            f"type of classes in {path}: expected text, found {short(classes.dtype)}. Try: classes.astype(str)"
-        )
-    with readable(path):
-        "".join(map(str, classes)).encode()  # not every number of 32 bits is a character

@@ -8,12 +8,15 @@ It shares two words with the models, `in_shape` and `num_classes`; `cli.py` join
 """
 
 import math
+import os
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
 import torch
 from lightning import LightningDataModule
+from lightning.pytorch.utilities import rank_zero_only
 from torch import Tensor
 
 from datamodules.augmentations import Augmentation, AugmentationName, Pipeline
@@ -24,6 +27,7 @@ from datamodules.sharing import shared
 from datamodules.splits import stratified_order
 
 DEFAULT_BATCH_SIZE = 128
+FAR_GREY = 50  # of 255: images that differ by so much on average are of another kind, or inverted
 EVAL_BATCH_SIZE = 200  # images per evaluation step: more were no faster, and need memory that training does not
 
 
@@ -38,7 +42,8 @@ class ImageDataModule(LightningDataModule, ABC):
     """Images in memory, in fixed splits.
 
     Args:
-        root: folder where data sets lie or are downloaded to, in torchvision's layout. Sets that need none ignore it.
+        root: folder where data sets lie or are downloaded to, in torchvision's layout; None takes $ZOO_DATA, else
+            `data`. Sets that need none ignore it.
         batch_size: images per optimisation step, over all devices together; None takes 128, or as many as there are
             where there are fewer.
         val_size: validation images, a fixed stratified choice from the training set; None takes a tenth of it, 0
@@ -57,7 +62,7 @@ class ImageDataModule(LightningDataModule, ABC):
 
     def __init__(
         self,
-        root: str = "data",
+        root: str | None = None,
         batch_size: int | None = None,
         val_size: int | None = None,
         train_size: int | None = None,
@@ -75,7 +80,7 @@ class ImageDataModule(LightningDataModule, ABC):
             if value is not None and value < least:
                 raise ValueError(f"number of images in --data.{name}: expected at least {least}, found {value}")
         check_name("--data.normalize", normalize, ("none", "unit", "symmetric", "standard"))
-        self.root = root
+        self.root = root or os.environ.get("ZOO_DATA") or "data"
         self.batch_size = batch_size
         self.val_size = val_size
         self.train_size = train_size
@@ -85,9 +90,12 @@ class ImageDataModule(LightningDataModule, ABC):
         self.seed = seed
         self.splits: dict[str, Tensor] = {}  # indices of train and val in the training arrays, of test in the test ones
         self._arrays: dict[str, Images] = {}
+        self._compared = False  # whether the test images have been compared with those of the training
         self._on_device: dict[tuple[str, torch.device], Images] = {}
         self._normalisation: dict[torch.device, tuple[Tensor, Tensor]] = {}
-        self._known_statistics: tuple[list[float], list[float]] | None = None  # those a checkpoint was trained with
+        self._known_statistics: tuple[Sequence[float], Sequence[float]] | None = (
+            None  # those a checkpoint was trained with
+        )
 
     @abstractmethod
     def load(self) -> dict[str, Images]:
@@ -99,6 +107,11 @@ class ImageDataModule(LightningDataModule, ABC):
         """Mean and standard deviation of the official training images per channel, pixels taken from 0 to 1."""
 
     @property
+    def official_validation(self) -> int:
+        """How many images at the end of `train` are a validation set that the data set has of its own."""
+        return 0
+
+    @property
     def origin(self) -> tuple[Any, ...]:
         """What `load` depends on, so that many runs in one process can share what it returns."""
         return type(self), self.root
@@ -106,7 +119,7 @@ class ImageDataModule(LightningDataModule, ABC):
     def setup(self, stage: str | None = None) -> None:
         if not self._arrays:
             self._arrays = {name: self._permuted(part) for name, part in shared(self.origin, self.load).items()}
-            self._split()
+            self._split(stage)
         if stage == "fit":
             self.batch_size = self._settled_batch_size()
 
@@ -118,22 +131,39 @@ class ImageDataModule(LightningDataModule, ABC):
         permutation = torch.randperm(height * width, generator=generator(self.shuffle_pixels, "pixels"))
         return Images(part.images.flatten(2)[:, :, permutation].reshape(-1, channels, height, width), part.labels)
 
-    def _split(self) -> None:
-        """Cuts the training images into train (front of the fixed order) and validation (its end)."""
+    def _split(self, stage: str | None) -> None:
+        """Cuts the training images into train (front of the fixed order) and validation (its end).
+
+        Where the data set has a validation set of its own, that is the validation; with `val_size` 0 it trains too.
+        A split that the stage does not use need not be as large as asked for: it may be of other data than the run's.
+        """
         train, test = self._arrays["train"], self._arrays["test"]
-        total = len(train.labels)
-        val_size = total // 10 if self.val_size is None else self.val_size
-        if 0 < total <= val_size:
-            raise ValueError(
-                f"number of images in --data.val_size: expected less than the {total} training images, found {val_size}"
-            )
+        total, official, fits = len(train.labels), self.official_validation, stage in (None, "fit")
+        val_size = self.val_size if self.val_size is not None else official or total // 10
+        if official and val_size not in (0, official):
+            if fits:
+                raise ValueError(
+                    f"number of images in --data.val_size: expected {official}, as many as the data's own validation"
+                    f" set has, or 0 to train on all, found {val_size}. Try: --data.val_size {official}"
+                )
+            val_size = official
+        if 0 < total <= val_size and not official:
+            if fits or stage == "validate":
+                raise ValueError(
+                    f"number of images in --data.val_size: expected less than the {total} training images,"
+                    f" found {val_size}"
+                )
+            val_size = total
         rest = total - val_size
-        if total > 0 and self.train_size is not None and self.train_size > rest:
+        if fits and total > 0 and self.train_size is not None and self.train_size > rest:
             raise ValueError(
                 f"number of images in --data.train_size: expected at most {rest}"
                 f" ({total} training images less {val_size} for validation), found {self.train_size}"
             )
-        order = stratified_order(train.labels)
+        if official and val_size:
+            order = torch.cat([stratified_order(train.labels[:rest]), torch.arange(rest, total)])
+        else:
+            order = stratified_order(train.labels)
         self.splits = {
             "train": order[:rest][: self.train_size],
             "val": order[rest:].sort().values,
@@ -261,13 +291,50 @@ class ImageDataModule(LightningDataModule, ABC):
         return self.batches("val") if len(self.splits["val"]) else []
 
     def test_dataloader(self) -> Any:
+        self._compare_grey()
         return self.batches("test")
 
     def predict_dataloader(self) -> Any:
+        self._compare_grey()
         return self.batches("test")
+
+    def _compare_grey(self) -> None:
+        """Says if the test images are much darker or lighter than those of the training: they may be inverted."""
+        train, test = self._arrays["train"].images, self._arrays["test"].images
+        known = self._known_statistics
+        if self._compared or not len(test) or (known is None and not len(train)):
+            return
+        self._compared = True
+        if known is None and self.normalize == "standard":
+            known = self.statistics
+        grey = mean_grey(test)
+        before = 255 * sum(known[0]) / len(known[0]) if known else mean_grey(train)
+        if abs(grey - before) < FAR_GREY:
+            return
+        inverted = abs(255 - grey - before) < FAR_GREY / 2
+        tell(
+            f"warning: mean grey of these images is {grey:.0f}, of the training images {before:.0f}:"
+            + (
+                " inverted? Try: test_images = 255 - test_images"
+                if inverted
+                else " are they of the same kind and scale?"
+            ),
+            file=sys.stderr,
+        )
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
         return batch  # the arrays lie there already
+
+
+def mean_grey(images: Tensor) -> float:
+    """Mean of all pixels, 0 to 255."""
+    return images.sum(dtype=torch.int64).item() / images.numel()
+
+
+@rank_zero_only
+def tell(text: str, **options: Any) -> None:
+    """Prints a line, once for all processes of a run."""
+    print(text, flush=True, **options)
 
 
 def checked_statistics(state: dict[str, Any], channels: int) -> tuple[list[float], list[float]]:

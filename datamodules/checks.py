@@ -8,6 +8,10 @@ from pathlib import Path
 import numpy as np
 
 
+class OtherContent(ValueError):
+    """A file is whole, but other than the one that was looked for: it may be somebody's own."""
+
+
 def sha256(array: np.ndarray) -> str:
     """SHA-256 of an array's bytes in C order."""
     return hashlib.sha256(np.ascontiguousarray(array).data).hexdigest()
@@ -31,10 +35,10 @@ def read_file(path: Path, sizes: range) -> np.ndarray:
 
 
 def check_content(path: Path, array: np.ndarray, expected: str) -> None:
-    """Raises ValueError if the array decoded from a file is not the published one."""
+    """Raises OtherContent if the array decoded from a file is not the published one."""
     found = sha256(array)
     if found != expected:
-        raise ValueError(f"decoded content in {path}: expected SHA-256 {expected[:16]}…, found {found[:16]}…")
+        raise OtherContent(f"decoded content in {path}: expected SHA-256 {expected[:16]}…, found {found[:16]}…")
 
 
 def check_name(flag: str, value: object, names: Iterable[str]) -> None:

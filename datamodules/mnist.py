@@ -19,7 +19,7 @@ import torch
 import torchvision.datasets
 
 from datamodules.base import ImageDataModule, Images
-from datamodules.checks import check_content, read_file
+from datamodules.checks import OtherContent, check_content, read_file, sha256
 from datamodules.download import fetch
 
 PARTS = {"train": ("train", 60_000), "test": ("t10k", 10_000)}  # name in the files, images
@@ -50,7 +50,7 @@ class IDXImages(ImageDataModule):
     def prepare_data(self) -> None:
         files = [f"{self._folder}/{name}" for name in self._shapes]
         archives = {f"{self._folder}/{name}": md5 for name, md5 in self.source.resources}
-        fetch(self.source, Path(self.root), files, archives, self._read)
+        fetch(self.source, Path(self.root), files, archives, self._read, self.known_as)
 
     def load(self) -> dict[str, Images]:
         return {split: self._load(name) for split, (name, _) in PARTS.items()}
@@ -67,6 +67,9 @@ class IDXImages(ImageDataModule):
         shape = self._shapes[path.name]
         header = struct.pack(f">HBB{len(shape)}I", 0, 8, len(shape), *shape)
         size = len(header) + math.prod(shape)
+        other = whole_idx(path)
+        if other and other != shape:
+            raise OtherContent(f"shape in {path}: expected {shape}, found {other}")
         content = read_file(path, range(size, size + 1))
         found = content[: len(header)].tobytes()
         if found != header:  # the sums below do not see the shape
@@ -74,6 +77,31 @@ class IDXImages(ImageDataModule):
         array = content[len(header) :].reshape(shape)
         check_content(path, array, self.sha256[path.name])
         return array
+
+    def known_as(self, path: Path) -> str | None:
+        """The set of this format whose file that is, if it is none of this one."""
+        if whole_idx(path) != self._shapes[path.name]:
+            return None
+        found = sha256(np.fromfile(path, np.uint8)[4 * (1 + len(self._shapes[path.name])) :])
+        others = (other for other in IDXImages.__subclasses__() if other is not type(self))
+        return next((other.__name__ for other in others if other.sha256.get(path.name) == found), None)
+
+
+def whole_idx(path: Path) -> tuple[int, ...] | None:
+    """The shape of the bytes in an IDX file, if it is exactly as long as its header says."""
+    try:
+        size = path.stat().st_size  # 0 for what is no file
+        if size < 8:
+            return None
+        with path.open("rb") as file:
+            start = file.read(16)
+    except OSError:
+        return None
+    axes = start[3]
+    if start[:3] != b"\0\0\x08" or axes not in (1, 3):
+        return None
+    shape = struct.unpack_from(f">{axes}I", start, 4) if len(start) >= 4 + 4 * axes else ()
+    return shape if shape and size == 4 + 4 * axes + math.prod(shape) else None
 
 
 class MNIST(IDXImages):

@@ -193,7 +193,8 @@ def outcome(scene: Scene, verb: str, out: str) -> Any:
     if verb == "fit":
         return hashlib.sha256(str(read_checkpoint(scene.run.last)["state_dict"]).encode()).hexdigest()
     if verb in ("predict", "beside", "unlabelled"):
-        return (scene.run.predictions if verb == "predict" else Path(scene.alone.parent, "predictions.csv")).read_text()
+        beside = {"beside": "predictions.csv", "unlabelled": "predictions-own.csv"}
+        return (scene.alone.parent / beside[verb] if verb in beside else scene.run.predictions).read_text()
     if verb == "load":
         return None
     return [line for line in out.splitlines() if "%" in line]

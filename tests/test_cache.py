@@ -11,6 +11,8 @@ import ctypes
 import io
 import multiprocessing
 import os
+import re
+import shutil
 import signal
 import tarfile
 import time
@@ -27,7 +29,7 @@ import pytest
 import torchvision.datasets
 import torchvision.datasets.utils
 
-from conftest import Tiny, gz, md5
+from conftest import Tiny, gz, idx, md5, random_images, write
 from datamodules import CIFAR10, MNIST, FashionMNIST
 from test_data import message, use_mirror
 
@@ -52,8 +54,8 @@ class Cache(NamedTuple):
         module.setup()
 
     def found(self) -> dict[str, bytes]:
-        """What the folder holds, but for the lock."""
-        paths = [path for path in self.root.rglob("*") if path.is_file() and path.suffix != ".lock"]
+        """What the folder holds, but for the lock and what was kept of damaged files."""
+        paths = [path for path in self.root.rglob("*") if path.is_file() and path.suffix not in (".lock", ".damaged")]
         return {str(path.relative_to(self.root)): path.read_bytes() for path in paths}
 
     def write(self, contents: dict[str, bytes]) -> None:
@@ -356,8 +358,13 @@ def damaged(content: bytes) -> dict[str, bytes]:
         "half": content[: len(content) // 2],
         "too much": content + b"\0",
         "zeros": bytes(len(content)),
-        "a bit": content[:-9] + bytes([content[-9] ^ 4]) + content[-8:],
+        "text": b"<html>404 not found</html>",
     }
+
+
+def other(content: bytes) -> bytes:
+    """A whole file of the same form, but another content."""
+    return content[:-9] + bytes([content[-9] ^ 4]) + content[-8:]
 
 
 @pytest.mark.parametrize("damage", damaged(bytes(9)))
@@ -370,7 +377,42 @@ def test_a_damaged_file_is_fetched_anew(cache: Cache, damage: str, monkeypatch: 
                 (cache.root / archive).unlink(missing_ok=True)
             cache.prepare()
             assert cache.found() == cache.whole
+            kept = cache.root / f"{name}.damaged"  # what is no mere piece of the file may be somebody's own
+            assert kept.exists() == (damage in ("too much", "text"))
+            assert not kept.exists() or kept.read_bytes() == damaged(content)[damage]
     assert set(mirror.downloads.values()) == {len(cache.files)}
+
+
+def test_a_file_that_is_whole_but_other_is_left_as_it_is(cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may be somebody's own; the advice fetches the data set and keeps it."""
+    with Mirror(cache, lambda: None) as mirror:
+        use_mirror(monkeypatch, mirror.url)
+        for name, content in cache.files.items():
+            before = {**cache.files, **cache.archives, name: other(content)}
+            cache.write(before)
+            text = message(ValueError, cache.prepare, f"in {cache.root / name}: expected", "left as it is")
+            assert cache.found() == before
+            assert not mirror.downloads
+        folder = re.search(r"Try: mv '(.+)' '(.+\.other)' to have \w+ fetched", text)
+        assert folder
+        Path(folder[1]).rename(folder[2])
+        cache.prepare()
+        assert {name: cache.found()[name] for name in cache.files} == cache.files
+        assert Path(folder[2], *Path(name).parts[1:]).read_bytes() == other(content)
+
+
+def test_files_of_another_data_set_are_told(tiny_idx: TinyIDX, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of Fashion-MNIST have the same names and sizes; an own set of them, another number of images."""
+    mnist, fashion = tiny_idx(MNIST), tiny_idx(FashionMNIST)
+    monkeypatch.setattr(MNIST, "sha256", dict.fromkeys(mnist.files, "0" * 64))
+    shutil.rmtree(fashion.folder.parent)
+    text = message(ValueError, MNIST(str(mnist.root)).prepare_data, "It is FashionMNIST's", "--data FashionMNIST")
+    moved = re.search(r"Try: mv '(.+)' '(.+)' and --data FashionMNIST", text)
+    assert moved
+    Path(moved[1]).rename(moved[2])
+    FashionMNIST(str(mnist.root), batch_size=4).prepare_data()
+    write(mnist.folder, {**mnist.files, "train-images-idx3-ubyte": idx(random_images(7, 28, 28))})
+    message(ValueError, MNIST(str(mnist.root)).prepare_data, "found (7, 28, 28)", "left as it is")
 
 
 @pytest.mark.parametrize("damage", damaged(bytes(9)))
@@ -417,7 +459,7 @@ def test_content_is_checked_before_it_takes_its_place(cache: Cache, monkeypatch:
 
     class Careless:
         def __init__(self, root: str, download: bool) -> None:
-            cache._replace(root=Path(root)).write({**cache.whole, name: damaged(content)["a bit"]})
+            cache._replace(root=Path(root)).write({**cache.whole, name: other(content)})
 
     for key, value in vars(cache.data.source).items():
         if not key.startswith("__"):

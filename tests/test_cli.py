@@ -233,6 +233,6 @@ def test_own_arrays_of_any_size(classes, side, channels, tmp_path):
     main(["predict", "--run_dir", str(tmp_path / "r")])
     with_labels = (tmp_path / "r/predictions.csv").read_text().splitlines()
     main(["predict", "--run_dir", str(tmp_path / "r"), "--data.path", str(tmp_path / "new.npz")])
-    without = (tmp_path / "r/predictions.csv").read_text().splitlines()
+    without = (tmp_path / "r/predictions-new.csv").read_text().splitlines()
     assert [row.split(",")[2:] for row in without] == [row.split(",")[2:] for row in with_labels]
     assert without[1].split(",")[1] == ""

@@ -160,7 +160,7 @@ NAN = np.full((40, 8, 8), np.nan, np.float32)
         ({"test_images": None}, "test_images"),
         ({"test_labels": np.full(8, 7)}, "found 7 to 7"),
         ({"train_images": NAN}, "NaN"),
-        ({"train_images": np.zeros((40, 8, 8), np.int64)}, "found int64"),
+        ({"train_images": np.full((40, 8, 8), 1000)}, "found int64"),
         ({"train_images": np.zeros((40, 8, 8, 2), np.uint8)}, "(40, 8, 8, 2)"),
     ],
     ids=["no labels", "no test images", "label range", "nan", "type", "channels"],

@@ -5,6 +5,8 @@ python cli.py test --run_dir DIR …  -> DIR/config.yaml and the flags after it,
 """
 
 import atexit
+import hashlib
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -46,8 +48,16 @@ from zoo.runs.matching import check_continues, check_fits
 from zoo.runs.messages import Parser, UsageError, innermost, line_within
 from zoo.runs.metrics import MetricsFile
 from zoo.runs.phrases import shown
-from zoo.runs.plain_yaml import limit_yaml
-from zoo.runs.predictions import CollectPredictions, write_predictions
+from zoo.runs.plain_yaml import limit_yaml, load
+from zoo.runs.predictions import (
+    CollectPredictions,
+    asked_place,
+    check_no_picture,
+    name_of,
+    place_of,
+    source_of,
+    write_predictions,
+)
 from zoo.runs.process import (
     end_processes,
     is_first,
@@ -148,6 +158,18 @@ class ZooCLI(LightningCLI):
         add_allow_import(parser)
         link_data(parser)
 
+    def _prepare_subcommand_parser(self, klass: type, subcommand: str, **kwargs: Any) -> LightningArgumentParser:
+        parser = super()._prepare_subcommand_parser(klass, subcommand, **kwargs)
+        if subcommand == "predict":
+            parser.add_argument(
+                "--out",
+                type=str | None,
+                default=None,
+                metavar="FILE.csv",
+                help="Where the predictions go (default: predictions.csv in --run_dir; of other data, with its name).",
+            )
+        return parser
+
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
         # the words are always given as `args`, and there is nothing to warn of when sys.argv has some too
         self.seen = seen(args)
@@ -183,15 +205,21 @@ class ZooCLI(LightningCLI):
         self.has_folder = bool(given)
         self._take_folder()
         self.checkpoint = self._choose_checkpoint()
+        data = self._get(self.config, "data")["init_args"]
+        if "root" in data:
+            data["root"] = data["root"] or os.environ.get("ZOO_DATA") or "data"
+        if self.subcommand == "predict" and self._get(self.config, "out"):
+            asked_place(self._get(self.config, "out"), source_of(self._get(self.config, "data")))
         if self.subcommand == "fit":
             every = self._get(self.config, "checkpoint_every")
             if not every > 0:
                 raise UsageError(f"seconds in --checkpoint_every: expected more than 0, found {every:g}. Try: 60")
             self._settle_loggers()
-        data = self._get(self.config, "data")["init_args"]
+        if self.checkpoint and self.subcommand != "fit" and "known_classes" in data:
+            content = read_checkpoint(self.checkpoint)
+            check_no_picture(data.get("path"), content.get("hyper_parameters", {}).get("in_shape"))
         if self.checkpoint and self.subcommand != "fit" and "known_classes" in data and data["known_classes"] is None:
             # images without labels don't tell how many classes there are, the checkpoint does
-            content = read_checkpoint(self.checkpoint)
             known = content.get("hyper_parameters", {}).get("num_classes")
             sides = {len(weight) for weight in content["state_dict"].values() if weight.ndim}
             data["known_classes"] = known if type(known) is int and known in sides else None
@@ -354,6 +382,10 @@ class ZooCLI(LightningCLI):
                 check_limits(content, self.trainer)
                 check_continues(self.checkpoint, content, self.model)
                 check_training(self.checkpoint, content, self.model)
+            else:
+                states = [value for value in content.values() if isinstance(value, dict) and "mean" in value]
+                for state in states:  # of the data, whatever class they are of: images look as in the training
+                    self.datamodule.load_state_dict(state)
 
     def _checked(self, path: Path) -> dict[str, Any]:
         """The contents of a checkpoint that the model can take up."""
@@ -475,9 +507,32 @@ class ZooCLI(LightningCLI):
                 self.model, self.datamodule, ckpt_path=self.checkpoint, return_predictions=False, weights_only=True
             )
         if self.trainer.is_global_zero:
-            path = self.folder.predictions if self.has_folder else Path("predictions.csv")
-            write_predictions(path, self.predictions, self.datamodule.classes)
-            print(f"predictions of {len(self.predictions.index):,} images: {path}")
+            self._write_predictions()
+
+    def _write_predictions(self) -> None:
+        """Writes what was predicted where no predictions of other data are."""
+        data = self._get(self.config, "data")
+        source, trained = source_of(data), self._trained_on()
+        own = self.has_folder and source == trained
+        out = self._get(self.config, "out")
+        if out:
+            path = asked_place(out, source)
+        elif trained and source == trained:
+            path = place_of(self.folder.path if own else Path(), "predictions", source, own=own)
+        else:
+            path = place_of(self.folder.path if self.has_folder else Path(), name_of(source), source)
+        digest = hashlib.sha256(self.datamodule.part("test").images.numpy()).hexdigest()
+        note = {"source": source, "data": self.names["data"], "sha256": digest, "checkpoint": str(self.checkpoint)}
+        write_predictions(path, self.predictions, self.datamodule.classes, note)
+        print(f"predictions of {len(self.predictions.index):,} images of {source} ({digest[:12]}…): {path}")
+
+    def _trained_on(self) -> str | None:
+        """The data of the run whose weights these are, as its config.yaml says."""
+        config = RunFolder(self.checkpoint.absolute().parent.parent).config if self.checkpoint else None
+        try:
+            return source_of(load(config.read_text())["data"]) if config else None
+        except (yaml.YAMLError, OSError, ValueError, RecursionError, KeyError, TypeError, AttributeError):
+            return None
 
     def _evaluate(self, split: str, verb: Any) -> None:
         with self.restoring:

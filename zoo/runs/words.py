@@ -8,9 +8,14 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+import yaml
+
 from zoo.runs.folder import RunFolder
 from zoo.runs.messages import UsageError
 from zoo.runs.phrases import shown
+from zoo.runs.plain_yaml import load
+
+ARRAYS = "Arrays"  # the data set that is one file
 
 
 def complete(args: Sequence[str]) -> list[str]:
@@ -53,7 +58,7 @@ def complete(args: Sequence[str]) -> list[str]:
         )
     if folder and folder.config.exists():
         folder.check_config()
-        rest = ["-c", str(folder.config), *rest]
+        rest = ["-c", str(folder.config), *with_arrays(rest, folder.config)]
     return [verb, *rest]
 
 
@@ -81,6 +86,22 @@ def state_of(run_dir: str) -> tuple[int, ...] | None:
     except OSError:
         return None
     return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def with_arrays(words: Sequence[str], config: Path) -> list[str]:
+    """Lets `--data.path` name an archive for a network that was trained on a public data set, which has no path."""
+    flags = [word.partition("=")[0] for word in words]
+    if "--data.path" not in flags or "--data" in flags:
+        return list(words)
+    try:
+        data = load(config.read_text())["data"]
+        trained = str(data["class_path"] if isinstance(data, dict) else data)
+    except (yaml.YAMLError, OSError, ValueError, RecursionError, KeyError, TypeError):  # the parser has better words
+        return list(words)
+    module, _, name = trained.rpartition(".")
+    place = flags.index("--data.path")
+    ours = module == "" or module.partition(".")[0] == "datamodules"
+    return list(words) if name == ARRAYS or not ours else [*words[:place], "--data", ARRAYS, *words[place:]]
 
 
 def add_allow_import(parser: argparse.ArgumentParser) -> None:

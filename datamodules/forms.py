@@ -1,0 +1,293 @@
+"""In which forms people bring images and labels, and what to type where it is none that can be read.
+
+    images of any number type, (N, H, W), (N, H, W, C) or (N, C, H, W)  ->  (N, H, W, C) uint8
+    labels as numbers, text or rows with a one, (N,), (N, 1) or (1, N)  ->  (N,) int64 or text
+
+A form is read where it can mean one thing only. Else the message ends with the line of Python for this very array,
+under the name that it has in the file.
+"""
+
+import math
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import NoReturn
+
+import numpy as np
+
+from datamodules.archive import readable
+from datamodules.checks import short
+
+CHANNELS = (1, 3)
+WHITES = (1023, 4095, 16_383, 65_535)  # the largest values of cameras and scanners
+DARK = 64  # images whose largest pixel is below that are of another scale, or very dark
+CONVERTED = ".round().clip(0, 255).astype('uint8')"
+
+
+def refuse(what: str, key: str, path: Path, expected: str, found: str, advice: str) -> NoReturn:
+    """Raises ValueError with the one message."""
+    raise ValueError(f"{what} of {key} in {path}: expected {expected}, found {found}. Try: {advice}")
+
+
+# --- images
+
+
+def as_images(
+    path: Path, key: str, images: np.ndarray, labels: int | None, all_images: Mapping[str, np.ndarray]
+) -> np.ndarray:
+    """The images as (N, H, W, C) uint8.
+
+    Args:
+        path: the file, for messages.
+        key: the array's name in it.
+        images: the array.
+        labels: how many labels belong to them, where there are any.
+        all_images: of all splits, under their names in the file: what is said of the scale holds for all of them.
+
+    Raises:
+        ValueError: they can mean several things, or nothing; the message ends with what to type.
+    """
+    if images.dtype.kind not in "biuf":
+        by = {"c": f"{key} = {key}.real", "U": f"{key} = {key}.astype(float)", "S": f"{key} = {key}.astype(float)"}
+        advice = by.get(images.dtype.kind, "pixels as whole numbers from 0 to 255")
+        refuse("type", key, path, "uint8 (0 to 255)", short(images.dtype), advice)
+    return as_bytes(path, key, in_order(path, key, images, labels), all_images)
+
+
+def in_order(path: Path, key: str, images: np.ndarray, labels: int | None) -> np.ndarray:
+    """The images with their axes as (N, H, W, C)."""
+    check_axes(path, key, images, labels)
+    if images.ndim == 3:
+        return images[..., None]
+    return images if images.shape[3] in CHANNELS else np.moveaxis(images, 1, 3)
+
+
+def check_axes(path: Path, key: str, images: np.ndarray, labels: int | None) -> None:
+    """Raises ValueError unless the axes are (N, H, W), (N, H, W, C) or (N, C, H, W)."""
+    shape = images.shape
+    if 0 in shape or images.ndim < 2:
+        wrong_shape(path, key, shape, "one array of all images, all of one size")
+    if labels is not None and (place := where_images_are_counted(shape, labels)):
+        axis = place if place < len(shape) - 1 else -1
+        found = f"{shape} with {labels} labels: the images are counted on the {'last' if axis < 0 else 'wrong'} axis"
+        wrong_shape(path, key, found, f"{key} = numpy.moveaxis({key}, {axis}, 0)")
+    if images.ndim == 3 or (images.ndim == 4 and (shape[3] in CHANNELS or shape[1] in CHANNELS)):
+        return
+    if images.ndim == 2:
+        wrong_shape(path, key, f"{shape}, flat rows", rows(key, shape[1]))
+    middle = f"{key} = {key}[:, {shape[1] // 2}]  # of each the slice in the middle"
+    if images.ndim > 4:
+        wrong_shape(path, key, f"{shape}, volumes or films, which are not supported", middle)
+    if labels is None and shape[2] in CHANNELS:
+        found = f"{shape}: the images are counted on the last axis"
+        wrong_shape(path, key, found, f"{key} = numpy.moveaxis({key}, -1, 0)")
+    if shape[3] in (2, 4):
+        wrong_shape(path, key, f"{shape}, {shape[3]} channels", without_alpha(key, images))
+    if shape[1] in (2, 4):
+        first = f"{key} = numpy.moveaxis({key}, 1, -1)  # and then fewer channels"
+        wrong_shape(path, key, f"{shape}, {shape[1]} channels", first)
+    if shape[1] == shape[2] != shape[3]:
+        some = f"{key} = {key}[..., :3]  # or three others, or one of them"
+        wrong_shape(path, key, f"{shape}, {shape[3]} channels", some)
+    wrong_shape(path, key, f"{shape}, volumes, which are not supported", middle)
+
+
+def wrong_shape(path: Path, key: str, found: object, advice: str) -> NoReturn:
+    """Raises ValueError for axes that are not those of images."""
+    refuse("shape", key, path, "(N, H, W), (N, H, W, C) or (N, C, H, W), C 1 or 3 and no side 0", str(found), advice)
+
+
+def where_images_are_counted(shape: tuple[int, ...], labels: int) -> int:
+    """The axis that is as long as there are labels, if the first is not and there is no mistaking it; else 0."""
+    last = len(shape) - 1
+    if shape[0] == labels or labels not in shape:
+        return 0
+    if len(shape) == 4 and shape[3] == labels and shape[2] in CHANNELS:  # (H, W, C, N), as SVHN has it
+        return last
+    if labels > max(side for side in shape if side != labels) and shape.count(labels) == 1:
+        return shape.index(labels)
+    return last if len(shape) == 3 and shape[2] == labels and shape[0] == shape[1] else 0
+
+
+def is_ambiguous(shape: tuple[int, ...]) -> bool:
+    """Whether axes are read as (N, H, W, C) that could be (N, C, H, W) too."""
+    return len(shape) == 4 and shape[3] in CHANNELS and shape[1] in CHANNELS
+
+
+def rows(key: str, length: int) -> str:
+    """What to type where each image is a flat row."""
+    side, third = math.isqrt(length), math.isqrt(length // 3)
+    if side**2 == length:
+        return f"{key} = {key}.reshape(-1, {side}, {side})  # if images are {side} × {side}, row by row"
+    if 3 * third**2 == length:
+        return (
+            f"{key} = {key}.reshape(-1, 3, {third}, {third})  # all red pixels first, as in CIFAR-10;"
+            f" or .reshape(-1, {third}, {third}, 3) if the colours of a pixel are together"
+        )
+    return f"{key} = {key}.reshape(-1, H, W)  # with the height and width that were flattened row by row"
+
+
+def without_alpha(key: str, images: np.ndarray) -> str:
+    """What to type where images have two or four channels, of which the last may be their opacity."""
+    channels = images.shape[3] - 1
+    opaque = (images[..., channels] == (255 if images.dtype.kind in "iu" else images[..., channels].max())).all()
+    if channels == 1:
+        return f"{key} = {key}[..., 0]  # the first of them"
+    if opaque or images.dtype != np.uint8:
+        return f"{key} = {key}[..., :3]  # the fourth is opacity"
+    return (
+        f"{key} = (255 - (255 - {key}[..., :3].astype(int)) * {key}[..., 3:] / 255)"
+        f"{CONVERTED}  # the fourth is opacity; on white"
+    )
+
+
+def as_bytes(path: Path, key: str, images: np.ndarray, all_images: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Pixels of any number type as uint8, where they mean that."""
+    if images.dtype == np.uint8 and images.max() != 1:
+        return images
+    if images.dtype.kind == "b":
+        return images.astype(np.uint8) * np.uint8(255)
+    if images.dtype.kind == "f" and not np.isfinite(images).all():
+        refuse("type", key, path, "uint8 (0 to 255)", f"{short(images.dtype)} with NaN or infinity", finite_only(key))
+    low, high = float(images.min()), float(images.max())
+    whole = images.dtype.kind in "iu" or bool((images == np.rint(images)).all())
+    if whole and low >= 0 and (high == 0 or 1 < high <= 255):
+        return images.astype(np.uint8, copy=False)
+    kind = f"{short(images.dtype)} from {low:.4g} to {high:.4g}"
+    if images.dtype == np.uint8:
+        advice = f"{key} = {key} * 255  # black and white; if they were shades cast too early, scale before the cast"
+        refuse("pixels", key, path, "0 to 255", kind, advice)
+    refuse("type", key, path, "uint8 (0 to 255)", kind, scaling(key, images.dtype, whole, low, high, all_images))
+
+
+def finite_only(key: str) -> str:
+    """What to type to leave out images that hold no numbers."""
+    left = f"keep = numpy.isfinite({key}.reshape(len({key}), -1)).all(1); "
+    labels = key.replace("images", "labels") if "images" in key else key.replace("x_", "y_")
+    return f"{left}{key}, {labels} = {key}[keep], {labels}[keep]"
+
+
+def scaling(
+    key: str, dtype: np.dtype, whole: bool, low: float, high: float, all_images: Mapping[str, np.ndarray]
+) -> str:
+    """What to type to bring pixels to 0 to 255: the scale that they were meant in, by the values that there are."""
+    if low >= -0.25 and high <= 1.25:  # what interpolation adds is cut off
+        return f"{key} = ({key} * 255){CONVERTED}"
+    if low >= -1.25 and high <= 1.25:
+        return f"{key} = (({key} + 1) * 127.5){CONVERTED}"
+    if dtype == np.int8:
+        other = f"({key}.astype(int) + 128).astype('uint8')"
+        return f"{key} = {key}.view('uint8')  # if they were 0 to 255 before they were cast; or {other}"
+    if not whole and low >= -16 and DARK <= high <= 271:
+        return f"{key} = {key}{CONVERTED}"
+    # where a scale has to be guessed from the values, it is one for all images
+    alike = {name: array for name, array in all_images.items() if array.dtype == dtype and array.size}
+    least, most = (min(float(x.min()) for x in alike.values()), max(float(x.max()) for x in alike.values()))
+    if whole and least >= 0 and most <= WHITES[-1]:
+        white = next(white for white in WHITES if most <= white)
+        values, why = (
+            [f"({name} // {(white + 1) // 256}).astype('uint8')" for name in alike],
+            f"0 to {white} before",
+        )
+    else:
+        shift = f"- {least:.6g}" if least >= 0 else f"+ {-least:.6g}"
+        values = [f"(({name} {shift}) * {255 / ((most - least) or 1):.6g}){CONVERTED}" for name in alike]
+        why = f"if {least:.6g} is black and {most:.6g} white"
+    return f"{', '.join(alike)} = {', '.join(values)}  # {why}"
+
+
+# --- labels
+
+
+def as_labels(path: Path, key: str, labels: np.ndarray, images: int) -> tuple[np.ndarray, int]:
+    """One label for each image: (N,) int64, or (N,) text.
+
+    Args:
+        path: the file, for messages.
+        key: the array's name in it.
+        labels: the array.
+        images: how many images they belong to.
+
+    Returns:
+        The labels; and the number of classes, where rows with a one have told it, else 0.
+
+    Raises:
+        ValueError: they can mean several things, or nothing; the message ends with what to type.
+    """
+    classes = 0
+    if labels.shape != (images,):
+        labels, classes = flat(path, key, labels, images)
+    kind = labels.dtype.kind
+    if kind in "US":
+        return as_text(path, key, labels), 0
+    if kind == "f" and bool((np.isfinite(labels) & (labels == np.rint(labels))).all()):
+        return labels.astype(np.int64), classes
+    if kind == "f":
+        odd = labels[~(np.isfinite(labels) & (labels == np.rint(labels)))][0]
+        numbers = np.isfinite(labels).all()
+        advice = f"{key} = {key}.astype(str)  # if each number is a class; quantities to be predicted are none"
+        keep = f"keep = numpy.isfinite({key}); {images_of(key)}, {key} = {images_of(key)}[keep], {key}[keep]"
+        refuse(
+            "type", key, path, "whole numbers or text", f"{short(labels.dtype)} such as {odd}",
+            advice if numbers else keep,
+        )  # fmt: skip
+    if kind not in "biu":
+        advice = f"{key} = {key}.astype(str)  # if each value is a class"
+        refuse("type", key, path, "whole numbers or text", short(labels.dtype), advice)
+    if kind == "u" and labels.max(initial=0) > np.iinfo(np.int64).max:
+        found = str(labels.max())
+        refuse("labels", key, path, "0 to K - 1", found, f"{key} = {key}.astype(str)  # if it is a class")
+    return labels.astype(np.int64), classes
+
+
+def images_of(key: str) -> str:
+    """Name of the images that labels belong to."""
+    return key.replace("labels", "images") if "labels" in key else key.replace("y_", "x_")
+
+
+def flat(path: Path, key: str, labels: np.ndarray, images: int) -> tuple[np.ndarray, int]:
+    """Labels (N, 1), (1, N) or rows with a one as (N,), and the length of the rows."""
+    shape = labels.shape
+    if labels.size == images and sum(side != 1 for side in shape) <= 1:
+        return labels.reshape(-1), 0
+    expected, found = f"{(images,)}, one per image", str(shape)
+    if labels.ndim == 2 and shape[0] != images and shape[1] == images and labels.dtype.kind in "biuf":
+        refuse("shape", key, path, expected, found, f"{key} = {key}.T  # one row per image")
+    if labels.ndim != 2 or shape[0] != images:
+        refuse("shape", key, path, expected, found, f"one label for each of the {images} images, in their order")
+    if labels.dtype.kind in "biuf" and bool(((labels == 0) | (labels == 1)).all()):
+        ones = (labels == 1).sum(axis=1)
+        if (ones == 1).all():
+            return labels.argmax(axis=1), shape[1]
+        row = int((ones != 1).argmax())
+        found = f"{shape}, rows of which some, such as row {row}, have {ones[row]} ones"
+        keep = f"keep = {key}.sum(1) == 1; {images_of(key)}, {key} = {images_of(key)}[keep], {key}[keep]"
+        advice = f"{keep}  # the images with one label; more than one label per image: not supported"
+        refuse("shape", key, path, expected, found, advice)
+    if labels.dtype.kind == "f" and np.isfinite(labels).all() and labels.min() >= 0 and np.allclose(labels.sum(1), 1):
+        refuse("shape", key, path, expected, f"{shape}, shares of classes", f"{key} = {key}.argmax(1)")
+    refuse("shape", key, path, expected, found, f"{key} = {key}[:, 0]  # with the column that holds the classes")
+
+
+def as_text(path: Path, key: str, labels: np.ndarray) -> np.ndarray:
+    """Text or bytes as text, without blanks around it."""
+    if labels.dtype.kind == "S":
+        try:
+            labels = np.char.decode(labels, "utf-8")
+        except UnicodeError:
+            refuse("text", key, path, "UTF-8", "other bytes", f"{key} = numpy.char.decode({key}, 'latin-1')")
+    with readable(path):
+        "".join(labels.tolist()).encode()  # not every number of 32 bits is a character
+        return np.char.strip(labels)
+
+
+def natural(name: str) -> tuple[list[tuple[bool, int, str]], str]:
+    """Sorts as people do: 2 before 10, and numbers before letters."""
+    return list(pieces(name)), name
+
+
+def pieces(name: str) -> Iterator[tuple[bool, int, str]]:
+    """Numbers and what is between them, as what can be compared."""
+    for piece in re.findall(r"^-?[0-9]+|[0-9]+|[^0-9]+", name):
+        number = piece.lstrip("-").isdigit()
+        yield not number, int(piece[:4000]) if number else 0, piece.casefold()
