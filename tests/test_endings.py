@@ -2,10 +2,12 @@
 nothing more."""
 
 import json
+import math
 import signal
 import sys
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
@@ -13,6 +15,7 @@ from cli import main
 from test_ddp import start
 from test_resume import equal, signal_at, state
 from zoo import Classifier
+from zoo.callbacks.keep_best import KeepBest, is_better
 from zoo.runs.checkpoints import read_checkpoint
 from zoo.runs.folder import RunFolder
 from zoo.runs.metrics import read_metrics
@@ -188,6 +191,61 @@ def test_an_extended_run_is_the_longer_one(limits, tmp_path, capsys):
     straight = fit(tmp_path / "b", long)
     fit(part.path, long, "--resume must")
     assert not differences(part, straight)
+
+
+STOPS = """
+from lightning import Callback
+class Stops(Callback):
+    def __init__(self, after: int):
+        self.after = after
+    def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
+        trainer.should_stop |= trainer.fit_loop.total_batch_idx + 1 == self.after
+"""
+
+
+def test_a_stop_in_the_middle_of_a_step_waits_for_it(tmp_path, monkeypatch, capsys):
+    """After 14 batches, of which two wait for a third; other settings of the callback let the run go on."""
+    (tmp_path / "stops.py").write_text(STOPS)
+    monkeypatch.syspath_prepend(tmp_path)
+    flags = "--allow_import stops --trainer.accumulate_grad_batches 3 --trainer.callbacks stops.Stops"
+    run = fit(tmp_path / "a", flags, "--trainer.callbacks.after 14")
+    assert record(run)["ended"] == {"reason": "should_stop", "message": "", "steps": 6}
+    shown = table(capsys)
+    fit(run.path, flags, "--trainer.callbacks.after 14 --trainer.max_epochs 5 --resume must")
+    assert table(capsys) == shown
+    straight = fit(tmp_path / "b", flags, "--trainer.callbacks.after 24")
+    assert record(straight)["ended"]["steps"] == 10  # 4 an epoch
+    fit(run.path, flags, "--trainer.callbacks.after 24 --trainer.max_epochs 3 --resume must")
+    assert not differences(run, straight)
+
+
+@pytest.mark.parametrize(
+    ("later", "best", "takes_its_place"),
+    [
+        ((0.9, 0.5), (0.8, 0.1), True),
+        ((0.8, 0.1), (0.9, 0.5), False),
+        ((0.9, 0.1), (0.9, 0.5), True),
+        ((0.9, 0.5), (0.9, 0.1), False),
+        ((0.9, 0.5), (0.9, 0.5), True),
+        ((0.9, math.nan), (0.9, 0.5), False),
+        ((math.nan, 0.1), (0.9, 0.5), False),
+    ],
+)
+def test_equal_accuracies_are_told_apart_by_loss_and_then_by_time(later, best, takes_its_place):
+    results = [dict(zip(("accuracy", "loss"), result, strict=True)) for result in (later, best)]
+    assert is_better(*results) == takes_its_place
+
+
+def test_a_model_that_counts_in_its_own_way_and_a_state_of_old_are_taken(tmp_path):
+    best = KeepBest(tmp_path / "best.ckpt")
+    best.load_state_dict({"accuracy": 0.5})
+    assert is_better({"accuracy": 0.5, "loss": 9.0}, best.state_dict())
+    trainer = SimpleNamespace(
+        state=SimpleNamespace(fn="fit"), sanity_checking=False, callback_metrics={}, global_step=7
+    )
+    model: Any = None
+    best.on_validation_end(trainer, model)
+    assert best.validated == 7
 
 
 class Killed(BaseException):

@@ -42,9 +42,11 @@ class KeepLast(Checkpoint):
         path: the file.
         every: seconds after which a save is due; epochs' ends are saved in any case.
         signals: those of the command.
+        configured: the callbacks of the run, in words: with others a stop that one of them asked for need not hold.
     """
 
-    def __init__(self, path: Path, every: float, signals: StopSignals) -> None:
+    def __init__(self, path: Path, every: float, signals: StopSignals, configured: str = "") -> None:
+        self.configured = configured
         self.path, self.every, self.signals = path, every, signals
         self._saved = 0.0  # when, by the monotonic clock
         self._batches = 0

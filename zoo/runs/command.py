@@ -333,7 +333,8 @@ class ZooCLI(LightningCLI):
             averages = [FirstAverage()] * any(isinstance(callback, WeightAveraging) for callback in callbacks)
             callbacks = [StepRandomness(self.names["seed"]), StopAtNonFinite(), self.lines, *averages, *callbacks]
             if not self.dry:
-                callbacks.insert(0, OpenRun(self.folder, self._recorded(), self.checkpoint))
+                recorded = self._recorded()
+                callbacks.insert(0, OpenRun(self.folder, recorded, self.checkpoint))
                 self.metrics = MetricsFile(self.folder.metrics)
                 self.diagnostics = DiagnosticsFile(self.folder.diagnostics)
                 for callback in callbacks:
@@ -347,7 +348,8 @@ class ZooCLI(LightningCLI):
                     if self._validates(config):
                         callbacks.append(KeepBest(self.folder.best))
                     every = self._get(self.config, "checkpoint_every")
-                    callbacks.append(KeepLast(self.folder.last, every, self.signals))
+                    named = str(recorded["trainer"]["callbacks"])
+                    callbacks.append(KeepLast(self.folder.last, every, self.signals, named))
         else:
             config["logger"] = config["enable_checkpointing"] = False
             callbacks = [*scoring(callbacks), self.mistakes, self.predictions]
