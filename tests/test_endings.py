@@ -240,11 +240,9 @@ def test_a_model_that_counts_in_its_own_way_and_a_state_of_old_are_taken(tmp_pat
     best = KeepBest(tmp_path / "best.ckpt")
     best.load_state_dict({"accuracy": 0.5})
     assert is_better({"accuracy": 0.5, "loss": 9.0}, best.state_dict())
-    trainer = SimpleNamespace(
-        state=SimpleNamespace(fn="fit"), sanity_checking=False, callback_metrics={}, global_step=7
-    )
-    model: Any = None
-    best.on_validation_end(trainer, model)
+    facts = {"sanity_checking": False, "callback_metrics": {}, "global_step": 7}
+    trainer = cast(Any, SimpleNamespace(state=SimpleNamespace(fn="fit"), **facts))
+    best.on_validation_end(trainer, trainer)
     assert best.validated == 7
 
 
