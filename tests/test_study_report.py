@@ -2,6 +2,7 @@
 
 import html
 import json
+import random
 import re
 import runpy
 import shutil
@@ -224,6 +225,53 @@ def test_links_of_a_study_lead_to_http_or_beside_the_report(text, shown):
         assert made == shown
     else:
         assert not re.search(r"(?<!\\)(?:\\\\)*[\[\]<@]", made), made
+
+
+def test_no_text_makes_another_link():
+    """As a reader of Markdown sees it, over texts put together from all that could be part of a link."""
+    reader = pytest.importorskip("markdown_it").MarkdownIt("commonmark", {"html": True}).enable("table")
+    reader.validateLink = lambda url: True  # its own list of bad ones is not what is tested
+    parts = [
+        "[",
+        "]",
+        "(",
+        ")",
+        "!",
+        "\\",
+        "<",
+        ">",
+        "`",
+        "\n",
+        "\n\n",
+        " ",
+        "a",
+        "https://x.org",
+        "javascript:x",
+        "data:x",
+    ]
+    parts += [
+        "//evil",
+        "/abs",
+        "rel/x.md",
+        "[a]",
+        "(javascript:x)",
+        ": ",
+        "&#106;",
+        "'",
+        "|",
+        "\t",
+        "<a href=javascript:x>",
+    ]
+    chance = random.Random(0)
+    links = 0
+    for _ in range(2000):
+        text = markdown("".join(chance.choice(parts) for _ in range(chance.randint(1, 10))))
+        for address in re.findall(
+            r'(?:href|src)="([^"]*)"', reader.render(f"{text}\n\n| {text} |\n|---|\n\n![{text}](x.svg)")
+        ):
+            links += 1
+            assert re.match(r"https?://x\.org|[\w.][^:]*$", address), text
+    assert links > 1000
 
 
 def test_the_page_makes_no_links_of_text(folder):
