@@ -122,6 +122,13 @@ PAIR = {"compare": {"arm": ["tanh", "relu"]}, "more": 1}
             r"seeds in tune\.seeds of .+, found 1 in both\. Try:",
         ),
         ({"report": {"../x": "test.accuracy"}}, r"name in report of .+: expected letters"),
+        *[
+            ({"report": {"a": {"value": "test.accuracy", "digits": n}}}, r"value in report\.a\.digits of .+")
+            for n in (-1, 10**9, 1.5, "two", True)
+        ],
+        ({"factors": {"arm": {"a": {}}}}, r"name in factors of .+: expected others than arm"),
+        ({"expect": [{**PAIR, "more": float("nan")}]}, r"margin in expect\[0\] of .+"),
+        ({"expect": [{**PAIR, "more": float("inf")}]}, r"margin in expect\[0\] of .+"),
         ({"maps": ["a/b"]}, r"name in maps of .+: expected letters"),
         ({"seeds": [1, 1]}, r"seeds in seeds of .+: expected each once"),
         ({"baseline": "rellu"}, r"arm in baseline of .+: expected one of relu, tanh, found 'rellu'\. Try: relu"),

@@ -6,6 +6,7 @@ compare: {pixels: [plain, shuffled]}, where: {arm: mlp}, same: 0.3   along anoth
 compare: {arm: [cnn, mlp]}, between: {pixels: [plain, shuffled]}     a difference of differences
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -59,7 +60,7 @@ def expectation(given: Any, factors: Mapping[str, Any], outcomes: list[str], whe
         name, one, others = pair(given["between"], factors, f"{where}.between")
         between = (name, one, others[0])
     kinds = [kind for kind in ("more", "less", "same") if kind in given]
-    if len(kinds) != 1 or not isinstance(given[kinds[0]], int | float):
+    if len(kinds) != 1 or type(given[kinds[0]]) not in (int, float) or not math.isfinite(given[kinds[0]]):
         raise UsageError(f"margin in {where}: expected a number as one of more, less, same, found {len(kinds)} of them")
     if "of" in given:
         one_of(str(given["of"]), outcomes, f"outcome in {where}.of")

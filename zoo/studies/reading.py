@@ -23,7 +23,7 @@ KEYS = (
     *("comment", "checks", "threats"),
 )
 TUNING_SEED = 100  # where tune names none: none of the seeds 0, 1, … that a study usually has
-MOST_SEEDS, LAST_SEED = 10_000, 2**32 - 1
+MOST_SEEDS, LAST_SEED, MOST_DIGITS = 10_000, 2**32 - 1, 9
 FLAG = re.compile(r"[A-Za-z_]\w*(\.\w+)*\+?")  # nothing that the command would read as more than one word
 NUMBER = re.compile(r"-[\d.]+(e[+-]?\d+)?")
 ACCURACY = {"accuracy": {"value": "test.accuracy", "label": "test accuracy"}}
@@ -60,6 +60,8 @@ def made(folder: Path, content: Any) -> Study:
             raise UsageError(f"key in study: expected {key}, found none. Try: {key}: …")
     factors = {ARM: levels(content["arms"], "arms")}
     for name, given in mapping(content.get("factors", {}), "factors").items():
+        if str(name) == ARM:
+            raise UsageError(f"name in factors: expected others than {ARM}, found it. Try: arms")
         factors[str(name)] = levels(given, f"factors.{name}")
     baseline = one_of(str(content["baseline"]), factors[ARM], "arm in baseline")
     report = [outcome(str(n), g) for n, g in mapping(content.get("report") or ACCURACY, "report").items()]
@@ -196,8 +198,12 @@ def outcome(name: str, given: Any) -> Outcome:
     check_words(value)
     check_name(name, "report")
     unit = str(given.get("unit", "points" if "accuracy" in value else ""))
-    log = bool(given.get("log", False))
-    return Outcome(name, value, str(given.get("label", value)), unit, log, int(given.get("digits", 2)))
+    log, digits = bool(given.get("log", False)), given.get("digits", 2)
+    if type(digits) is not int or not 0 <= digits <= MOST_DIGITS:
+        raise UsageError(
+            f"value in report.{name}.digits: expected a number from 0 to {MOST_DIGITS}, found {str(digits)[:40]!r}"
+        )
+    return Outcome(name, value, str(given.get("label", value)), unit, log, digits)
 
 
 def check_name(name: str, where: str) -> str:
