@@ -159,17 +159,19 @@ def main(args: Sequence[str] | None = None) -> None:
         import zoo
         from zoo.runs.command import ZooCLI, download
         from zoo.runs.describe import describe
+        from zoo.runs.process import left_as_found
         from zoo.runs.signals import StopSignals
 
         assert zoo  # importing the packages makes their classes known by their short names
         words = [word for word in words if word != "--debug"]
-        if words[:1] == ["download"]:
-            with StopSignals().handled():
-                download(datamodules.ImageDataModule, words[1:])
-        elif words[:1] == ["describe"]:
-            describe(datamodules.ImageDataModule, words[1:])
-        else:
-            ZooCLI(datamodules.ImageDataModule, words)
+        with left_as_found():
+            if words[:1] == ["download"]:
+                with StopSignals().handled():
+                    download(datamodules.ImageDataModule, words[1:])
+            elif words[:1] == ["describe"]:
+                describe(datamodules.ImageDataModule, words[1:])
+            else:
+                ZooCLI(datamodules.ImageDataModule, words)
         sys.stdout.flush()
 
 

@@ -19,7 +19,7 @@ from torch.utils.flop_counter import FlopCounterMode
 import datamodules
 import zoo.classifier
 from zoo import MLP, Classifier, ConvNet, LeNet, ResNet
-from zoo.geometry import Layer, check_geometry, sums, walk
+from zoo.geometry import Layer, check_geometry, oversized, sums, walk
 from zoo.geometry.seen import pixels
 from zoo.geometry.walk import Follower
 
@@ -447,8 +447,10 @@ def test_images_of_another_shape_are_refused_by_layer(model: Classifier, shape: 
 
 
 def test_other_errors_stay_as_they_are() -> None:
-    with pytest.raises(RuntimeError, match="Input type"):
-        LeNet((1, 28, 28), 10)(torch.zeros(2, 1, 28, 28, dtype=torch.uint8))
+    model = LeNet((1, 28, 28), 10)
+    model.net.register_forward_hook(lambda *args: torch.zeros(2) @ torch.zeros(3))
+    with pytest.raises(RuntimeError, match="inconsistent tensor size"):
+        model(torch.zeros(2, 1, 28, 28))
 
 
 def test_images_that_fit_cost_nothing_more(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -476,3 +478,20 @@ def test_images_that_fit_cost_nothing_more(monkeypatch: pytest.MonkeyPatch) -> N
 def test_a_network_is_checked_before_it_is_used(net: nn.Sequential, line: str) -> None:
     with pytest.raises(ValueError, match=f"^geometry in {line}"):
         check_geometry(net, (3, 9, 9))
+
+
+@pytest.mark.parametrize(
+    ("kernel", "refused", "pointed_out"),
+    [(3, False, False), (7, False, False), (9, False, True), (29, False, True), (55, False, True), (57, True, True)],
+)
+def test_a_kernel_beyond_the_image(kernel: int, refused: bool, pointed_out: bool) -> None:
+    """28 × 28 images: from 29 a kernel is larger than the image, from 57 some of it never meets a pixel."""
+    net = nn.Sequential(
+        nn.Conv2d(1, 1, kernel, padding=kernel // 2), nn.AvgPool2d(4), nn.Conv2d(1, 1, kernel, padding=kernel // 2)
+    )
+    if refused:
+        with pytest.raises(ValueError, match=r"net.0 \(Conv2d\): .* 55 × 55 .*, found 57 × 57. Try: .*kernel_size 27$"):
+            check_geometry(net, (1, 28, 28))
+    else:
+        check_geometry(net, (1, 28, 28))
+        assert bool(oversized(net, (1, 28, 28))) == pointed_out

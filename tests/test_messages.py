@@ -22,6 +22,7 @@ from torch import nn
 import datamodules
 import zoo
 from zoo.runs.class_help import show_class_help
+from zoo.runs.command import prepared, with_nulls
 from zoo.runs.imports import IN_WORDS, restrict
 from zoo.runs.messages import Parser, UsageError, explain, innermost
 from zoo.runs.names import choices, nearest, words
@@ -437,3 +438,32 @@ def test_nearest_takes_the_first_of_equals_and_knows_beginnings() -> None:
     assert nearest("seed", ["root", "seed_everything"]) == "seed_everything"
     assert nearest("mlp", ["MLP", "LeNet"]) == "MLP"
     assert nearest("foo", ["MLP", "LeNet"]) is None
+
+
+@pytest.mark.parametrize(
+    ("word", "becomes"),
+    [
+        ("--model.schedule=None", "--model.schedule=null"),
+        ("--data.train_size=None", "--data.train_size=null"),
+        ("--trainer.max_epochs=None", "--trainer.max_epochs=null"),
+        ("--data.normalize=None", "--data.normalize=None"),  # which has a name `none`, and takes no null
+        ("--model.norm=None", "--model.norm=None"),
+        ("--foo=None", "--foo=None"),
+    ],
+)
+def test_a_sweep_s_none_is_null_where_an_option_takes_it(parser: Any, word: str, becomes: str) -> None:
+    """W&B writes `null` of a sweep's yaml as Python would."""
+    assert with_nulls([*CHOSEN, word], parser) == [*CHOSEN, becomes]
+
+
+def test_a_module_that_cannot_be_imported_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    contents = {"typo_1": "import torch\nx = undefined\n", "typo_2": "def f(:\n", "typo_3": "import not_there_xyz\n"}
+    for name, content in contents.items():
+        (tmp_path / f"{name}.py").write_text(content)
+        line = rf"^module in --allow_import: .*{name}.* line \d of .*{name}.py\)"
+        with pytest.raises(UsageError, match=line) as caught:
+            prepared(["fit", "--allow_import", name])
+        assert "\n" not in str(caught.value)
+    prepared(["fit", "--allow_import", "not_there_at_all"])  # told where a class of it is named
+    restrict()

@@ -1,9 +1,11 @@
 """Protects the start of the command: what needs no torch does not import it, and tells the truth about what does."""
 
+import logging
 import os
 import re
 import subprocess
 import sys
+import warnings
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -92,6 +94,23 @@ def test_all_flags_are_shown_on_request(capsys: pytest.CaptureFixture[str]):
         main(["fit", "--help_all"])
     assert not stop.value.code
     assert "--trainer.reload_dataloaders_every_n_epochs" in capsys.readouterr().out
+
+
+def test_a_command_leaves_its_process_as_it_found_it(monkeypatch: pytest.MonkeyPatch):
+    """A notebook, say, that goes on after `main`."""
+    logger = logging.getLogger("lightning.pytorch")
+    for devices, level in ((None, logging.INFO), ("0", logging.DEBUG)):
+        if devices is None:
+            monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+        else:
+            monkeypatch.setenv("CUDA_VISIBLE_DEVICES", devices)
+        monkeypatch.setattr(logger, "level", level)
+        filters = list(warnings.filters)
+        main(["describe", "--data", "Digits", "--model", "SoftmaxRegression", "--json"])
+        with pytest.raises(SystemExit):
+            main(["fit", "--data", "Digits", "--model", "MLPP"])
+        assert os.environ.get("CUDA_VISIBLE_DEVICES") == devices
+        assert (logger.level, warnings.filters) == (level, filters)
 
 
 def test_freed_memory_is_kept_for_the_next_step():

@@ -1,7 +1,11 @@
 """Protects the contract of the shelf: what every model with a file in configs/model must do on every data set."""
 
+import json
 import math
 import pickle
+import shutil
+import subprocess
+import sys
 from copy import deepcopy
 from functools import partial
 from pathlib import Path
@@ -327,3 +331,49 @@ def test_what_the_compiler_cannot_do_is_told_in_one_line():
     assert "\n" not in str(error.value)
     with pytest.raises(ValueError, match=r"expected 1 × 8 × 8 \(C × H × W\), found 1 × 9 × 9"):
         model(torch.zeros(2, 1, 9, 9))
+
+
+# a model of the user's own
+
+
+MAXOUT = '''"""Maxout: x (B, C, H, W) -> the larger of two linear maps (B, K)."""
+
+import math
+from typing import Any
+
+from torch import Tensor, nn
+
+from zoo.classifier import Classifier
+
+
+class Larger(nn.Module):
+    """(B, 2 K) -> (B, K)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.unflatten(1, (2, -1)).amax(1)
+
+
+class Maxout(Classifier):
+    """The larger of two linear maps.
+
+    Args:
+        in_shape: channels, height and width of an image.
+        num_classes: K.
+        training: how it is trained, see `Classifier`.
+    """
+
+    def __init__(self, in_shape: tuple[int, int, int], num_classes: int, **training: Any) -> None:
+        linear = nn.Linear(math.prod(in_shape), 2 * num_classes)
+        super().__init__(nn.Sequential(nn.Flatten(), linear, Larger()), **training)
+'''
+
+
+def test_a_file_of_one_s_own_is_a_model_of_the_shelf(tmp_path):
+    """As the README's recipe says, in a copy of the repository."""
+    for name in ("zoo", "datamodules"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "cli.py", tmp_path)
+    (tmp_path / "zoo/maxout.py").write_text(MAXOUT)
+    words = ["describe", "--data", "Digits", "--model", "Maxout", "--json"]
+    done = subprocess.run([sys.executable, "cli.py", *words], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout)["parameters"] == 20 * 784 + 20

@@ -13,10 +13,14 @@ class EpochLines(Callback):
         self.seconds = 0.0  # of training, over all starts of the run
         self._mark = 0.0
         self._printed = 0  # epochs whose line is out
+        self._shown = 0.0  # seconds that are in lines
         self._old: dict[str, Any] = {}  # what was logged when the epoch began; Lightning keeps it
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._mark = time.perf_counter()
+        self._shown = self.seconds
+        if trainer.is_global_zero and (text := left_over(trainer)):
+            print(text, flush=True)
 
     def _tick(self) -> None:
         now = time.perf_counter()
@@ -51,10 +55,22 @@ class EpochLines(Callback):
             if f"{split}/loss" in metrics:
                 loss, accuracy = metrics[f"{split}/loss"], metrics[f"{split}/accuracy"]
                 cells.append(f"{split} loss {loss:.4f}, {100 * accuracy:.2f} %")
-        return "  ".join([*cells, f"{self.seconds:.1f} s"])
+        since, self._shown = self.seconds - self._shown, self.seconds
+        return "  ".join([*cells, f"{since:.1f} s (total {self.seconds:.1f} s)"])
 
     def state_dict(self) -> dict[str, Any]:
         return {"seconds": self.seconds}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.seconds = state_dict["seconds"]
+
+
+def left_over(trainer: Trainer) -> str | None:
+    """What to say where the last images of a pass make no whole batch; None where they do, or less was asked for."""
+    data: Any = trainer.datamodule  # type: ignore[attr-defined]
+    images, batch = len(data.splits["train"]) if data else 0, data.batch_size if data else 0
+    if not batch or not images % batch or trainer.limit_train_batches != 1.0 or trainer.overfit_batches:  # type: ignore[attr-defined]
+        return None
+    left = images % batch
+    kept = f"{images - left:,} of {images:,} images train in an epoch"
+    return f"{kept} (in batches of {batch:,}; {left:,} are left out, others each time)"

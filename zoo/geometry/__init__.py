@@ -5,7 +5,7 @@ Pure torch: the network is run once on one image and followed operation by opera
 
 from zoo.geometry.arithmetic import sums
 from zoo.geometry.layer import Field, Layer
-from zoo.geometry.misfit import check_geometry, misfit
+from zoo.geometry.misfit import check_geometry, misfit, oversized
 from zoo.geometry.walk import walk
 
-__all__ = ["Field", "Layer", "check_geometry", "misfit", "sums", "walk"]
+__all__ = ["Field", "Layer", "check_geometry", "misfit", "oversized", "sums", "walk"]

@@ -34,6 +34,40 @@ def check_geometry(net: nn.Module, in_shape: Shape) -> None:
         raise ValueError(message(reason, in_shape)) from reason.error
 
 
+def too_large(name: str, module: nn.Module, image: Sequence[int]) -> str | None:
+    """What to say of a kernel of which much lies beyond an image (H, W), wherever it is put; None of others."""
+    most = [2 * side - 1 for side in image]
+    if not isinstance(module, nn.Conv2d) or all(a <= b for a, b in zip(extents(module), most, strict=True)):
+        return None
+    return (
+        f"geometry in {name} (Conv2d): expected a kernel of at most {by(most)} for images of {by(image)}, beyond which"
+        f" no weight ever meets a pixel, found {by(extents(module))}."
+        f" Try: --model.kernel_size {(min(image) - 1) // 2 * 2 + 1}"
+    )
+
+
+def extents(module: nn.Conv2d) -> list[int]:
+    """Rows and columns of a map that a kernel reaches over."""
+    return [d * (k - 1) + 1 for k, d in zip(module.kernel_size, as_pair(module.dilation), strict=True)]
+
+
+def oversized(net: nn.Module, in_shape: Shape) -> list[str]:
+    """In words, each convolution whose kernel is larger than its map and than the usual 3 × 3."""
+    lines = []
+
+    def enter(name: str, module: nn.Module, args: Any) -> None:
+        if not isinstance(module, nn.Conv2d):
+            return
+        extent, sides = extents(module), args[0].shape[2:]
+        if any(a > max(b, 3) for a, b in zip(extent, sides, strict=True)):
+            lines.append(f"{name}, {by(extent)} on a map of {by(sides)}")
+
+    if any(isinstance(module, nn.Conv2d) and max(extents(module)) > 3 for module in net.modules()):
+        with watched(net, "net", enter, lambda name, module, output: None), torch.no_grad():
+            net(blank(net, in_shape))
+    return lines
+
+
 def misfit(net: nn.Module, model: str, x: Tensor, in_shape: Sequence[int] | None) -> str | None:
     """What is wrong with the shape of images that a network has failed on; None if it was something else.
 
@@ -74,6 +108,8 @@ def failure(net: nn.Module, x: Tensor) -> Failure | None:
 
     def enter(name: str, module: nn.Module, args: Any) -> None:
         running.append((name, module, args))
+        if x.ndim == 4 and (text := too_large(name, module, x.shape[2:])):
+            raise ValueError(text)
 
     def leave(name: str, module: nn.Module, output: Any) -> None:
         running.pop()

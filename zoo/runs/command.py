@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from types import NoneType
 from typing import Any, Literal
 
 import yaml
@@ -31,22 +32,23 @@ from zoo.callbacks.mistakes import CollectMistakes
 from zoo.callbacks.progress import EpochLines
 from zoo.callbacks.step_randomness import StepRandomness
 from zoo.classifier import Classifier
-from zoo.geometry import check_geometry
+from zoo.geometry import check_geometry, oversized
 from zoo.loggers import Wandb
 from zoo.loggers.run_logger import BeginLoggers, RunFacts, ending, log_result, run_loggers
 from zoo.runs.checkpoints import SafeCheckpointIO, read_checkpoint, resumable
-from zoo.runs.class_help import show_class_help
+from zoo.runs.class_help import chosen, hint_of, show_class_help
 from zoo.runs.devices import FORKING, check_devices, check_strategy
 from zoo.runs.diagnostics import DiagnosticsFile
 from zoo.runs.empty_hooks import Unprofiled, pass_over_empty
 from zoo.runs.endings import check_limits, has_ended, in_words
 from zoo.runs.figures import draw_run
 from zoo.runs.folder import RECORDED, OpenRun, RunFolder, names_in
-from zoo.runs.imports import restrict, smuggled
+from zoo.runs.imports import import_trusted, restrict, smuggled
 from zoo.runs.lock import FolderInUse, FolderLock
 from zoo.runs.matching import check_continues, check_fits
 from zoo.runs.messages import Parser, UsageError, innermost, line_within
 from zoo.runs.metrics import MetricsFile
+from zoo.runs.names import parts
 from zoo.runs.phrases import shown
 from zoo.runs.plain_yaml import limit_yaml, load
 from zoo.runs.predictions import (
@@ -174,7 +176,8 @@ class ZooCLI(LightningCLI):
         # the words are always given as `args`, and there is nothing to warn of when sys.argv has some too
         self.seen = seen(args)
         show_class_help(args, parser)
-        self.config = parser.parse_args(complete(args))
+        self.config = parser.parse_args(complete(with_nulls(args, parser)))
+        self.note = rate_note(args)
 
     def _parse_ckpt_path(self) -> None:
         pass  # flags beat what a checkpoint remembers; Lightning would have it the other way round, and run its classes
@@ -411,6 +414,11 @@ class ZooCLI(LightningCLI):
     def _fit(self, content: dict[str, Any], *, ended: bool) -> None:
         if self.checkpoint:
             say(f"continues from {self.checkpoint}")
+        elif self.note:
+            say(self.note)
+        if large := oversized(self.model.net, self.datamodule.in_shape):
+            more = f" and {len(large) - 1} more" if len(large) > 1 else ""
+            say(f"kernel larger than its map: {large[0]}{more}; a part of it sees the frame of zeros only")
         if not self.dry:
             self._begin(content, ended=ended)
         if ended:
@@ -567,7 +575,11 @@ class ZooCLI(LightningCLI):
         write_record(self.folder.result, record)
         if figures:
             best, mistakes = record["best_epoch"], self.mistakes.mistakes
-            draw_run(self.folder, self._title(), best, self.model.results, mistakes, self.datamodule)
+            try:
+                draw_run(self.folder, self._title(), best, self.model.results, mistakes, self.datamodule)
+            except Exception as error:  # the result stands without its pictures
+                reason = " ".join(str(error).split())[:160] or type(error).__name__
+                warn(f"figures in {self.folder.figures}: expected all that there are, found an error ({reason})")
         log_result(self.trainer, record, self.folder.figures)
         self._show(record)
 
@@ -592,8 +604,33 @@ def prepared(args: Sequence[str]) -> list[str]:
     """The words to parse, once it is settled what they and the files they name may say."""
     words, trusted = without_imports(args)
     restrict(trusted)
+    for module in trusted:
+        try:
+            import_trusted(module)
+        except ValueError as error:
+            raise UsageError(str(error)) from error
     limit_yaml()
     return words
+
+
+def with_nulls(args: Sequence[str], parser: LightningArgumentParser) -> list[str]:
+    """The words with `null` for the `None` that a W&B sweep makes of it, where an option takes null."""
+    words = list(args)
+    for i, word in enumerate(words):
+        flag, _, value = word.partition("=")
+        if value == "None" and flag.startswith("--") and NoneType in parts(hint_of(flag[2:], parser, words)):
+            words[i] = f"{flag}=null"
+    return words
+
+
+def rate_note(args: Sequence[str]) -> str | None:
+    """What to say where an optimiser is named and its rate is not: it is that of the default, Adam."""
+    if any(word.startswith(("--model.optimizer.lr", "-c", "--config", "--model.optimizer=")) for word in args):
+        return None
+    named = chosen("model.optimizer", args)
+    if not named or named.rpartition(".")[2] in ("Adam", "AdamW") or "/" in named or named.startswith("{"):
+        return None
+    return f"{named} gets Adam's learning rate, 0.001; --model.optimizer.lr sets another"
 
 
 def link_data(parser: LightningArgumentParser) -> None:

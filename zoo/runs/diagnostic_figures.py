@@ -48,6 +48,7 @@ HEAT_MAPS = {
 GAPS = {"gap/loss": ("loss", 1.0), "gap/accuracy": ("accuracy, points", 100.0)}
 
 
+@matplotlib.rc_context({"text.parse_math": False, "text.usetex": False})  # names of layers are text
 def draw_heat(grid: Grid, look: HeatMap, run: str) -> Figure:
     """One quantity: a row for each layer, the input on top, and a column for each moment."""
     values = np.log10(np.where(grid.values > 0, grid.values, np.nan)) if look.logarithm else grid.values

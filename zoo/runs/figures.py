@@ -1,12 +1,16 @@
 """Pictures of a run, drawn once at its end into `figures/`: curves, confusion matrix, mistakes, diagnostics."""
 
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib import rc_context
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from torch import Tensor
 
 from zoo.callbacks.mistakes import Mistakes
@@ -17,15 +21,27 @@ from zoo.runs.metrics import Row, read_metrics
 from zoo.tally import Result
 
 SPLITS = {"train": "C0", "val": "C1"}
+# names are text, whatever is in them: `$\\foo$` is no formula
+PLAIN: Any = {"text.parse_math": False, "text.usetex": False}
+LONGEST = 24  # letters of a name in a picture
 
 
 def save(figure: Figure, path: Path) -> None:
     """Writes a figure without a window system and without matplotlib's global state."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.unlink(missing_ok=True)  # a link of this name is not followed
-    FigureCanvasAgg(figure).print_figure(path, dpi=120)
+    with rc_context(PLAIN), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)  # a box stands for it
+        FigureCanvasAgg(figure).print_figure(path, dpi=120)
 
 
+def label_of(name: str) -> str:
+    """A class's name as it can stand in a picture: in one line, printable, and not too long."""
+    line = "".join(letter if letter.isprintable() else "�" for letter in str(name))
+    return line if len(line) <= LONGEST else f"{line[: LONGEST - 1]}…"
+
+
+@rc_context(PLAIN)
 def draw_curves(rows: Sequence[Row], title: str, best_epoch: int) -> Figure:
     """Loss and error of training and validation over the epochs; a line marks the epoch that was chosen."""
     figure = Figure(figsize=(9, 3.6), layout="constrained")
@@ -48,31 +64,38 @@ def draw_curves(rows: Sequence[Row], title: str, best_epoch: int) -> Figure:
     return figure
 
 
+@rc_context(PLAIN)
 def draw_confusion(confusion: Tensor, classes: Sequence[str], title: str) -> Figure:
-    """Counts of label (row) and prediction (column); colour is the share of the row, so rare classes show too."""
+    """Counts of label (row) and prediction (column).
+
+    Colour is the share of the class's images that are wrong: in a cell, those that are taken for that class; on the
+    diagonal all of them. The scale is the same for all networks, and steep at its beginning: one error in a hundred can
+    be seen, and is pale.
+    """
     counts = confusion.numpy()
     k = len(counts)
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    wrong = np.where(np.eye(k), (1 - share) * (counts.sum(axis=1, keepdims=True) > 0), share)
     side = min(14.0, 2.5 + 0.5 * k)
-    figure = Figure(figsize=(side, side), layout="constrained")
+    figure = Figure(figsize=(side + 0.8, side), layout="constrained")
     axes = figure.subplots()
-    wrong = share * (1 - np.eye(k))
-    # the diagonal would drown the errors: it is shown in grey, the errors on a scale of their own
-    axes.imshow(np.where(np.eye(k), np.nan, wrong), cmap="Reds", vmin=0, vmax=max(wrong.max(), 1e-9))
-    axes.imshow(np.where(np.eye(k), share, np.nan), cmap="Greys", vmin=0, vmax=2)
+    image = axes.imshow(100 * wrong, cmap="Reds", norm=PowerNorm(0.5, 0, 100))
+    for i in range(k):  # a frame around what is right
+        axes.add_patch(Rectangle((i - 0.5, i - 0.5), 1, 1, fill=False, edgecolor="0.5", linewidth=0.8))
     if k <= 20:
         for i, j in np.ndindex(k, k):
             if counts[i, j]:
-                dark = i != j and wrong[i, j] > 0.6 * wrong.max()
-                axes.text(
-                    j, i, str(counts[i, j]), ha="center", va="center", fontsize=8, color="white" if dark else "black"
-                )
-        axes.set_xticks(range(k), classes, rotation=45, ha="right")
-        axes.set_yticks(range(k), classes)
+                colour = "white" if wrong[i, j] > 0.45 else "black"
+                axes.text(j, i, str(counts[i, j]), ha="center", va="center", fontsize=8, color=colour)
+        labels = [label_of(name) for name in classes]
+        axes.set_xticks(range(k), labels, rotation=45, ha="right")
+        axes.set_yticks(range(k), labels)
     axes.set(xlabel="prediction", ylabel="label", title=title)
+    figure.colorbar(image, label="wrong, % of the class", shrink=0.6, ticks=[0, 1, 5, 20, 50, 100])
     return figure
 
 
+@rc_context(PLAIN)
 def draw_mistakes(mistakes: Mistakes, images: Tensor, classes: Sequence[str], title: str) -> Figure:
     """A grid of wrongly classified images (M, C, H, W) uint8 with label, prediction and its probability."""
     count = len(mistakes.image)
@@ -91,7 +114,7 @@ def draw_mistakes(mistakes: Mistakes, images: Tensor, classes: Sequence[str], ti
         extent = (middle - side * width / 2, middle + side * width / 2, bottom, bottom - side * height)
         image = images[i].permute(1, 2, 0).squeeze(-1).numpy()
         axes.imshow(image, cmap="gray", vmin=0, vmax=255, extent=extent, aspect="auto", interpolation="nearest")
-        label, predicted = classes[int(mistakes.label[i])], classes[int(mistakes.predicted[i])]
+        label, predicted = (label_of(classes[int(each[i])]) for each in (mistakes.label, mistakes.predicted))
         words = f"{label}\nas {predicted}, {100 * mistakes.confidence[i]:.1f} %"
         axes.text(middle, bottom - side * height - 0.05, words, ha="center", va="bottom", fontsize=7)
     axes.set(xlim=(0, 1.5 * columns), ylim=(1.85 * rows, 0))

@@ -17,8 +17,10 @@ the command line are the user's own: only they can add to the list, `--allow_imp
 
 import sys
 from collections.abc import Iterable
+from importlib import import_module
 from importlib.util import find_spec
 from inspect import isroutine
+from traceback import extract_tb
 from typing import Any
 
 from jsonargparse import set_parsing_settings
@@ -84,6 +86,34 @@ def could_be_trusted(path: str) -> str | None:
     if root in known or root.startswith("_"):
         return None
     return root if root in sys.modules or find_spec(root) else None
+
+
+def import_trusted(module: str) -> None:
+    """Imports a module of the user's, so that its classes are known by their short names.
+
+    Raises:
+        ValueError: it is there and cannot be imported. One that is not there is told where it is named.
+    """
+    try:
+        import_module(module)
+    except ModuleNotFoundError as error:
+        if not f"{module}.".startswith(f"{error.name}."):
+            raise ValueError(broken(module, error)) from error
+    except Exception as error:
+        raise ValueError(broken(module, error)) from error
+
+
+def broken(module: str, error: Exception) -> str:
+    """The line for a module that cannot be imported."""
+    frames = [frame for frame in extract_tb(error.__traceback__) if "importlib" not in frame.filename]
+    place = f", line {frames[-1].lineno} of {frames[-1].filename}" if len(frames) > 1 else ""
+    if isinstance(error, SyntaxError) and error.filename:
+        place = f", line {error.lineno} of {error.filename}"
+    text = " ".join(str(error.msg if isinstance(error, SyntaxError) else error).split())[:160]
+    return (
+        f"module in --allow_import: expected one that can be imported, found {module}, which cannot"
+        f" ({type(error).__name__}: {text}{place}). Try: python -c 'import {module}'"
+    )
 
 
 def trusted_only(function: Any) -> str | None:

@@ -7,6 +7,8 @@ import subprocess
 import sys
 import time
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 import torch.distributed
@@ -17,7 +19,26 @@ from lightning.pytorch.utilities import rank_zero_only
 from zoo.runs.errors import first_of_another_machine
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # from malloc.h
+LIGHTNINGS = ("lightning.pytorch", "lightning.fabric")  # loggers
 LINGER = 5.0  # seconds that other processes of a failed run have to end by themselves
+
+
+@contextmanager
+def left_as_found() -> Iterator[None]:
+    """Puts back, at its end, what a command sets for its process: a notebook goes on after it."""
+    names = ("CUDA_VISIBLE_DEVICES", "PYTORCH_ENABLE_MPS_FALLBACK")
+    environ = {name: os.environ.get(name) for name in names}
+    levels = {name: logging.getLogger(name).level for name in LIGHTNINGS}
+    with warnings.catch_warnings():
+        try:
+            yield
+        finally:
+            for name, level in levels.items():
+                logging.getLogger(name).setLevel(level)
+            for name, value in environ.items():
+                os.environ.pop(name, None)
+                if value is not None:
+                    os.environ[name] = value
 
 
 def skip_driver_search() -> None:
@@ -47,7 +68,7 @@ def keep_memory() -> None:
 def quieten() -> None:
     """Keeps what Lightning says of itself at every start off the terminal."""
     os.environ.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")
-    for name in ("lightning.pytorch", "lightning.fabric"):
+    for name in LIGHTNINGS:
         logging.getLogger(name).setLevel(logging.WARNING)
     for message in (
         ".*LeafSpec.* is deprecated",  # Lightning 2.6 on torch 2.15

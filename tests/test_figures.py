@@ -1,0 +1,75 @@
+"""Protects the pictures of a run: names are text whatever is in them, colours say how much is wrong, and a picture that
+cannot be drawn takes nothing else along.
+"""
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+import pytest
+import torch
+
+from cli import main
+from zoo.callbacks.mistakes import Mistakes
+from zoo.runs.figures import LONGEST, draw_confusion, draw_curves, draw_mistakes, label_of, save
+
+NAMES = ["$\\foo$", "$x$ and $y", "a\nb\x1b[31m", "very " * 20 + "long", "שלום", "🦒", "a_b^c {%}", ""]
+
+
+def reds(confusion: list[list[int]]) -> np.ndarray:
+    """How far from white each cell of a drawn matrix is, from 0 to 1."""
+    figure = draw_confusion(torch.tensor(confusion), [str(i) for i in range(len(confusion))], "t")
+    image: Any = figure.axes[0].images[0]
+    return 1 - image.to_rgba(image.get_array())[..., :3].mean(axis=2)
+
+
+def test_names_are_text(tmp_path: Path) -> None:
+    count = len(NAMES)
+    index = torch.arange(count)
+    mistakes = Mistakes(index, index, index.flip(0), torch.full((count,), 0.5))
+    images = torch.zeros(count, 1, 8, 8, dtype=torch.uint8)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        # as a user may have set it for papers of his own; there need not be a TeX here
+        with matplotlib.rc_context({"text.usetex": True}):
+            save(draw_confusion(torch.eye(count, dtype=torch.int64), NAMES, NAMES[0]), tmp_path / "confusion.png")
+            save(draw_mistakes(mistakes, images, NAMES, NAMES[0]), tmp_path / "mistakes.png")
+            save(draw_curves([], NAMES[1], 1), tmp_path / "curves.png")
+    assert {path.stat().st_size > 1000 for path in tmp_path.iterdir()} == {True}
+    assert all(len(label_of(name)) <= LONGEST and label_of(name).isprintable() for name in NAMES)
+
+
+def test_colours_of_the_confusion_matrix_say_how_much_of_a_class_is_wrong() -> None:
+    one_error = reds([[35, 1], [0, 36]])
+    assert 0.02 < one_error[0, 1] < 0.25  # to be seen, and pale
+    assert one_error[0, 0] == one_error[0, 1]  # the class, of which this is all that is wrong
+    assert one_error[1].tolist() == [0.0, 0.0] or max(one_error[1]) < 0.05
+    lost = reds([[1, 15], [0, 16]])
+    assert min(lost[0]) > 0.5  # 1 of 16 right
+    assert (reds([[0, 0], [0, 3]])[0] < 0.05).all()  # no image of the class: nothing is wrong
+
+
+def test_a_figure_that_fails_takes_nothing_along(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fails(*args: Any) -> None:
+        raise RuntimeError("no font\n  at all")
+
+    monkeypatch.setattr("zoo.runs.command.draw_run", fails)
+    words = ["fit", "--data", "Digits", "--data.train_size", "300", "--model", "MLP", "--model.hidden", "[16]"]
+    main(
+        [*words, "--model.optimizer", "torch.optim.SGD", "--trainer.max_epochs", "2", "--run_dir", str(tmp_path / "r")]
+    )
+    out, err = capsys.readouterr()
+    assert [line for line in err.splitlines() if line.startswith("warning")] == [
+        f"warning: figures in {tmp_path / 'r/figures'}: expected all that there are, found an error (no font at all)"
+    ]
+    assert (tmp_path / "r/result.json").exists()
+    assert "256 of 300 images train in an epoch (in batches of 128; 44 are left out, others each time)" in out
+    assert "torch.optim.SGD gets Adam's learning rate, 0.001; --model.optimizer.lr sets another" in out
+    lines = [line for line in out.splitlines() if line.startswith("epoch ")]
+    assert len(lines) == 2
+    for line in lines:
+        assert line.endswith(" s)") and " s (total " in line
