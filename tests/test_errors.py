@@ -82,8 +82,8 @@ def test_usage(words, hint, capsys):
     ("content", "where"),
     [
         ("run_dir: s3://bucket/run", "--run_dir"),
-        ("trainer: {strategy: nope}", "--trainer"),
-        ("trainer: {logger: MLFlowLogger}", "the command or its configuration"),
+        ("trainer: {strategy: nope}", "--trainer.strategy"),
+        ("trainer: {logger: MLFlowLogger}", "--trainer.logger"),
         ("model.init_args.optimizer: torch.optim.Muon", "--model.optimizer"),
         ('ckpt_path: "a\\0b"', "--ckpt_path"),
     ],

@@ -7,11 +7,13 @@ there; `python tests/test_trainer_matrix.py` counts the rows.
 import json
 import os
 import re
+import shlex
 import sys
 import tempfile
 import traceback
 from collections.abc import Callable, Iterable
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -30,6 +32,7 @@ BASE = (
     "fit --data Digits --data.train_size 320 --data.batch_size 64 --model MLP --model.hidden [16] --figures false"
     " --trainer.max_epochs 2 --trainer.accelerator cpu --run_dir r"
 )
+CONFIGS = Path(__file__).parents[1] / "configs"
 ERROR = re.compile(r"error: .+ in .+: expected .+, found .+")
 
 
@@ -89,7 +92,7 @@ def run(words: str, place: Path) -> Outcome:
                 os.dup2(out.fileno(), 1)
                 os.dup2(err.fileno(), 2)
                 sys.stdout, sys.stderr = os.fdopen(1, "w", closefd=False), os.fdopen(2, "w", closefd=False)
-                code = ended(words.split())
+                code = ended(shlex.split(words))
                 sys.stdout.flush()
                 sys.stderr.flush()
             finally:
@@ -173,9 +176,72 @@ def has(pattern: str) -> Callable[[Outcome], bool]:
     return lambda outcome: any(outcome.place.glob(pattern))
 
 
-def trainer(flags: str, value: Any = None) -> str:
-    """`--trainer.` flags."""
+def trainer(flags: str) -> str:
+    """Flags of the trainer: `max_steps 7; logger true`."""
     return " ".join(f"--trainer.{flag}" for flag in flags.split("; "))
+
+
+def optimizer(words: str) -> str:
+    """The words for an optimiser of torch's with options: `SGD lr 0.1`."""
+    name, *rest = words.split()
+    pairs = zip(rest[::2], rest[1::2], strict=True)
+    flags = (f"--model.optimizer.{key} {value}" for key, value in pairs)
+    return " ".join([f"--model.optimizer {name}", *flags])
+
+
+def repeats(outcome: Outcome) -> bool:
+    """The effect: config.yaml gives the same weights again, and the run can be tested again to the same number."""
+    other = outcome.again("fit -c r/config.yaml --figures false --run_dir other")
+    assert other.code == 0, other.err
+    left, right = (
+        torch.load(outcome.place / name / "checkpoints/last.ckpt", weights_only=True)["state_dict"]
+        for name in ("r", "other")
+    )
+    assert all(torch.equal(left[key], right[key]) for key in left)
+    tested = outcome.again("test --run_dir r")
+    assert tested.code == 0, tested.err
+    return f"{100 * outcome.result['test']['accuracy']:.2f} %" in tested.out
+
+
+def resumes(words: str, straight: str) -> Callable[[Outcome], bool]:
+    """The effect: with these words the run goes on to what BASE with those gives straight on, bit for bit."""
+
+    def check(outcome: Outcome) -> bool:
+        later = outcome.again(f"{BASE} --resume must {words}")
+        assert later.code == 0, later.err
+        return weights_equal(later, made(straight))
+
+    return check
+
+
+def cannot_go_on(text: str) -> Callable[[Outcome], bool]:
+    """The effect: the same command does not go on, and says why with this text."""
+
+    def check(outcome: Outcome) -> bool:
+        later = outcome.again("fit --run_dir r --resume must --trainer.max_epochs 3")
+        return later.code == 2 and bool(ERROR.match(later.err)) and text in later.err
+
+    return check
+
+
+def in_file(name: str, text: str) -> Callable[[Outcome], bool]:
+    """The effect: a file of this pattern holds this text."""
+    return lambda outcome: any(text in path.read_text() for path in outcome.place.glob(name))
+
+
+def steps(count: int) -> Callable[[Outcome], bool]:
+    """The effect: so many steps were made."""
+    return lambda outcome: outcome.checkpoint()["global_step"] == count
+
+
+def epochs(count: int) -> Callable[[Outcome], bool]:
+    """The effect: so many epochs were trained."""
+    return lambda outcome: outcome.result["epochs"] == count
+
+
+def left_nothing(outcome: Outcome) -> bool:
+    """The effect: no file."""
+    return outcome.files == set()
 
 
 def callback(words: str) -> str:
@@ -240,7 +306,209 @@ UNFIT = [
     refused(trainer("plugins TorchCheckpointIO"), "found TorchCheckpointIO, which writes or reads them"),
     refused(trainer("plugins AsyncCheckpointIO"), "found AsyncCheckpointIO, which writes or reads them"),
 ]
-ROWS = [*NUMBERS, *UNFIT]
+
+
+def does_not_search_again(outcome: Outcome) -> bool:
+    """The effect: the same command with --resume goes on with what was found."""
+    words = f"{callback('LearningRateFinder num_training_steps 20')} --resume must --trainer.max_epochs 3"
+    again = outcome.again(f"{BASE} {words}")
+    return again.code == 0 and "proposes" not in again.out and again.result["epochs"] == 3
+
+
+STOP = "monitor val/loss patience 0 min_delta 10"  # at the second validation
+CALLBACKS = [
+    works(callback(f"EarlyStopping {STOP}") + " " + trainer("max_epochs 5"), epochs(2), same_as("")),
+    works(callback(f"EarlyStopping {STOP} verbose true"), says("Signaling Trainer to stop."), repeats),
+    works(callback("EarlyStopping monitor nothing strict false"), same_as(""), err="nothing|^$"),
+    refused(
+        callback("EarlyStopping monitor val_loss"),
+        "metric in --trainer.callbacks.monitor of EarlyStopping: expected one of train/loss, train/accuracy, lr,",
+        "found 'val_loss'. Try: --trainer.callbacks.monitor val/loss",
+    ),
+    refused(callback("EarlyStopping monitor val_acc mode max"), "Try: --trainer.callbacks.monitor val/accuracy"),
+    refused(callback("EarlyStopping monitor val/loss") + " " + trainer("limit_val_batches 0"), "found 'val/loss'"),
+    refused(callback("EarlyStopping"), "value in --trainer.callbacks.monitor: expected ", "found none"),
+    works(callback("ModelCheckpoint"), same_as(""), has("r/metrics/checkpoints/*.ckpt"), repeats),
+    works(
+        callback("ModelCheckpoint monitor val/loss verbose true"),
+        says("Epoch 0, global step 5: 'val/loss' reached"),
+        has("r/metrics/checkpoints/epoch=1-step=10.ckpt"),
+    ),
+    refused(callback("ModelCheckpoint monitor val_los"), "of ModelCheckpoint: expected", "callbacks.monitor val/loss"),
+    works(callback("OnExceptionCheckpoint dirpath oe"), same_as("")),
+    works(callback("LearningRateMonitor"), same_as(""), in_file("r/metrics.csv", "lr-Adam"), repeats),
+    works(
+        callback("LearningRateFinder"),
+        says("LearningRateFinder proposes --model.optimizer.lr "),
+        lambda outcome: (
+            outcome.result["proposed"]["lr"] == outcome.checkpoint()["optimizer_states"][0]["param_groups"][0]["lr"]
+        ),
+        lambda outcome: same_as(f"--model.optimizer.lr {outcome.result['proposed']['lr']}")(outcome),
+        lambda outcome: outcome.files <= made("").files,
+        repeats,
+    ),
+    works(callback("LearningRateFinder update_attr false"), says("proposes --model.optimizer.lr"), same_as("")),
+    works(
+        callback("LearningRateFinder num_training_steps 20") + " --model.schedule Cosine",
+        says("proposes --model.optimizer.lr"),
+        lambda outcome: same_as(f"--model.schedule Cosine --model.optimizer.lr {outcome.result['proposed']['lr']}")(
+            outcome
+        ),
+    ),
+    works(callback("LearningRateFinder num_training_steps 20"), does_not_search_again, slow=True),
+    refused(callback("LearningRateFinder num_training_steps 5"), "num_training_steps: expected enough"),
+    refused(callback("LearningRateFinder attr_name speed"), "attr_name: expected lr", "found 'speed'"),
+    works(callback("LearningRateFinder") + " " + trainer("fast_dev_run true"), left_nothing),
+    works(
+        callback("BatchSizeFinder init_val 64"),
+        says("BatchSizeFinder proposes --data.batch_size 320 instead of 64"),
+        lambda outcome: outcome.config["data"]["init_args"]["batch_size"] == 320,
+        same_as("--data.batch_size 320"),
+        lambda outcome: outcome.files <= made("").files,
+        repeats,
+    ),
+    works(callback("BatchSizeFinder init_val 64 mode binsearch max_val 100"), same_as("--data.batch_size 100")),
+    refused(callback("BatchSizeFinder batch_arg_name size"), "batch_arg_name: expected batch_size"),
+    works(callback("EMAWeightAveraging decay 0.5"), other_than(""), repeats),
+    works(callback("WeightAveraging"), other_than("")),
+    works(f"{callback('GradientAccumulationScheduler')} --trainer.callbacks.scheduling '{{0: 5}}'", steps(2), repeats),
+    works(callback("Timer duration 00:00:01:00"), same_as(""), repeats),
+    works(callback("Timer duration 00:00:01:00 interval epoch"), same_as(""), repeats),
+    works(callback("Timer duration 00:00:01:00"), resumes("--trainer.max_epochs 3", "--trainer.max_epochs 3")),
+    works(callback("ModelSummary max_depth 2"), says("Trainable params"), same_as("")),
+    works(callback("RichModelSummary"), says("Trainable params"), same_as("")),
+    works(callback("TQDMProgressBar"), same_as(""), says("Epoch 1"), repeats),
+    works(callback("RichProgressBar"), same_as(""), repeats),
+    refused(
+        callback("TQDMProgressBar") + " " + trainer("enable_progress_bar false"), "in --trainer.enable_progress_bar"
+    ),
+    works(callback("ThroughputMonitor"), same_as(""), in_file("r/metrics.csv", "train/samples"), repeats),
+    works(callback("SpikeDetection"), same_as(""), cannot_go_on("SpikeDetection, whose load_state_dict in Lightning")),
+    works("-c {configs}/callbacks/early_stopping.yaml", same_as("")),
+    works("-c {configs}/callbacks/ema.yaml", other_than("")),
+    works("-c {configs}/callbacks/diagnostics.yaml", same_as(""), has("r/diagnostics.csv")),
+]
+if find_spec("psutil"):
+    CALLBACKS.append(works(callback("DeviceStatsMonitor"), same_as(""), in_file("r/metrics.csv", "DeviceStatsMonitor")))
+else:
+    CALLBACKS.append(refused(callback("DeviceStatsMonitor"), "found DeviceStatsMonitor (", "Try: pip install -U"))
+PROFILERS = [
+    works(trainer("profiler simple"), same_as(""), says("profile: r/fit-profile.txt, r/test-profile.txt"), repeats),
+    works(trainer("profiler simple"), in_file("r/fit-profile.txt", "run_training_epoch")),
+    works(trainer("profiler advanced"), in_file("r/fit-profile.txt", "function calls"), same_as(""), slow=True),
+    works(
+        trainer("profiler pytorch"), in_file("r/fit-profile.txt", "CPU total"), has("r/*trace.json"), err="", slow=True
+    ),
+    works(trainer("profiler SimpleProfiler; profiler.filename rep"), says("profile: r/fit-rep.txt, r/test-rep.txt")),
+    works(
+        trainer("profiler SimpleProfiler; profiler.filename rep; profiler.dirpath p"),
+        in_file("p/fit-rep.txt", "run_training_epoch"),
+        says("profile: p/fit-rep.txt"),
+    ),
+    works(trainer("profiler simple; fast_dev_run true"), says("FIT Profiler Report"), left_nothing),
+    works(
+        "",
+        lambda outcome: (
+            "profile: r/validate-profile.txt" in outcome.again("validate --run_dir r --trainer.profiler simple").out
+        ),
+        has("r/validate-profile.txt"),
+    ),
+    refused(trainer("profiler XLAProfiler"), "profiler in --trainer.profiler", "found XLAProfiler", "pip install"),
+    refused(trainer("profiler fast"), "in --trainer.profiler"),
+]
+TRAINER = [
+    works(trainer("enable_model_summary true"), says("Trainable params"), same_as("")),
+    works(trainer("enable_progress_bar true"), same_as("")),
+    works(trainer("barebones true"), says("barebones: 2 epochs in "), left_nothing),
+    refused(trainer("barebones true; enable_checkpointing true"), "barebones"),
+    works(trainer("logger true"), same_as(""), has("r/tensorboard/events*") if find_spec("tensorboard") else says("")),
+    works(trainer("logger CSVLogger; logger.save_dir logs"), same_as(""), has("logs/lightning_logs/*/metrics.csv")),
+    works(trainer("overfit_batches 2"), steps(4), other_than("")),
+    works(trainer("overfit_batches 1"), steps(2)),
+    works(trainer("fast_dev_run 3"), says("fast_dev_run: 3 batches of training and of validation"), left_nothing),
+    works(trainer("fast_dev_run true"), says("fast_dev_run: one batch of training and of validation"), left_nothing),
+    works(trainer("strategy DDPStrategy"), same_as(""), repeats, slow=True),
+    works(trainer("strategy SingleDeviceStrategy"), same_as("")),
+    works(trainer("limit_train_batches 2"), steps(4)),
+    works(trainer("limit_train_batches 0.5"), steps(4)),
+    works(trainer("limit_val_batches 0"), same_as(""), says("(the last: nothing was validated)")),
+    works(trainer("limit_test_batches 1"), same_as("")),
+    works(trainer("accumulate_grad_batches 5"), steps(2)),
+    works(trainer("max_steps 7"), steps(7)),
+    works(trainer("max_epochs 1"), epochs(1), resumes("", "")),
+    works(trainer("min_epochs 2"), same_as("")),
+    works(trainer("max_time 00:00:05:00"), same_as(""), repeats),
+    works(trainer("max_time 00:00:05:00; max_epochs 1"), resumes("--trainer.max_time 00:00:05:00", "")),
+    works(trainer("num_sanity_val_steps 2"), same_as("")),
+    works(trainer("val_check_interval 0.5"), same_as("")),
+    works(trainer("val_check_interval 2"), same_as("")),
+    works(trainer("check_val_every_n_epoch 2"), same_as("")),
+    works(trainer("gradient_clip_val 0.01"), other_than("")),
+    works(trainer("gradient_clip_val 0.01; gradient_clip_algorithm value"), other_than("")),
+    works(trainer("deterministic true"), same_as("")),
+    works(trainer("benchmark true"), same_as("")),
+    works(trainer("inference_mode false"), same_as("")),
+    works(trainer("detect_anomaly true"), same_as(""), err=""),
+    works(trainer("reload_dataloaders_every_n_epochs 1"), same_as("")),
+    works(trainer("precision 64-true"), other_than(""), repeats),
+    works(trainer("precision bf16-mixed"), other_than(""), repeats),
+    works(trainer("precision bf16-true"), other_than("")),
+    works(
+        trainer("plugins MixedPrecision; plugins.precision bf16-mixed; plugins.device cpu"),
+        same_as(trainer("precision bf16-mixed")),
+        slow=True,
+    ),
+    refused(trainer("precision transformer-engine"), "precision in --trainer.precision", "Try: pip install"),
+    refused(trainer("precision 7"), "in --trainer.precision"),
+    refused(trainer("accelerator tpu"), "accelerator in --trainer.accelerator", "Try: pip install"),
+    refused(trainer("strategy xla"), "strategy in --trainer.strategy", "Try: pip install"),
+    refused(trainer("strategy fsdp"), "strategy in --trainer.strategy"),
+    refused(trainer("strategy ddp_spawn"), "strategy in --trainer.strategy"),
+    refused(trainer("max_time soon"), "max_time"),
+    refused(trainer("gradient_clip_val 1; gradient_clip_algorithm cut"), "gradient_clip_algorithm"),
+    refused(trainer("val_check_interval 25"), "expected at most the 5 of an epoch, found 25. Try: --trainer.val_check"),
+    works(trainer("val_check_interval 5"), same_as("")),
+    refused(trainer("overfit_batches 0.1"), "share in --trainer.overfit_batches", "Try: --trainer.overfit_batches 1"),
+    refused(trainer("limit_val_batches 0.5"), "share in --trainer.limit_val_batches", "--trainer.limit_val_batches 1"),
+    refused(trainer("limit_train_batches 0.05"), "share in --trainer.limit_train_batches", "found 0.05"),
+    refused("--seed_everything true", "value in --seed_everything: expected int, found True"),
+    refused("--seed_everything null", "value in --seed_everything: expected int, found "),
+    refused("--seed_everything -1", "expected 0 to 4294967295"),
+    refused("--weights_only false", "option weights_only in --weights_only"),
+    refused("--ckpt_path best --run_dir other", "checkpoint"),
+]
+OPTIMIZERS = [
+    *(
+        works(optimizer(f"torch.optim.{name}"), repeats, slow=name != "SGD")
+        for name in (
+            *("ASGD", "Adadelta", "Adafactor", "Adagrad", "AdamW", "Adamax", "NAdam", "RAdam", "RMSprop", "Rprop"),
+            *("SGD", "LBFGS"),
+        )
+    ),
+    works(optimizer("torch.optim.Adam foreach true"), repeats),
+    works(
+        "--model.optimizer.foreach true",
+        lambda outcome: outcome.checkpoint()["optimizer_states"][0]["param_groups"][0]["foreach"],
+    ),
+    works(optimizer("torch.optim.SGD foreach true"), other_than("")),
+    works(optimizer("torch.optim.Adagrad foreach true"), other_than("")),
+    refused("--model.optimizer.foreach true --model.optimizer.fused true", "optimiser in --model.optimizer"),
+    refused("--model.optimizer.differentiable true", "optimiser in --model.optimizer"),
+    refused(optimizer("torch.optim.NAdam capturable true"), "optimiser in --model.optimizer", "capturable=True"),
+    refused(optimizer("torch.optim.SparseAdam"), "optimiser in --model.optimizer", "does not support dense gradients"),
+    refused(optimizer("torch.optim.Muon"), "optimiser in --model.optimizer", "only supports 2D parameters"),
+    refused(optimizer("zoo.optimizers.Muon"), "Try: --model.optimizer.matrices true"),
+    works(optimizer("zoo.optimizers.Muon matrices true lr 0.01"), other_than("")),
+    refused(optimizer("torch.optim.SGD nesterov true"), "optimiser in --model.optimizer", "Nesterov momentum requires"),
+    refused("--model.optimizer.betas [0.9,1.5]", "optimiser in --model.optimizer", "Invalid beta"),
+    refused("--model.optimizer.lr -1", "optimiser in --model.optimizer", "Invalid learning rate: -1.0"),
+    refused("--model.optimizer null", "expected one, found null. Try: --model.optimizer torch.optim.Adam"),
+    refused("--model.schedule torch.optim.lr_scheduler.StepLR", "expected one of Cosine", "--model.schedule Steps"),
+    refused("--model.schedule ReduceLROnPlateau", "class in --model.schedule: expected one of Cosine, Steps, Triangle"),
+    works("--model.schedule Cosine", other_than(""), repeats),
+    refused("--model.hidden [100000000000]", "memory in --model: expected enough"),
+]
+ROWS = [*NUMBERS, *UNFIT, *CALLBACKS, *PROFILERS, *TRAINER, *OPTIMIZERS]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -255,7 +523,8 @@ def params(rows: Iterable[Row]) -> list[Any]:
 
 @pytest.mark.parametrize("row", params(ROWS))
 def test_a_row(row: Row, tmp_path: Path) -> None:
-    outcome = run(f"{BASE} {row.words}", tmp_path)
+    words = row.words.replace("{configs}", str(CONFIGS))
+    outcome = run(f"{BASE} {words}", tmp_path)
     print(outcome.out, outcome.err)
     row.check(outcome)
 

@@ -9,17 +9,21 @@ import hashlib
 import os
 import sys
 import time
+import warnings
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from types import NoneType
 from typing import Any, Literal
 
 import yaml
 from jsonargparse import Namespace
+from jsonargparse._util import JsonargparseWarning
 from lightning import LightningDataModule, Trainer
-from lightning.pytorch.callbacks import Checkpoint, ProgressBar, RichProgressBar, WeightAveraging
+from lightning.pytorch.callbacks import Checkpoint, LearningRateFinder, ProgressBar, RichProgressBar, WeightAveraging
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.plugins import CheckpointIO
+from lightning.pytorch.profilers import PassThroughProfiler
 from lightning.pytorch.strategies.launchers import _MultiProcessingLauncher
 
 from zoo.accumulation import check_closure
@@ -33,8 +37,9 @@ from zoo.callbacks.progress import EpochLines
 from zoo.callbacks.step_randomness import StepRandomness
 from zoo.classifier import Classifier
 from zoo.geometry import check_geometry, oversized
-from zoo.loggers import Wandb
+from zoo.loggers import TensorBoard, Wandb
 from zoo.loggers.run_logger import BeginLoggers, RunFacts, ending, log_result, run_loggers
+from zoo.runs.blame import blamed, is_out_of_memory
 from zoo.runs.checkpoints import SafeCheckpointIO, read_checkpoint, resumable
 from zoo.runs.class_help import chosen, hint_of, show_class_help
 from zoo.runs.devices import FORKING, check_devices, check_strategy
@@ -42,11 +47,12 @@ from zoo.runs.diagnostics import DiagnosticsFile
 from zoo.runs.empty_hooks import Unprofiled, pass_over_empty
 from zoo.runs.endings import check_limits, has_ended, in_words
 from zoo.runs.figures import draw_run
+from zoo.runs.finders import check_alone, find_batch_size, find_rate, finders, without_finders
 from zoo.runs.folder import RECORDED, OpenRun, RunFolder, names_in
 from zoo.runs.imports import import_trusted, restrict, smuggled
 from zoo.runs.lock import FolderInUse, FolderLock
 from zoo.runs.matching import check_continues, check_fits
-from zoo.runs.messages import Parser, UsageError, innermost, line_within
+from zoo.runs.messages import Parser, UsageError, chain, innermost, line_within
 from zoo.runs.metrics import MetricsFile
 from zoo.runs.names import parts
 from zoo.runs.phrases import shown
@@ -73,10 +79,11 @@ from zoo.runs.process import (
     warn,
 )
 from zoo.runs.record import make_record, read_record, show_table, write_record
+from zoo.runs.reports import ProfileReport, is_profiled, let_speak
 from zoo.runs.restoring import Restoring, weights_only
 from zoo.runs.signals import StopSignals
 from zoo.runs.states import check_states, check_training
-from zoo.runs.trainer_checks import check_parts, check_trainer
+from zoo.runs.trainer_checks import check_monitors, check_parts, check_trainer, settle_callbacks, settle_signatures
 from zoo.runs.wandb_mode import Settled, settle, without_repeats
 from zoo.runs.words import add_allow_import, complete, seen, state_of, without_imports
 
@@ -90,6 +97,9 @@ TRAINER_DEFAULTS = {
     "use_distributed_sampler": False,  # the batches are shared out by the data module
 }
 VALIDATED = ("val/loss", "val/accuracy")  # what a validation logs
+# names of classes that Lightning knows only with options behind them, and what it calls them without
+PLAIN_STRATEGIES = {"DDPStrategy": "ddp", "SingleDeviceStrategy": "auto"}
+UNWRITTEN = "Unable to serialize instance"  # jsonargparse's words in place of a value
 CHECKPOINT_EVERY = 60.0  # seconds; what a killed run loses at most, and a save takes some hundredths of one
 
 
@@ -104,6 +114,7 @@ class ZooCLI(LightningCLI):
 
     def __init__(self, data_class: type[LightningDataModule], args: Sequence[str], run: bool = True) -> None:
         quieten()
+        settle_signatures()
         keep_memory()
         skip_driver_search()
         self.signals = StopSignals(lambda: kill_processes(started_processes(getattr(self, "trainer", None))))
@@ -121,13 +132,12 @@ class ZooCLI(LightningCLI):
             self._leave_folder()
 
     def _start(self, data_class: type[LightningDataModule], args: Sequence[str], run: bool) -> None:
-        words = prepared([str(word) for word in args])
+        self.words = words = prepared([str(word) for word in args])
         super().__init__(
             Classifier,
             data_class,
             save_config_callback=None,  # the run folder has the config
             trainer_defaults=TRAINER_DEFAULTS,
-            seed_everything_default=0,
             parser_kwargs={"allow_abbrev": False},
             parser_class=Parser,
             subclass_mode_model=True,
@@ -136,6 +146,16 @@ class ZooCLI(LightningCLI):
             args=words,
             run=run,
         )
+
+    @staticmethod
+    def subcommands() -> dict[str, set[str]]:
+        """The verbs, and which arguments of the trainer's methods are no options: those that are settled here."""
+        settled = {"weights_only", "verbose", "return_predictions"}
+        return {verb: skipped | settled for verb, skipped in LightningCLI.subcommands().items()}
+
+    def add_default_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        # Lightning takes true and false too: no seed for the data then, and a run that cannot be repeated
+        parser.add_argument("--seed_everything", type=int, default=0, help="Seed of everything random.")
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         parser.add_argument(
@@ -195,18 +215,21 @@ class ZooCLI(LightningCLI):
         trainer = self._get(self.config, "trainer")
         if self.subcommand == "fit":  # runs of the past may still be tested
             check_parts(trainer.as_dict())
+        trainer["strategy"] = PLAIN_STRATEGIES.get(str(trainer["strategy"]), trainer["strategy"])
         check_trainer(trainer.as_dict())
+        self._settle_optimizer()
         check_plain(self.config[self.subcommand])
         trainer["callbacks"] = without_repeats(trainer["callbacks"])
         check_devices(trainer.as_dict(), self._get(self.config, "data")["init_args"].get("batch_size"))
-        seed = int(self._get(self.config, "seed_everything"))
-        self._get(self.config, "data")["init_args"]["seed"] = seed  # `true` has become a number since the parsing
+        seed = self._get(self.config, "seed_everything")
         given = self._get(self.config, "run_dir")
         names = {key: self._get(self.config, key)["class_path"].rpartition(".")[2] for key in ("data", "model")}
         self.names = {**names, "seed": seed}
         self.folder = RunFolder(given) if given else RunFolder.default(**self.names)
         self.has_folder = bool(given)
         self._take_folder()
+        if self.subcommand == "fit" and self._get(self.config, "resume") != "never" and self.folder.holds_run:
+            trainer["callbacks"] = without_finders(trainer["callbacks"])  # the search is done
         self.checkpoint = self._choose_checkpoint()
         data = self._get(self.config, "data")["init_args"]
         if "root" in data:
@@ -233,7 +256,8 @@ class ZooCLI(LightningCLI):
         Raises:
             FolderInUse: another run is there.
         """
-        writes = self.subcommand == "fit" and not self._get(self.config, "trainer")["fast_dev_run"]
+        trainer = self._get(self.config, "trainer")
+        writes = self.subcommand == "fit" and not (trainer["fast_dev_run"] or trainer["barebones"])
         if not is_first() or not (writes or (self.has_folder and self.subcommand != "fit")):
             return
         if self.has_folder and self.folder.path.exists() and not self.folder.path.is_dir():
@@ -262,6 +286,21 @@ class ZooCLI(LightningCLI):
             if not self.lock.shared and not self.folder.holds_run:
                 self.folder.clear(self.before)
             self.lock.release()
+
+    def _settle_optimizer(self) -> None:
+        """Lets switches of the optimiser that exclude the fused one, which nobody asked for, turn it off."""
+        held = self._get(self.config, "model")["init_args"].get("optimizer", ...)
+        if held is None:
+            raise UsageError(
+                "optimiser in --model.optimizer: expected one, found null. Try: --model.optimizer torch.optim.Adam"
+            )
+        settings = held.get("init_args") if isinstance(held, Namespace) else None
+        if settings and (settings.get("foreach") or settings.get("differentiable")) and not self._says(".fused"):
+            settings["fused"] = None if settings.get("foreach") else False
+
+    def _says(self, word: str) -> bool:
+        """Whether a flag of the command line ends like this."""
+        return any(given.partition("=")[0].endswith(word) for given in self.words)
 
     def _settle_loggers(self) -> None:
         """Finds out what W&B can be asked for, if it is wanted, before anything is built."""
@@ -295,22 +334,74 @@ class ZooCLI(LightningCLI):
         return Path(asked) if asked else None
 
     def instantiate_classes(self) -> None:
+        self._instantiate_all()
+        self.proposed: dict[str, float] = {}
+        if self.subcommand == "fit" and self.searches:
+            self._search()
+            self._set_seed()  # from here on the run is the one that these values, set by hand, would give
+            self._instantiate_all()
+
+    def _search(self) -> None:
+        """Has the finders among the callbacks propose values, and puts these into the configuration in their place."""
+        check_alone(self.trainer.world_size)
+        flags = self._get(self.config_init, "trainer").as_dict()
+        self.datamodule.prepare_data()
+        self.datamodule.setup()
+        for finder in sorted(self.searches, key=lambda each: isinstance(each, LearningRateFinder)):
+            if isinstance(finder, LearningRateFinder):
+                found: float = find_rate(finder, self.model, self.datamodule, flags)
+                key, name, take = "model.optimizer.lr", "lr", finder._update_attr
+                place = self._get(self.config, "model")["init_args"].get("optimizer")
+                settings = place.get("init_args") if isinstance(place, Namespace) else None
+            else:
+                images = len(self.datamodule.splits["train"])
+                found = find_batch_size(finder, self.model, self.datamodule, flags, images)
+                key, name, take = "data.batch_size", "batch_size", True
+                settings = self._get(self.config, "data")["init_args"]
+                self.datamodule.batch_size = found
+            if settings is None:
+                raise UsageError(
+                    f"optimiser in --model.optimizer: expected one with a rate for {type(finder).__name__}, found none"
+                )
+            self.proposed[name] = found
+            before = settings.get(name)
+            instead = f" instead of {before}" if take and before is not None else ""
+            say(f"{type(finder).__name__} proposes --{key} {found:g}{instead}")
+            if take:
+                settings[name] = found
+        trainer = self._get(self.config, "trainer")
+        trainer["callbacks"] = without_finders(trainer["callbacks"])
+
+    def _instantiate_all(self) -> None:
         try:
             super().instantiate_classes()
             check_geometry(self.model.net, self.datamodule.in_shape)
-        except ValueError as error:  # a constructor refused a value, or a layer its input
+        except (ValueError, RuntimeError, MemoryError) as error:  # a constructor refused a value, or a layer its input
+            if is_out_of_memory(error):
+                raise UsageError(
+                    "memory in --model: expected enough for the weights of the network, found less."
+                    " Try: a smaller network"
+                ) from error
+            if not isinstance(error, ValueError):
+                raise
             # where one class or a list of them may stand, the line is among those of what else may stand there
-            raise UsageError(line_within(str(error), None) or innermost(error)) from error
+            blame = next(filter(None, map(blamed, chain(error))), None)
+            raise UsageError(line_within(str(error), None) or blame or innermost(error)) from error
 
     def _instantiate_trainer(self, config: dict[str, Any], callbacks: list[Any]) -> Trainer:
         try:
-            return super()._instantiate_trainer(
-                {**config, "profiler": config.get("profiler") or Unprofiled()}, callbacks
-            )
-        except (ValueError, TypeError) as error:  # its words do not name a flag
-            raise UsageError(
+            trainer = super()._instantiate_trainer(config, callbacks)
+        except Exception as error:
+            if line := blamed(error):
+                raise UsageError(line) from error
+            if not isinstance(error, ValueError | TypeError):
+                raise
+            raise UsageError(  # its words do not name a flag
                 f"setting in --trainer: expected one that Lightning can run here, found another ({innermost(error)})"
             ) from error
+        if type(trainer.profiler) is PassThroughProfiler:  # type: ignore[attr-defined]
+            trainer.profiler = Unprofiled()  # type: ignore[attr-defined]
+        return trainer
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         config = {**self._get(self.config_init, "trainer", default={}), **kwargs}
@@ -324,11 +415,18 @@ class ZooCLI(LightningCLI):
                 " Try: without it; the zoo's own writes them whole and reads them without running code"
             )
         config["plugins"].append(SafeCheckpointIO(keep_previous=[self.folder.last]))
-        self.dry = bool(config["fast_dev_run"])
+        bare = config["barebones"]
+        self.dry = bool(config["fast_dev_run"]) or bare
         callbacks = as_list(config.pop("callbacks"))
+        self.searches = [] if self.dry else finders(callbacks)
+        callbacks = [callback for callback in callbacks if callback not in finders(callbacks)]
+        settle_callbacks(callbacks)
+        if self.subcommand == "fit":
+            check_monitors(callbacks, self.model, validates=self._validates(config))
         bar = config["enable_progress_bar"]
-        if bar is None:  # a bar in a log file is noise
-            bar = config["enable_progress_bar"] = sys.stdout.isatty()
+        if bar is None:  # a bar in a log file is noise, unless it was asked for
+            has_bar = any(isinstance(callback, ProgressBar) for callback in callbacks)
+            bar = config["enable_progress_bar"] = has_bar or (sys.stdout.isatty() and not bare)
         if bar and not any(isinstance(callback, ProgressBar) for callback in callbacks):
             callbacks.append(RichProgressBar(refresh_rate=5, leave=False))
         self.lines, self.mistakes, self.predictions = EpochLines(), CollectMistakes(), CollectPredictions()
@@ -356,8 +454,17 @@ class ZooCLI(LightningCLI):
         else:
             config["logger"] = config["enable_checkpointing"] = False
             callbacks = [*scoring(callbacks), self.mistakes, self.predictions]
+        if bare:  # Lightning refuses what is given besides, be it a default of ours
+            config["log_every_n_steps"] = None
+            warnings.filterwarnings("ignore", message=".*but `Trainer\\(barebones=True\\)` is configured.*")
         self.restoring = Restoring(self.checkpoint)
         trainer = self._instantiate_trainer({**config, "callbacks": [self.restoring, *callbacks]}, [])
+        let_speak([*trainer.callbacks, *[trainer.profiler] * is_profiled(trainer)])  # type: ignore[attr-defined]
+        self.profile = None
+        if is_profiled(trainer) and not self.dry:
+            home = self.folder if self.has_folder or self.subcommand == "fit" else RunFolder(".")
+            self.profile = ProfileReport(trainer.profiler, home)  # type: ignore[attr-defined]
+            trainer.callbacks.append(self.profile)  # type: ignore[attr-defined]
         pass_over_empty(trainer.callbacks)  # type: ignore[attr-defined]
         if isinstance(trainer.strategy.launcher, _MultiProcessingLauncher):  # DDPStrategy with a start_method
             check_strategy(FORKING[0])
@@ -374,12 +481,18 @@ class ZooCLI(LightningCLI):
 
     def _recorded(self) -> dict[str, Any]:
         """The resolved configuration as plain values, without what belongs to one start of the run."""
-        whole = yaml.safe_load(self._parser(self.subcommand).dump(self.config[self.subcommand], skip_none=False))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", JsonargparseWarning)  # what it could not write stands in the text
+            whole = yaml.safe_load(self._parser(self.subcommand).dump(self.config[self.subcommand], skip_none=False))
+        check_written(whole)
         return {key: whole[key] for key in RECORDED if key in whole}
 
     def after_instantiate_classes(self) -> None:
         if self.subcommand == "fit":
-            check_closure(self.model.make_optimizer(), self.trainer)  # fails here if it must
+            try:
+                check_closure(self.model.make_optimizer(), self.trainer)  # fails here if it must
+            except ValueError as error:
+                raise UsageError(str(error)) from error
         if self.subcommand and self.checkpoint:
             content = self._checked(self.checkpoint)
             if self.subcommand == "fit":
@@ -410,6 +523,12 @@ class ZooCLI(LightningCLI):
             return
         with ending(self.trainer):
             self._fit(content, ended=ended)
+        self._name_profile()
+
+    def _name_profile(self) -> None:
+        """Says where the profiles are, if any were asked for."""
+        for note in self.profile.notes if self.profile else ():
+            say(note)
 
     def _fit(self, content: dict[str, Any], *, ended: bool) -> None:
         if self.checkpoint:
@@ -430,7 +549,7 @@ class ZooCLI(LightningCLI):
                 self.trainer.fit(self.model, self.datamodule, ckpt_path=self.checkpoint, weights_only=True)
             self.trainer.callbacks = scoring(self.trainer.callbacks)  # type: ignore[attr-defined]
         if self.dry:
-            say("fast_dev_run: one batch of each split went through; nothing was written")
+            say(self._dry_run(self.lines.seconds))
             return
         end = self._ending()
         # where a longer training was begun and given up, the best may have been taken back already
@@ -502,13 +621,26 @@ class ZooCLI(LightningCLI):
         ending = {**ending, "chosen": self.folder.best.name, "validated": found, "seconds": self.lines.seconds}
         trainer.strategy.checkpoint_io.save_checkpoint({**content, "ending": ending}, last)
 
+    def _dry_run(self, seconds: float) -> str:
+        """What has come of a training that leaves nothing behind."""
+        batches = int(self.trainer.fast_dev_run)  # type: ignore[attr-defined]
+        if batches:
+            count = "one batch" if batches == 1 else f"{batches} batches"
+            return f"fast_dev_run: {count} of training and of validation went through; nothing was written or tested"
+        epochs = self.trainer.current_epoch
+        return (
+            f"barebones: {epochs} epoch{'s' * (epochs != 1)} in {seconds:.2f} s; nothing was logged, written or tested"
+        )
+
     def validate(self, **kwargs: Any) -> None:
         """Scores the validation images."""
         self._evaluate("val", self.trainer.validate)
+        self._name_profile()
 
     def test(self, **kwargs: Any) -> None:
         """Scores the test images."""
         self._evaluate("test", self.trainer.test)
+        self._name_profile()
 
     def predict(self, **kwargs: Any) -> None:
         """Writes the probabilities of the classes for each test image."""
@@ -518,6 +650,7 @@ class ZooCLI(LightningCLI):
             )
         if self.trainer.is_global_zero:
             self._write_predictions()
+        self._name_profile()
 
     def _write_predictions(self) -> None:
         """Writes what was predicted where no predictions of other data are."""
@@ -572,6 +705,7 @@ class ZooCLI(LightningCLI):
         end = self._ending()
         seconds = end.get("seconds", self.lines.seconds)
         record = make_record(self.trainer, self.model, self.folder, self.names, seconds, end)
+        record |= {"proposed": self.proposed} if self.proposed else {}
         write_record(self.folder.result, record)
         if figures:
             best, mistakes = record["best_epoch"], self.mistakes.mistakes
@@ -691,6 +825,16 @@ def scoring(callbacks: Sequence[Any]) -> list[Any]:
     return [callback for callback in callbacks if not isinstance(callback, WeightAveraging | Checkpoint)]
 
 
+def check_written(value: Any, place: str = "") -> None:
+    """Raises UsageError for a value that could not be written down: config.yaml would not repeat the run."""
+    if isinstance(value, dict | list):
+        for name, item in value.items() if isinstance(value, dict) else enumerate(value):
+            check_written(item, place if name == "init_args" else f"{place}.{name}".removeprefix("."))
+    elif isinstance(value, str) and value.startswith(UNWRITTEN):
+        found = value.removeprefix(UNWRITTEN).strip()
+        raise UsageError(f"value in --{place}: expected one that config.yaml can hold, found {shown(found)}")
+
+
 def as_list(value: Any) -> list[Any]:
     """None, one thing or several, as a list."""
     if value is None:
@@ -699,5 +843,7 @@ def as_list(value: Any) -> list[Any]:
 
 
 def loggers(value: Any) -> list[Any]:
-    """The loggers that were named in the configuration."""
+    """The loggers that were named in the configuration; `true` is Lightning's choice, TensorBoard where it is there."""
+    if value is True and find_spec("tensorboard"):
+        return [TensorBoard()]
     return [] if isinstance(value, bool) else as_list(value)

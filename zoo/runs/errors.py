@@ -2,8 +2,9 @@
 
     error: <what> in <file or key>: expected <x>, found <y>. Try: <command or nearest name>
 
-Exit code 2 for usage and configuration, 1 for the rest, 130 for an interrupt. Of several processes the first
-speaks; the others do only where it has nothing to say.
+What a library raises under a flag that the user has set is the user's (`blame.py`); the rest of what is neither
+ValueError nor OSError is ours. Exit code 2 for usage and configuration, 1 for the rest, 130 for an interrupt. Of
+several processes the first speaks; the others do only where it has nothing to say.
 """
 
 import os
@@ -36,20 +37,27 @@ def reported(*, debug: bool) -> Iterator[None]:
     except Exception as error:
         from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
+        from zoo.runs.blame import blamed, is_out_of_memory
         from zoo.runs.messages import MissingDevice, UsageError, innermost
 
-        lost = lost_process(error)
-        if debug or not (lost or isinstance(error, ValueError | OSError | MisconfigurationException)):
+        if debug:
             raise
+        lost = lost_process(error)
         text = lost or innermost(error)
+        usage = isinstance(error, UsageError | MisconfigurationException)
         if isinstance(error, OSError) and error.errno:  # the system's own words
             text = access(error)
-        if isinstance(error, MisconfigurationException):  # Lightning's words do not name a flag
+        elif FORM.match(text) and isinstance(error, ValueError | OSError):
+            pass
+        elif not lost and (line := blamed(error)):  # a library's, under a flag
+            text, usage = line, not is_out_of_memory(error)
+        elif isinstance(error, MisconfigurationException):  # Lightning's words do not name a flag
             text = f"setting in --trainer: expected one that Lightning can run here, found another ({text})"
-        elif not FORM.match(text):  # said by a library
+        elif isinstance(error, ValueError | OSError):  # said by a library
             where = getattr(error, "filename", None) or "the command or its configuration"
             text = f"value in {where}: expected one that works, found another ({text}). Try: --debug to see where"
-        usage = isinstance(error, UsageError | MisconfigurationException)
+        elif not lost:
+            raise
         if must_speak(of_all=bool(lost) or (usage and not isinstance(error, MissingDevice))):
             print(f"error: {one_line(text)}", file=sys.stderr, flush=True)
         sys.exit(2 if usage else 1)

@@ -77,6 +77,8 @@ def quieten() -> None:
         ".*callbacks used to create the checkpoint need to be provided.*",  # those of fit have no work in test
         ".*It is recommended to use `self.log\\(.*sync_dist=True.*",  # summed over devices by the tally already
         ".*The `srun` command is available on your system but is not used.*",  # zoo/runs/slurm.py knows when it must
+        ".*You requested to overfit but enabled .* shuffling.*",  # the batches know, and do not shuffle then
+        ".*you need to define a `flops_per_batch` attribute.*",  # throughput in images is what was asked for
         ".*Total length of `.*` across ranks is zero.*",  # no validation images
     ):
         warnings.filterwarnings("ignore", message=message)

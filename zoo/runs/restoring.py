@@ -9,6 +9,7 @@ from typing import Any, Self
 from lightning import Callback, LightningModule, Trainer
 from lightning.pytorch.loops.loop import _Loop
 
+from zoo.runs.blame import blamed
 from zoo.runs.errors import lost_process
 from zoo.runs.messages import UsageError, innermost
 
@@ -78,7 +79,7 @@ class Restoring(Callback):
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:
         if not isinstance(error, Exception) or not self.checkpoint or self.works or CLEAR.search(innermost(error)):
             return
-        if lost_process(error):  # the one that is gone knows why
+        if lost_process(error) or blamed(error):  # the one that is gone knows why, or a flag is at fault
             return
         reason = f"{type(error).__name__}: {innermost(error)[:160]}"
         raise UsageError(

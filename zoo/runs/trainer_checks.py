@@ -1,19 +1,36 @@
-"""Settings of the trainer that Lightning takes and then fails with, or misreads: refused before anything is built.
+"""Settings and parts of the trainer: what Lightning would misread is refused, what it leaves open is given.
 
-    --trainer.accumulate_grad_batches 0   -> number in …: expected at least 1, found 0. Try: …
+    --trainer.accumulate_grad_batches 0          -> number in …: expected at least 1, found 0. Try: …
+    --trainer.callbacks ThroughputMonitor        -> counts the images of a batch
 
-It divides by the first, and by -1 gladly: a training that climbs. What Lightning refuses by itself is left to it.
+It divides by the first, and by -1 gladly: a training that climbs. All of it is looked at before anything is built or
+starts; what Lightning refuses by itself is left to it.
 """
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
+
+from lightning import Callback, LightningModule
+from lightning.pytorch.callbacks import (
+    EarlyStopping,
+    ModelCheckpoint,
+    ModelPruning,
+    ThroughputMonitor,
+    Timer,
+)
 
 from zoo.runs.messages import UsageError
+from zoo.runs.names import nearest
 from zoo.runs.parts import unfit
 from zoo.runs.phrases import unfit_line
+
+TRAIN = ("train/loss", "train/accuracy")
+VALIDATION = ("val/loss", "val/accuracy")
+AT_EPOCH_END = (*TRAIN, "lr", "seconds")
+PRUNING = Literal["l1_unstructured", "random_unstructured", "ln_structured", "random_structured"]
 
 
 class Range(NamedTuple):
@@ -120,3 +137,64 @@ def check_parts(trainer: Mapping[str, Any]) -> None:
             path = part.get("class_path") if isinstance(part, Mapping) else part
             if isinstance(path, str) and (reason := unfit(path)):
                 raise UsageError(unfit_line(f"--trainer.{name}", path, reason).replace(": -- ", f": --trainer.{name} "))
+
+
+def settle_signatures() -> None:
+    """Gives options of Lightning's callbacks types and defaults that a configuration can hold.
+
+    A default that is a member of an enumeration cannot be written down, nor can a text that might be a function; and a
+    function that must be given cannot be named.
+    """
+    Timer.__init__.__defaults__ = (None, "step", True)
+    ModelPruning.__init__.__annotations__["pruning_fn"] = PRUNING
+    ThroughputMonitor.__init__.__defaults__ = (None, None)
+
+
+def settle_callbacks(callbacks: Iterable[Callback]) -> None:
+    """Gives callbacks what they need besides their options."""
+    for callback in callbacks:
+        if isinstance(callback, ThroughputMonitor) and callback.batch_size_fn is None:
+            callback.batch_size_fn = images_in
+
+
+def images_in(batch: Any) -> int:
+    """How many images a batch holds."""
+    return len(batch[0])
+
+
+def check_monitors(callbacks: Iterable[Callback], model: LightningModule, *, validates: bool) -> None:
+    """Raises UsageError for a callback that would wait for a number that nobody logs.
+
+    Args:
+        callbacks: all that were named; one of the user's own may log anything.
+        model: the model; one of the user's own may, too.
+        validates: whether there is a validation.
+    """
+    callbacks = list(callbacks)
+    if not all(is_known(each) for each in (*callbacks, model)):
+        return
+    for callback in callbacks:
+        wanted = getattr(callback, "monitor", None)
+        if not isinstance(callback, EarlyStopping | ModelCheckpoint) or wanted is None:
+            continue
+        if isinstance(callback, EarlyStopping) and not callback.strict:
+            continue
+        there = [*AT_EPOCH_END, *VALIDATION * validates]
+        if wanted in there or (isinstance(callback, ModelCheckpoint) and wanted in ("epoch", "step")):
+            continue
+        raise UsageError(
+            f"metric in --trainer.callbacks.monitor of {type(callback).__name__}: expected one of {', '.join(there)},"
+            f" found {str(wanted)[:60]!r}. Try: --trainer.callbacks.monitor {likely(wanted, there)}"
+        )
+
+
+def likely(name: str, names: list[str]) -> str:
+    """The one that is meant: `val_acc` for `val/accuracy`."""
+    split, _, what = name.replace("_", "/").replace("-", "/").replace("valid/", "val/").partition("/")
+    guess = f"{split}/{what.replace('acc', 'accuracy') if what == 'acc' else what}"
+    return nearest(guess, names) or nearest(name, names) or names[-1]
+
+
+def is_known(part: object) -> bool:
+    """Whether a class is ours or Lightning's, so that it is known what it logs."""
+    return type(part).__module__.partition(".")[0] in ("zoo", "lightning")

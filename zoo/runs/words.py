@@ -38,6 +38,14 @@ def complete(args: Sequence[str]) -> list[str]:
     folder = RunFolder(given.run_dir) if given.run_dir else None
     if folder:
         folder.check_own()
+    if given.ckpt_path in ("best", "last"):  # Lightning's words for them, which mean the run's here
+        if not folder:
+            raise UsageError(
+                f"checkpoint in --ckpt_path: expected a file, or {given.ckpt_path} with the run it belongs to, found no"
+                f" --run_dir. Try: --ckpt_path DIR/checkpoints/{given.ckpt_path}.ckpt"
+            )
+        given.ckpt_path = str(folder.best if given.ckpt_path == "best" else folder.last)
+        rest += ["--ckpt_path", given.ckpt_path]
     if verb == "fit":
         resumes = given.resume in ("auto", "must") and folder and folder.config.exists()
         if not folder or not resumes:
