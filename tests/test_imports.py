@@ -185,7 +185,7 @@ def test_a_function_of_the_users_own_is_called(own, capsys):
 def test_verbs_with_their_own_parser_have_the_same_list(verb, own, capsys):
     assert f"--allow_import {own}" in said([verb, "--data", f"{own}.Wide"], capsys)
     with pytest.raises(SystemExit):
-        main([verb, "--help"])
+        main([verb, "--help_all"])
     assert "--allow_import" in capsys.readouterr().out
 
 
@@ -241,7 +241,7 @@ def test_a_flag_without_a_module_is_refused(words):
 
 def test_the_flag_is_in_the_help(capsys):
     with pytest.raises(SystemExit):
-        main(["fit", "--help"])
+        main(["fit", "--help_all"])
     assert "--allow_import MODULE" in capsys.readouterr().out
 
 

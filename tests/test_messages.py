@@ -258,6 +258,8 @@ def test_a_mistake_in_a_file_names_the_file(
         ("model/mlp.yaml", "--config configs/model/mlp.yaml"),
         ("mlp.yml", "--config configs/model/mlp.yaml"),
         ("something_else.yaml", None),
+        ("nlp.yaml", "--config configs/model/mlp.yaml"),
+        ("wxyz.yaml", None),
         (".", None),
     ],
 )

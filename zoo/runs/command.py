@@ -223,6 +223,8 @@ class ZooCLI(LightningCLI):
         check_devices(trainer.as_dict(), self._get(self.config, "data")["init_args"].get("batch_size"))
         seed = self._get(self.config, "seed_everything")
         given = self._get(self.config, "run_dir")
+        if given == "":  # an empty variable of a shell would be a folder of its own each time
+            raise UsageError("run folder in --run_dir: expected a name, found an empty one. Try: --run_dir DIR")
         names = {key: self._get(self.config, key)["class_path"].rpartition(".")[2] for key in ("data", "model")}
         self.names = {**names, "seed": seed}
         self.folder = RunFolder(given) if given else RunFolder.default(**self.names)

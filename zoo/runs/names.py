@@ -55,9 +55,9 @@ def nearest_option(key: str, options: Iterable[str]) -> str | None:
 def nearest_config(path: str) -> str | None:
     """The yaml file under `configs/` that has the name of a missing one, or else one most like it."""
     files = [file.as_posix() for file in sorted(Path("configs").rglob("*.yaml"))]
-    paths = {Path(file).name: file for file in files}
-    name = Path(path).name
-    return paths.get(name) or nearest(path, files) or paths.get(nearest(name, paths) or "")
+    paths = {Path(file).stem: file for file in files}
+    name = Path(path).stem  # that both end in .yaml makes no names alike
+    return paths.get(name) or paths.get(nearest(name, paths) or "")
 
 
 # what a type takes
