@@ -3,15 +3,13 @@
 The only place where zoo and datamodules meet.
 """
 
-import errno
-import io
 import os
-import signal
 import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+
+from zoo_start import begin, forget_launchers
 
 VERBS = {
     "fit": "train, choose the weights on validation, test them once, leave a folder",
@@ -51,56 +49,6 @@ def completion(words: Sequence[str]) -> None:
         sys.exit(usage_error(f"shell in completion: expected one of {', '.join(SHELLS)}, found {found}. Try: bash"))
     script = Path(__file__).with_name("zoo") / "runs/completion.bash"
     print(SHELLS[words[0]] + script.read_text(), end="")
-
-
-class Output(io.FileIO):
-    """What a process says, to somebody who may have gone: `| head -1`, a closed terminal.
-
-    Args:
-        descriptor: 1 or 2.
-        needed: whether a disk that is full is an error; a reader who has what he wanted never is.
-    """
-
-    def __init__(self, descriptor: int, needed: bool) -> None:
-        super().__init__(descriptor, "w", closefd=False)
-        self.needed = needed
-
-    def write(self, content: Any) -> int:
-        """Writes what can be written."""
-        try:
-            return super().write(content) or 0
-        except OSError as error:
-            if self.needed and error.errno != errno.EPIPE:
-                self.needed = False  # it is said once
-                raise
-            return memoryview(content).nbytes
-
-
-def begin(needed: bool = False) -> None:
-    """For the process of a command, before its slow imports: what strikes it from outside ends it well, or not at all.
-
-    A signal ends it at once and without a word, until something listens that has more to lose. A closed terminal, and
-    an output that takes nothing more, do not.
-
-    Args:
-        needed: whether what is written to a full disk is the very work.
-    """
-    for name in ("SIGINT", "SIGTERM", "SIGUSR1"):
-        if hasattr(signal, name):
-            signal.signal(
-                getattr(signal, name), lambda number, frame: os._exit(130 if number == signal.SIGINT else 143)
-            )
-    if hasattr(signal, "SIGHUP"):
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    while (nowhere := os.open(os.devnull, os.O_RDWR)) < 3:  # or the first file that is opened would be the output
-        pass
-    os.close(nowhere)
-    for descriptor, name in ((1, "stdout"), (2, "stderr")):
-        old = getattr(sys, name)
-        encoding = {"encoding": old.encoding, "errors": old.errors} if old else {"encoding": "utf-8"}
-        buffer = io.BufferedWriter(Output(descriptor, needed))
-        tty = buffer.isatty()
-        setattr(sys, name, io.TextIOWrapper(buffer, **encoding, line_buffering=tty or descriptor == 2))
 
 
 def page(verb: str) -> str:
@@ -151,6 +99,7 @@ def main(args: Sequence[str] | None = None) -> None:
         return
     check_verb(words)
     words = ["--help" if word == "--help_all" else word for word in words]
+    forget_launchers(os.environ)
     from zoo.runs.errors import reported
 
     debug = "--debug" in words

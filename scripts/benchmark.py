@@ -119,7 +119,7 @@ def main() -> None:
 
         run_here(sys.argv[2])
         return
-    from cli import begin
+    from zoo_start import begin
 
     if __name__ == "__main__":  # a test's process is not ours
         begin()

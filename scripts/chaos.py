@@ -32,7 +32,7 @@ from typing import Any
 
 if __name__ == "__main__":  # before what takes seconds to import
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-    from cli import begin
+    from zoo_start import begin
 
     begin()
 

@@ -30,7 +30,7 @@ from filelock import FileLock
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from cli import begin  # noqa: E402
+from zoo_start import begin  # noqa: E402
 
 if __name__ == "__main__":  # before what takes seconds to import
     begin()

@@ -48,7 +48,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    from cli import begin
+    from zoo_start import begin
 
     begin()
     main()

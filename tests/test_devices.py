@@ -11,12 +11,14 @@ from typing import Any
 
 import pytest
 import torch
+from lightning.pytorch.utilities import rank_zero_only
 
 from cli import main
 from zoo.runs.devices import check_devices, device_numbers
 from zoo.runs.errors import reported
 from zoo.runs.messages import UsageError
 from zoo.runs.slurm import numbers
+from zoo_start import forget_launchers, launcher
 
 FLAGS = {"accelerator": "cpu", "devices": 1, "num_nodes": 1, "strategy": "auto", "sync_batchnorm": False}
 JOB = {"SLURM_JOB_ID": "7", "SLURM_JOB_NAME": "zoo"}
@@ -186,3 +188,64 @@ def test_who_alone_has_failed_says_why(who, said, tmp_path):
     lines = [line for line in (tmp_path / "log").read_text().splitlines() if line.startswith("error:")]
     assert len(lines) == len(said), lines
     assert all(words in line for words, line in zip(said, lines, strict=True)), lines
+
+
+WHOLE = {
+    "torchrun": {"TORCHELASTIC_RUN_ID": "x", "RANK": "1", "WORLD_SIZE": "2", "LOCAL_RANK": "1"}
+    | {"MASTER_ADDR": "n1", "MASTER_PORT": "12910"},
+    "srun": {f"SLURM_{name}": "1" for name in ("JOB_ID", "STEP_ID", "PROCID", "LOCALID", "NODEID")}
+    | {"SLURM_NTASKS": "2"},
+    "hand": {
+        "LOCAL_RANK": "1",
+        "NODE_RANK": "0",
+        "WORLD_SIZE": "2",
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": "12910",
+    },
+}
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_only_what_a_launcher_sets_together_is_believed(name):
+    assert launcher(WHOLE[name]) == name
+    environ = {**WHOLE[name], "JSM_NAMESPACE_RANK": "3", "SLURM_CPUS_PER_TASK": "2"}
+    forget_launchers(environ)
+    assert environ == {**WHOLE[name], "SLURM_CPUS_PER_TASK": "2"}
+    if name == "hand":
+        forget_launchers(environ, alone=True)
+        assert environ == {"SLURM_CPUS_PER_TASK": "2"}
+    for variable, value in WHOLE[name].items():
+        if variable in ("NODE_RANK", "WORLD_SIZE") and name == "hand":
+            continue
+        for wrong in ({variable: value}, {**WHOLE[name], variable: "abc" if value.isdigit() else ""}):
+            forget_launchers(wrong)
+            assert not wrong.keys() - {"SLURM_JOB_ID", *(["MASTER_ADDR", "MASTER_PORT"] if name == "srun" else [])}
+
+
+@pytest.mark.parametrize(
+    "stray",
+    [
+        {"SLURM_NTASKS": "4"},
+        {"SLURM_NTASKS": "4", "SLURM_PROCID": "abc"},
+        {"LOCAL_RANK": "1", "MASTER_ADDR": "nowhere.invalid", "MASTER_PORT": "1"},
+        {"SLURM_TASKS_PER_NODE": "1(x99999999)"},
+        {"SLURM_JOB_ID": "7", "SLURM_NTASKS": "1"},
+        {"RANK": "2", "WORLD_SIZE": "4"},
+    ],
+    ids=" ".join,
+)
+def test_stray_variables_of_a_scheduler_end_no_plain_run(stray, tmp_path, monkeypatch, capsys):
+    for name, value in stray.items():
+        monkeypatch.setenv(name, value)
+    # as when Lightning is imported
+    monkeypatch.setattr(rank_zero_only, "rank", int(stray.get("RANK", stray.get("LOCAL_RANK", 0))))
+    words = "--data Digits --data.train_size 64 --model SoftmaxRegression --trainer.max_epochs 1 --figures false"
+    main(["fit", *words.split(), "--trainer.accelerator", "cpu", "--run_dir", str(tmp_path / "run")])
+    assert (tmp_path / "run/result.json").exists()
+    assert "│ test" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("counts", ["1(x99999999)", "9" * 5000, "2(x", "-1", "", "two"])
+def test_numbers_of_tasks_that_are_none_are_refused_by_name(counts):
+    with pytest.raises(UsageError, match="env -u SLURM_TASKS_PER_NODE"):
+        check({**JOB, "SLURM_TASKS_PER_NODE": counts})

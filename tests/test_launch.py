@@ -1,12 +1,14 @@
 """Protects runs that a program starts: their exit code and words come back; a job returns to the queue only if due."""
 
+import math
+import os
 import sys
 from pathlib import Path
 
 import pytest
 
 from zoo.runs import launch
-from zoo.runs.launch import Jobs, put_back, start_here, start_in_job
+from zoo.runs.launch import Jobs, processors, put_back, quota, start_here, start_in_job
 
 ROOT = Path(__file__).parents[1]
 
@@ -51,3 +53,23 @@ def test_without_slurm_or_submitit_it_is_said(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "submitit", None)
     with pytest.raises(ValueError, match=r"package in --executor: .+ Try: pip install"):
         Jobs(tmp_path, ROOT, 1, {})
+
+
+@pytest.mark.parametrize(
+    ("files", "group", "expected"),
+    [
+        ({}, "0::/", math.inf),
+        ({"cpu.max": "max 100000"}, "0::/", math.inf),
+        ({"cpu.max": "150000 100000"}, "0::/job", 1.5),
+        ({"job/cpu.max": "50000 100000", "cpu.max": "max 100000"}, "0::/job/step", 0.5),
+        ({"cpu/job/cpu.cfs_quota_us": "200000", "cpu/job/cpu.cfs_period_us": "100000"}, "4:cpu,cpuacct:/job", 2),
+        ({"cpu/cpu.cfs_quota_us": "-1", "cpu/cpu.cfs_period_us": "100000"}, "4:cpu:/job", math.inf),
+    ],
+)
+def test_a_quota_of_processors_is_read_from_either_version_of_control_groups(files, group, expected, tmp_path):
+    for name, content in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(content + "\n")
+    (tmp_path / "own").write_text(f"1:name=systemd:/x\n{group}\n")
+    assert quota(tmp_path, tmp_path / "own") == expected
+    assert 1 <= processors() <= (os.cpu_count() or 1)

@@ -1,16 +1,23 @@
 """Protects a run that is told to stop: an honest exit code, nothing half-written, and a run that can go on."""
 
+import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from cli import main
+from forked import Forked, until
+from zoo import Classifier
+from zoo.runs.checkpoints import read_checkpoint
 from zoo.runs.folder import RunFolder
 
 ROOT = Path(__file__).parents[1]
+TWO = [(signal.SIGINT, 130), (signal.SIGTERM, 143)]
 WORDS = "--data Digits --model SoftmaxRegression --trainer.accelerator cpu"
 
 
@@ -36,4 +43,77 @@ def test_a_stopped_run_says_so_and_goes_on(sent, code, tmp_path):
     assert not run.result.exists()
     assert not list(run.path.rglob("*.tmp"))
     main([*words, "--resume", "must", "--trainer.limit_train_batches", "1", "--trainer.max_time", "00:00:00:01"])
+    assert run.result.exists()
+
+
+@pytest.mark.parametrize(
+    ("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["interrupt", "terminate"]
+)
+def test_in_a_long_step_the_first_signal_says_what_it_waits_for_and_the_third_ends_it(sent, code, tmp_path):
+    def long_step() -> None:
+        step = Classifier.training_step
+
+        def long(self: Classifier, *args: Any, **kwargs: Any) -> Any:
+            if self.trainer.global_step == 3:
+                (tmp_path / "there").touch()
+                time.sleep(100)
+            return step(self, *args, **kwargs)
+
+        Classifier.training_step = long  # type: ignore[method-assign]
+
+    run = RunFolder(tmp_path / "run")
+    process = Forked(tmp_path / "log", ["fit", *WORDS.split(), "--run_dir", str(run.path)], long_step)
+    until((tmp_path / "there").exists)
+    os.kill(process.pid, sent)
+    until(lambda: "told to stop" in process.log.read_text())
+    os.kill(process.pid, sent)
+    time.sleep(0.2)
+    os.kill(process.pid, sent)
+    assert process.code(5) == code
+    assert process.log.read_text().count(f"told to stop ({sent.name}): waits for the end of the step") == 1
+    assert read_checkpoint(run.last)["global_step"] == 1  # the save of the first step is whole
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["cli.py", "fit"], ["scripts/study.py", "x"], ["scripts/report.py"], ["scripts/recipes.py"], ["scripts/chaos.py"]],
+    ids=" ".join,
+)
+@pytest.mark.parametrize(
+    ("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["interrupt", "terminate"]
+)
+def test_a_signal_during_the_imports_ends_the_process_without_a_word(words, sent, code):
+    with subprocess.Popen([sys.executable, *words], cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
+        imported = Path(f"/proc/{process.pid}/maps")
+        if not imported.exists():
+            pytest.skip("no /proc to see in whether torch is being imported")
+        until(lambda: "torch" in imported.read_text() or process.poll() is not None)
+        process.send_signal(sent)
+        _, errors = process.communicate(timeout=60)
+    assert (process.returncode, errors) == (code, "")
+
+
+@pytest.mark.parametrize("end", ["| head -1", "> /dev/full", ">&- 2>&-"])
+def test_a_run_goes_on_when_nobody_takes_what_it_says(end, tmp_path):
+    run = RunFolder(tmp_path / "run")
+    command = f"{sys.executable} cli.py fit {WORDS} --trainer.max_epochs 1 --figures false --run_dir {run.path} {end}"
+    done = subprocess.run(["bash", "-o", "pipefail", "-c", command], cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert run.result.exists()
+
+
+def test_a_closed_terminal_ends_no_run(tmp_path):
+    run = RunFolder(tmp_path / "run")
+
+    def hang_up() -> None:
+        step = Classifier.on_train_epoch_end
+
+        def closed(self: Classifier, *args: Any, **kwargs: Any) -> Any:
+            os.kill(os.getpid(), signal.SIGHUP)
+            return step(self, *args, **kwargs)
+
+        Classifier.on_train_epoch_end = closed  # type: ignore[method-assign]
+
+    words = ["fit", *WORDS.split(), "--trainer.max_epochs", "2", "--figures", "false", "--run_dir", str(run.path)]
+    assert Forked(tmp_path / "log", words, hang_up).code() == 0
     assert run.result.exists()

@@ -76,7 +76,9 @@ class KeepLast(Checkpoint):
         if trainer.world_size > 1:
             # a group of its own on the CPU: asking does not wait for a GPU. Lightning asks before every batch for the
             # one signal that it knows; not needed any more
-            self._group = torch.distributed.new_group(backend="gloo")
+            self._group = torch.distributed.new_group(
+                backend="gloo", timeout=getattr(trainer.strategy, "_timeout", None)
+            )
             trainer.fit_loop.epoch_loop._broadcast_sigterm_tensor = lambda: None  # type: ignore[method-assign]
         if trainer.global_step == 0:  # the first save is due after the first step: before it, a run has not begun
             self._saved, self._wanted = -math.inf, SAVE

@@ -11,6 +11,7 @@ import sys
 import time
 import warnings
 from collections.abc import Sequence
+from datetime import timedelta
 from importlib.util import find_spec
 from pathlib import Path
 from types import NoneType
@@ -100,6 +101,7 @@ VALIDATED = ("val/loss", "val/accuracy")  # what a validation logs
 # names of classes that Lightning knows only with options behind them, and what it calls them without
 PLAIN_STRATEGIES = {"DDPStrategy": "ddp", "SingleDeviceStrategy": "auto"}
 UNWRITTEN = "Unable to serialize instance"  # jsonargparse's words in place of a value
+PROCESS_TIMEOUT = 1800.0  # seconds, as torch has it; one step, one save or one reading of the data must fit in
 CHECKPOINT_EVERY = 60.0  # seconds; what a killed run loses at most, and a save takes some hundredths of one
 
 
@@ -176,6 +178,12 @@ class ZooCLI(LightningCLI):
             default=CHECKPOINT_EVERY,
             help="Seconds after which last.ckpt is due again within an epoch; it is written after each epoch anyway.",
         )
+        parser.add_argument(
+            "--process_timeout",
+            type=float,
+            default=PROCESS_TIMEOUT,
+            help="Seconds that the processes of a run on several devices wait for one that does not answer.",
+        )
         parser.add_argument("--figures", type=bool, default=True, help="Whether to draw the run's figures at its end.")
         add_allow_import(parser)
         link_data(parser)
@@ -222,6 +230,11 @@ class ZooCLI(LightningCLI):
         trainer["callbacks"] = without_repeats(trainer["callbacks"])
         check_devices(trainer.as_dict(), self._get(self.config, "data")["init_args"].get("batch_size"))
         seed = self._get(self.config, "seed_everything")
+        timeout = self._get(self.config, "process_timeout")
+        if not 1 <= timeout <= 7 * 86400:
+            raise UsageError(
+                f"seconds in --process_timeout: expected 1 to 604800, found {timeout:g}. Try: {PROCESS_TIMEOUT:g}"
+            )
         given = self._get(self.config, "run_dir")
         if given == "":  # an empty variable of a shell would be a folder of its own each time
             raise UsageError("run folder in --run_dir: expected a name, found an empty one. Try: --run_dir DIR")
@@ -467,6 +480,8 @@ class ZooCLI(LightningCLI):
             home = self.folder if self.has_folder or self.subcommand == "fit" else RunFolder(".")
             self.profile = ProfileReport(trainer.profiler, home)  # type: ignore[attr-defined]
             trainer.callbacks.append(self.profile)  # type: ignore[attr-defined]
+        if hasattr(trainer.strategy, "_timeout"):  # of what several processes do together
+            trainer.strategy._timeout = timedelta(seconds=self._get(self.config, "process_timeout"))
         pass_over_empty(trainer.callbacks)  # type: ignore[attr-defined]
         if isinstance(trainer.strategy.launcher, _MultiProcessingLauncher):  # DDPStrategy with a start_method
             check_strategy(FORKING[0])

@@ -12,9 +12,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
+from lightning.pytorch.utilities import rank_zero_only
 
 from zoo.runs.messages import MissingDevice, UsageError
 from zoo.runs.slurm import in_job, tasks
+from zoo_start import forget_launchers, launcher
 
 # strategies that Lightning knows by these first letters, and why none of them can work here
 SHARDING = ("fsdp", "deepspeed", "model_parallel", "modelparallel")
@@ -41,6 +43,9 @@ def check_devices(
             " true. Try: --trainer.sync_batchnorm false"
         )
     check_processes(count, trainer["num_nodes"], environ)
+    if count * trainer["num_nodes"] == 1 and environ is os.environ and launcher(environ) not in ("torchrun", "srun"):
+        forget_launchers(os.environ, alone=True)
+        rank_zero_only.rank = 0  # type: ignore[attr-defined]
     check_shares(batch_size, count * trainer["num_nodes"])
 
 
@@ -128,8 +133,13 @@ def check_processes(devices: int, nodes: int, environ: Mapping[str, str]) -> Non
             raise UsageError(
                 f"processes in --trainer.devices: expected {devices * nodes} ({flags}), found {found} that torchrun has"
                 f" started. Try: --trainer.devices {per_node} --trainer.num_nodes {max(1, found // per_node)}"
-                " --trainer.strategy ddp"
+                " --trainer.strategy ddp, or, if it has not started this, env -u TORCHELASTIC_RUN_ID python cli.py …"
             )
+    elif devices * nodes == 1 and launcher(environ) == "jsrun" and environ["JSM_NAMESPACE_SIZE"] != "1":
+        raise UsageError(
+            f"processes in --trainer.devices: expected 1, found {environ['JSM_NAMESPACE_SIZE']} that jsrun has started."
+            " Try: --trainer.devices N --trainer.strategy ddp, or env -u JSM_NAMESPACE_SIZE python cli.py …"
+        )
     elif in_job(environ):
         tasks(environ).check(devices, nodes)
     elif nodes > 1 and "NODE_RANK" not in environ:
@@ -137,3 +147,11 @@ def check_processes(devices: int, nodes: int, environ: Mapping[str, str]) -> Non
             f"nodes in --trainer.num_nodes: expected 1 without a launcher that starts the command on the others, found"
             f" {nodes}. Try: torchrun --nnodes {nodes} --nproc_per_node {devices} cli.py, or srun (docs/cluster.md)"
         )
+    elif devices * nodes > 1 and launcher(environ) == "hand":
+        for name, most, flag in (("LOCAL_RANK", devices, "devices"), ("NODE_RANK", nodes, "num_nodes")):
+            if int(environ.get(name, 0)) >= most:
+                rank_zero_only.rank = 0  # type: ignore[attr-defined]  # nobody else would say it
+                raise UsageError(
+                    f"variable in {name}: expected less than {most} (--trainer.{flag}), found {environ[name][:20]}."
+                    f" Try: env -u {name} python cli.py …"
+                )

@@ -113,6 +113,11 @@ def lost_process(error: Exception) -> str | None:
 
     if not isinstance(error, RuntimeError) or not (isinstance(error, DistError) or "gloo" in str(error)):
         return None
+    if "timed out" in str(error).lower():
+        return (
+            "processes in --trainer.devices: expected all of them to answer within --process_timeout, found one that"
+            f" does not ({one_line(str(error))[:120]}). Try: the same command with --resume auto --run_dir DIR"
+        )
     return (
         f"processes in --trainer.devices: expected all of them to go on, found one that is gone"
         f" ({one_line(str(error))[:120]}). Try: the same command with --resume auto --run_dir DIR"

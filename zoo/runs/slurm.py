@@ -14,8 +14,10 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from zoo.runs.messages import UsageError
+from zoo.runs.phrases import shown
+from zoo_start import INTERACTIVE
 
-INTERACTIVE = ("bash", "interactive")  # names of jobs in which Lightning does not look for SLURM's tasks
+MOST_NODES = 65_536  # of a cluster, as SLURM has it
 
 
 def in_job(environ: Mapping[str, str] = os.environ) -> bool:
@@ -43,7 +45,8 @@ class Tasks(NamedTuple):
         if not self.by_srun and max(total, sum(self.per_node)) > 1:
             raise UsageError(
                 f"processes in the SLURM job: expected {total} ({flags}) started by srun, found python started alone"
-                f" in a job of {found}. Try: srun python cli.py …, or a job of one task"
+                f" in a job of {found}. Try: srun python cli.py …, a job of one task, or, if this is no job,"
+                " env -u SLURM_JOB_ID python cli.py …"
             )
         if self.per_node != [devices] * nodes:
             raise UsageError(
@@ -61,11 +64,22 @@ class Tasks(NamedTuple):
 def tasks(environ: Mapping[str, str] = os.environ) -> Tasks:
     """The tasks of the step that this process belongs to, or of the job if it belongs to none."""
     by_srun = "SLURM_STEP_ID" in environ
-    counts = environ.get("SLURM_STEP_TASKS_PER_NODE" if by_srun else "SLURM_TASKS_PER_NODE", "1")
-    return Tasks(numbers(counts), by_srun, "SLURM_NTASKS_PER_NODE" in environ)
+    name = "SLURM_STEP_TASKS_PER_NODE" if by_srun else "SLURM_TASKS_PER_NODE"
+    return Tasks(numbers(environ.get(name, "1"), name), by_srun, "SLURM_NTASKS_PER_NODE" in environ)
 
 
-def numbers(counts: str) -> list[int]:
-    """Reads SLURM's short form, `2(x3),1` for 2, 2, 2, 1."""
-    found = re.findall(r"(\d+)(?:\(x(\d+)\))?", counts)
+def numbers(counts: str, name: str = "SLURM_TASKS_PER_NODE") -> list[int]:
+    """Reads SLURM's short form, `2(x3),1` for 2, 2, 2, 1.
+
+    Raises:
+        UsageError: it has another form, or stands for more nodes than SLURM knows.
+    """
+    found = re.findall(r"(\d{1,9})(?:\(x(\d{1,9})\))?(?:,|$)", counts)
+    if not re.fullmatch(r"\d{1,9}(\(x\d{1,9}\))?(,\d{1,9}(\(x\d{1,9}\))?)*", counts) or (
+        sum(int(times or 1) for _, times in found) > MOST_NODES
+    ):
+        raise UsageError(
+            f"variable in {name}: expected tasks of at most {MOST_NODES:,} nodes, such as 2(x3),1,"
+            f" found {shown(counts)}. Try: env -u {name} python cli.py …"
+        )
     return [int(count) for count, times in found for _ in range(int(times or 1))]
