@@ -2,13 +2,21 @@
 
 import json
 import os
+import re
+import signal
+import socket
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
+from lightning.pytorch.utilities import rank_zero_only
 
 from cli import main
+from forked import Forked, until
+from zoo import Classifier
 from zoo.runs.metrics import read_metrics
 
 ROOT = Path(__file__).parents[1]
@@ -101,3 +109,41 @@ def test_a_run_goes_on_with_another_number_of_devices(tmp_path):
     tests = [json.loads((tmp_path / name / "result.json").read_text())["test"] for name in ("one", "mixed")]
     assert tests[0]["n"] == tests[1]["n"] == 359
     assert tests[0]["loss"] == pytest.approx(tests[1]["loss"], abs=1e-4)
+
+
+@pytest.mark.parametrize("stopped", [0, 1])
+def test_a_process_that_is_stopped_ends_the_others_within_the_bound(stopped, tmp_path):
+    """One of two goes to sleep in a step, as after SIGSTOP; the other waits for it, but not for ever."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+    words = [*BASE.split(), "--trainer.accelerator", "cpu", *TWO, "--process_timeout", "5"]
+    words += ["--run_dir", str(tmp_path / "run")]
+
+    def prepare(rank: int) -> None:
+        os.environ.update(RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE="2", TORCHELASTIC_RUN_ID="test")
+        os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=port, TORCHELASTIC_USE_AGENT_STORE="False")
+        rank_zero_only.rank = rank  # type: ignore[attr-defined]  # as when Lightning is imported
+        step = Classifier.training_step
+
+        def training_step(self: Classifier, *args: Any) -> Any:
+            if rank == stopped and self.trainer.global_step == 3:
+                (tmp_path / "stopped").touch()
+                os.kill(os.getpid(), signal.SIGSTOP)
+            return step(self, *args)
+
+        Classifier.training_step = training_step  # type: ignore[method-assign, assignment]
+
+    ranks = [Forked(tmp_path / f"{rank}.log", words, partial(prepare, rank)) for rank in (0, 1)]
+    until((tmp_path / "stopped").exists)
+    assert ranks[1 - stopped].code(5 + 10) == 1
+    errors = ranks[1 - stopped].errors
+    if stopped == 1:  # of several processes the first one speaks
+        (line,) = errors
+        assert re.match(r"error: processes in --trainer.devices: expected .+ --process_timeout, found .+ Try: ", line)
+    else:
+        assert not errors
+    os.kill(ranks[stopped].pid, signal.SIGCONT)
+    assert ranks[stopped].code() == 1
+    one = ("--trainer.devices", "1", "--trainer.strategy", "auto")
+    main([*words, *one, "--resume", "must"])  # the save of the first step is there

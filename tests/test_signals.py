@@ -15,6 +15,7 @@ from forked import Forked, until
 from zoo import Classifier
 from zoo.runs.checkpoints import read_checkpoint
 from zoo.runs.folder import RunFolder
+from zoo_start import begin
 
 ROOT = Path(__file__).parents[1]
 TWO = [(signal.SIGINT, 130), (signal.SIGTERM, 143)]
@@ -95,11 +96,26 @@ def test_a_signal_during_the_imports_ends_the_process_without_a_word(words, sent
 
 @pytest.mark.parametrize("end", ["| head -1", "> /dev/full", ">&- 2>&-"])
 def test_a_run_goes_on_when_nobody_takes_what_it_says(end, tmp_path):
+    def deaf() -> None:
+        if end == ">&- 2>&-":
+            os.close(1)
+            os.close(2)
+            sys.stdout = sys.stderr = None  # as Python has it then
+        elif end == "> /dev/full":
+            os.dup2(os.open("/dev/full", os.O_WRONLY), 1)
+        else:
+            read, write = os.pipe()
+            os.dup2(write, 1)
+            os.close(write)
+            os.close(read)
+        begin()
+
     run = RunFolder(tmp_path / "run")
-    command = f"{sys.executable} cli.py fit {WORDS} --trainer.max_epochs 1 --figures false --run_dir {run.path} {end}"
-    done = subprocess.run(["bash", "-o", "pipefail", "-c", command], cwd=ROOT, capture_output=True, text=True)
-    assert (done.returncode, done.stderr) == (0, "")
+    words = ["fit", *WORDS.split(), "--trainer.max_epochs", "1", "--figures", "false", "--run_dir", str(run.path)]
+    process = Forked(tmp_path / "log", words, deaf)
+    assert process.code() == 0
     assert run.result.exists()
+    assert not process.errors
 
 
 def test_a_closed_terminal_ends_no_run(tmp_path):

@@ -81,7 +81,7 @@ class KeepLast(Checkpoint):
             )
             trainer.fit_loop.epoch_loop._broadcast_sigterm_tensor = lambda: None  # type: ignore[method-assign]
         if trainer.global_step == 0:  # the first save is due after the first step: before it, a run has not begun
-            self._saved, self._wanted = -math.inf, SAVE
+            self._saved = -math.inf
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -250,6 +250,8 @@ class KeepLast(Checkpoint):
             answers = torch.tensor([max(wanted, self._wanted)])
             torch.distributed.all_reduce(answers, torch.distributed.ReduceOp.MAX, group=self._group)
             self._wanted = int(answers.item())
+        if self._saved == -math.inf:  # for all of them the same
+            self._wanted = max(self._wanted, SAVE)
 
     def _save(self, trainer: Trainer) -> None:
         """Saves, and leaves the process if that was asked for."""
