@@ -35,7 +35,7 @@ from datamodules.classes import (
     placed,
     told_apart,
 )
-from datamodules.forms import DARK, as_images, as_labels, is_ambiguous
+from datamodules.forms import DARK, as_images, as_labels, brightest, is_ambiguous
 from datamodules.pictures import folder_in_words, kind_of_picture
 from datamodules.sharing import shared
 
@@ -305,9 +305,9 @@ def oddities(
                 f"{key} {shape} in {path} was read as images of {shape[1]} × {shape[2]} with {shape[3]}"
                 f" channel{'s' * (shape[3] > 1)}. If they have {shape[1]}: {key} = numpy.moveaxis({key}, 1, -1)"
             )
-        if len(images) > 1 and (images == images[0]).all():
+        if len(images) > 1 and (images[0] == images[1]).all() and (images == images[0]).all():
             notes.append(f"all {len(images)} images of {key} in {path} are equal")
-    largest = max(int(images.max()) for images in own.images.values())
+    largest = max(brightest(images, DARK) for images in own.images.values())
     if 1 < largest < DARK:
         keys = [own.called[f"{split}_images"] for split in own.images]
         scaled = ", ".join(f"({key} * (255 / {largest})).round().astype('uint8')" for key in keys)

@@ -225,7 +225,7 @@ class ImageDataModule(LightningDataModule, ABC):
             self._check_same_steps(state_dict)
 
     def _check_same_steps(self, state: dict[str, Any]) -> None:
-        """Raises ValueError if steps are others than those of the run that is to go on: its schedule would be wrong."""
+        """Raises ValueError if steps are others than the checkpoint's to go on from: its schedule would be wrong."""
         for key, found, what, advice in (
             (
                 "batch_size",
@@ -245,8 +245,8 @@ class ImageDataModule(LightningDataModule, ABC):
                 if type(saved) is not int:
                     saved, advice = "a whole number", "another checkpoint"
                 raise ValueError(
-                    f"{what}: expected {saved}, as in the run that is to go on, found {found}."
-                    f" Try: {advice}, or a new run (without --resume)"
+                    f"{what}: expected {saved}, as in the checkpoint that training is to go on from, found {found}."
+                    f" Try: {advice}, or a new run (without --resume and --ckpt_path)"
                 )
 
     def part(self, split: str) -> Images:

@@ -12,6 +12,7 @@ import io
 import multiprocessing
 import os
 import re
+import shlex
 import shutil
 import signal
 import tarfile
@@ -29,9 +30,11 @@ import pytest
 import torchvision.datasets
 import torchvision.datasets.utils
 
+import datamodules
 from conftest import Tiny, gz, idx, md5, random_images, write
 from datamodules import CIFAR10, MNIST, FashionMNIST
 from test_data import message, use_mirror
+from zoo.runs.command import download
 
 TinyIDX = Callable[[type[MNIST] | type[FashionMNIST]], Tiny]
 fork = multiprocessing.get_context("fork")
@@ -424,8 +427,13 @@ def test_without_a_network_a_damaged_file_is_named_and_kept(
         before = {**cache.files, name: damaged(content)[damage]}
         cache.write(before)
         command = f"Try: python cli.py download --data {cache.data.__name__} --data.root '{cache.root}'"
-        message(ValueError, cache.prepare, f"in {cache.root / name}: expected", "Connection refused", command)
+        text = message(ValueError, cache.prepare, f"in {cache.root / name}: expected", "Connection refused", command)
         assert cache.found() == before
+    words = shlex.split(text.partition("Try: python cli.py download ")[2])
+    with Mirror(cache, lambda: None) as mirror:  # now there is a network, and the advice is followed
+        use_mirror(monkeypatch, mirror.url)
+        download(datamodules.ImageDataModule, words[:4])
+    assert cache.found() == cache.whole
 
 
 def test_a_damaged_file_stays_until_the_new_one_is_whole(cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
