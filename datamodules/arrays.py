@@ -133,6 +133,10 @@ class Arrays(ImageDataModule):
         self._network_classes = tuple(names)
 
     @property
+    def named(self) -> bool:  # type: ignore[override]
+        return "classes" in self._own.called
+
+    @property
     def num_classes(self) -> int:  # type: ignore[override]
         return len(self.classes)
 

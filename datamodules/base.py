@@ -7,6 +7,7 @@
 It shares two words with the models, `in_shape` and `num_classes`; `cli.py` joins them.
 """
 
+import hashlib
 import math
 import os
 import sys
@@ -21,13 +22,14 @@ from torch import Tensor
 
 from datamodules.augmentations import Augmentation, AugmentationName, Pipeline
 from datamodules.batches import Batches
-from datamodules.checks import check_name
+from datamodules.checks import check_name, sha256
 from datamodules.randomness import generator
 from datamodules.sharing import shared
-from datamodules.splits import stratified_order
+from datamodules.splits import digest, stratified_order
 
 DEFAULT_BATCH_SIZE = 128
 FAR_GREY = 50  # of 255: images that differ by so much on average are of another kind, or inverted
+MOST_NAMES = 20_000  # characters of all class names that a run's record holds; of more it has the sum alone
 EVAL_BATCH_SIZE = 200  # images per evaluation step: more were no faster, and need memory that training does not
 
 
@@ -59,6 +61,7 @@ class ImageDataModule(LightningDataModule, ABC):
     in_shape: tuple[int, int, int]  # C, H, W
     num_classes: int
     classes: Sequence[str]
+    named = True  # whether the classes have names in an order of their own
 
     def __init__(
         self,
@@ -91,6 +94,7 @@ class ImageDataModule(LightningDataModule, ABC):
         self.splits: dict[str, Tensor] = {}  # indices of train and val in the training arrays, of test in the test ones
         self._arrays: dict[str, Images] = {}
         self._compared = False  # whether the test images have been compared with those of the training
+        self._digests: dict[str, str] = {}  # of arrays that are not kept as they were read
         self._on_device: dict[tuple[str, torch.device], Images] = {}
         self._normalisation: dict[torch.device, tuple[Tensor, Tensor]] = {}
         self._known_statistics: tuple[Sequence[float], Sequence[float]] | None = (
@@ -118,18 +122,24 @@ class ImageDataModule(LightningDataModule, ABC):
 
     def setup(self, stage: str | None = None) -> None:
         if not self._arrays:
-            self._arrays = {name: self._permuted(part) for name, part in shared(self.origin, self.load).items()}
+            self._arrays = shared(self.origin, self.load)
+            if self.shuffle_pixels is not None:
+                self._digests = {part: self._digest(part) for part in self._arrays}
+                self._arrays = {part: self._permuted(images) for part, images in self._arrays.items()}
             self._split(stage)
         if stage == "fit":
             self.batch_size = self._settled_batch_size()
 
     def _permuted(self, part: Images) -> Images:
-        """The same images with their pixel positions permuted, if that is asked for."""
-        if self.shuffle_pixels is None:
-            return part
-        channels, height, width = part.images.shape[1:]
-        permutation = torch.randperm(height * width, generator=generator(self.shuffle_pixels, "pixels"))
-        return Images(part.images.flatten(2)[:, :, permutation].reshape(-1, channels, height, width), part.labels)
+        """The same images with their pixel positions permuted."""
+        images = part.images
+        return Images(images.flatten(2)[:, :, self._permutation()].reshape(images.shape), part.labels)
+
+    def _permutation(self) -> Tensor:
+        """Which pixel comes to each place, (H W,) int64."""
+        assert self.shuffle_pixels is not None
+        _, height, width = self.in_shape
+        return torch.randperm(height * width, generator=generator(self.shuffle_pixels, "pixels"))
 
     def _split(self, stage: str | None) -> None:
         """Cuts the training images into train (front of the fixed order) and validation (its end).
@@ -217,10 +227,55 @@ class ImageDataModule(LightningDataModule, ABC):
             state |= {"mean": list(mean), "std": list(std)}
         return state
 
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        if "mean" in state_dict and self.normalize == "standard":  # other images look as those of the training did
-            self._known_statistics = checked_statistics(state_dict, self.in_shape[0])
+    def identity(self, splits: Sequence[str] = ("train", "val", "test")) -> dict[str, Any]:
+        """What a run depends on of its data, as plain values; to be asked once they are set up.
+
+        Args:
+            splits: those that matter.
+        """
+        parts = dict.fromkeys("test" if split == "test" else "train" for split in splits)
+        names = [str(name) for name in self.classes]
+        facts: dict[str, Any] = {
+            "arrays": {part: self._digest(part) for part in parts},
+            "splits": {split: digest(self.splits[split]) for split in splits},
+            "images": {split: len(self.splits[split]) for split in splits},
+            "batch_size": self.batch_size,
+            "classes": names if sum(map(len, names)) <= MOST_NAMES else None,
+            "class_digest": hashlib.sha256("\0".join(names).encode()).hexdigest(),
+            "named": self.named,
+            "pixels": None if self.shuffle_pixels is None else digest(self._permutation()),
+        }
+        if "train" in splits and self.normalize == "standard":
+            mean, std = self._known_statistics or self.statistics
+            facts |= {"mean": list(mean), "std": list(std)}
+        return facts
+
+    def _digest(self, part: str) -> str:
+        """SHA-256 of the images and labels of `train` or `test`, before their pixels are permuted."""
+
+        def made() -> str:
+            images, labels = self._arrays[part]
+            of_images = self.checked_sum(part) or sha256(images.numpy())
+            return hashlib.sha256(f"{tuple(images.shape)} {of_images} {sha256(labels.numpy())}".encode()).hexdigest()
+
+        return self._digests.get(part) or shared(("digest", part, *self.origin), made)
+
+    def checked_sum(self, part: str) -> str | None:
+        """SHA-256 of the images of `train` or `test`, (N, C, H, W) uint8, where `load` has compared them with it."""
+        return None
+
+    def trained_with(self, state: dict[str, Any]) -> None:
+        """Lets images look to a trained network as those of its training did, whatever data these are.
+
+        Args:
+            state: what the checkpoint knows of its data: `mean` and `std`, if it was trained with them.
+        """
+        if "mean" in state and self.normalize == "standard":
+            self._known_statistics = checked_statistics(state, self.in_shape[0])
             self._normalisation.clear()
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.trained_with(state_dict)
         if self.trainer and self.trainer.state.fn == "fit":
             self._check_same_steps(state_dict)
 

@@ -67,6 +67,9 @@ class CIFAR10(ImageDataModule):
     def load(self) -> dict[str, Images]:
         return {"train": self._load("train", self.source.train_list), "test": self._load("test", self.source.test_list)}
 
+    def checked_sum(self, part: str) -> str:
+        return hashlib.sha256(" ".join(self.sha256[part]).encode()).hexdigest()
+
     def _load(self, split: str, files: Sequence[Sequence[str]]) -> Images:
         batches = [self._batch(name, expected) for (name, _), expected in zip(files, self.sha256[split], strict=True)]
         images, labels = (np.concatenate(parts) for parts in zip(*batches, strict=True))

@@ -55,6 +55,9 @@ class IDXImages(ImageDataModule):
     def load(self) -> dict[str, Images]:
         return {split: self._load(name) for split, (name, _) in PARTS.items()}
 
+    def checked_sum(self, part: str) -> str:
+        return self.sha256[f"{PARTS[part][0]}-images-idx3-ubyte"]
+
     def _load(self, name: str) -> Images:
         images, labels = (
             self._read(Path(self.root, self._folder, f"{name}-{kind}"))

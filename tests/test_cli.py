@@ -54,7 +54,7 @@ def test_a_run_folder_holds_what_it_should(run):
     files = {str(path.relative_to(run.path)) for path in run.path.rglob("*") if path.is_file()}
     figures = {f"figures/{name}.png" for name in ("curves", "confusion", "mistakes")}
     checkpoints = {f"checkpoints/{name}.ckpt" for name in ("best", "last", "last.prev")}
-    assert files == {"config.yaml", "metrics.csv", "result.json"} | checkpoints | figures
+    assert files == {"config.yaml", "identity.json", "metrics.csv", "result.json"} | checkpoints | figures
     record = json.loads(run.result.read_text())
     assert {"data", "model", "seed", "parameters", "epochs", "seconds", "train", "val", "test"} <= record.keys()
     assert {"git_commit", "versions", "device", "precision"} <= record.keys()

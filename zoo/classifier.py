@@ -77,6 +77,7 @@ class Classifier(LightningModule):
         self.results: dict[str, Result] = {}  # of the last complete pass over each split
         self._tally: dict[str, Tally] = {}
         self._counted: dict[str, Tensor] | None = None  # what a resumed epoch had counted before
+        self.identity: dict[str, Any] | None = None  # the record of the run that trains it, zoo/runs/identity.py
         self._settings: list[dict[str, Any]] = []  # those of the optimiser, per group of parameters, as configured here
         self._settings_differ = False  # from those of the checkpoint that the run goes on from
         self._total_steps = 1.0  # of the whole training
@@ -308,6 +309,8 @@ class Classifier(LightningModule):
         checkpoint[self.CHECKPOINT_HYPER_PARAMS_KEY] = {n: value for n, value in plain.items() if n not in unsaved}
         if unsaved:
             checkpoint[UNSAVED] = {name: in_words(held[name]) for name in unsaved}
+        if self.identity:
+            checkpoint["identity"] = self.identity
         checkpoint["results"] = {
             split: {"accuracy": result.accuracy, "loss": result.loss, "n": result.n}
             for split, result in self.results.items()

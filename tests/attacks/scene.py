@@ -116,7 +116,9 @@ class Scene:
             return ["predict", "--ckpt_path", str(self.run.last)]
         if verb == "unlabelled":
             return ["predict", *fresh, "--trainer.accelerator", "cpu", "--ckpt_path", self.ckpt_path, *self.flags]
-        more = ["--resume", "must", "--trainer.max_epochs", "3"] if verb == "fit" else []
+        more = (
+            ["--resume", "must", "--trainer.max_epochs", "3", "--resume_schedule", "stretch"] if verb == "fit" else []
+        )
         return [verb, "--run_dir", str(self.run.path), *more, *self.flags]
 
 

@@ -25,12 +25,12 @@ REASONS = ("max_epochs", "max_steps", "max_time", "early stopping", "should_stop
 SUMMED = "zoo_summed"  # key in checkpoints that have a sum: without it the sum has been cut off
 KEYS_OF_DICTS = (
     *("state_dict", "callbacks", "loops", "hyper_parameters"),
-    *("results", "tally", "row", "ending", "stop"),
+    *("results", "tally", "row", "ending", "stop", "identity", "metrics"),
 )
 # what Lightning and the zoo read from a checkpoint, and what it must be
 FORM: dict[str, type] = {
     **dict.fromkeys(KEYS_OF_DICTS, dict),
-    **dict.fromkeys(("optimizer_states", "lr_schedulers"), list),
+    **dict.fromkeys(("optimizer_states", "lr_schedulers", "parts"), list),
     **dict.fromkeys(("epoch", "global_step"), int),
     "pytorch-lightning_version": str,
 }

@@ -50,6 +50,8 @@ from zoo.runs.endings import check_limits, has_ended, in_words
 from zoo.runs.figures import draw_run
 from zoo.runs.finders import check_alone, find_batch_size, find_rate, finders, without_finders
 from zoo.runs.folder import RECORDED, OpenRun, RunFolder, names_in
+from zoo.runs.history import CompareScored, KeepHistory, check_scored, parts_of
+from zoo.runs.identity import compare, past_of, refuse, scored_otherwise
 from zoo.runs.imports import import_trusted, restrict, smuggled
 from zoo.runs.lock import FolderInUse, FolderLock
 from zoo.runs.matching import check_continues, check_fits
@@ -83,6 +85,7 @@ from zoo.runs.record import make_record, read_record, show_table, write_record
 from zoo.runs.reports import ProfileReport, is_profiled, let_speak
 from zoo.runs.restoring import Restoring, weights_only
 from zoo.runs.signals import StopSignals
+from zoo.runs.source import AskForCode
 from zoo.runs.states import check_states, check_training
 from zoo.runs.trainer_checks import check_monitors, check_parts, check_trainer, settle_callbacks, settle_signatures
 from zoo.runs.wandb_mode import Settled, settle, without_repeats
@@ -185,6 +188,18 @@ class ZooCLI(LightningCLI):
             help="Seconds that the processes of a run on several devices wait for one that does not answer.",
         )
         parser.add_argument("--figures", type=bool, default=True, help="Whether to draw the run's figures at its end.")
+        parser.add_argument(
+            "--resume_schedule",
+            type=Literal["refuse", "stretch"],
+            default="refuse",
+            help="Where a run with a schedule goes on over another length: refuse, or lay it out anew (stretch).",
+        )
+        parser.add_argument(
+            "--otherwise",
+            type=Literal["refuse", "allow"],
+            default="refuse",
+            help="Where images are to be scored in another form than the network was trained on: refuse, or allow it.",
+        )
         add_allow_import(parser)
         link_data(parser)
 
@@ -251,7 +266,9 @@ class ZooCLI(LightningCLI):
             data["root"] = data["root"] or os.environ.get("ZOO_DATA") or "data"
         if self.subcommand == "predict" and self._get(self.config, "out"):
             asked_place(self._get(self.config, "out"), source_of(self._get(self.config, "data")))
+        self.past = self._read_past()
         if self.subcommand == "fit":
+            self.code = AskForCode()
             every = self._get(self.config, "checkpoint_every")
             if not every > 0:
                 raise UsageError(f"seconds in --checkpoint_every: expected more than 0, found {every:g}. Try: 60")
@@ -341,12 +358,26 @@ class ZooCLI(LightningCLI):
         if resume == "must":
             self.folder.check_run()
         if resume != "never":
-            self.folder.check_same(self._recorded())
             newest, warning = resumable(self.folder)
             warn(warning)
             if newest:
                 return newest
+            self.folder.check_same(self._recorded())
         return Path(asked) if asked else None
+
+    def _read_past(self) -> dict[str, Any]:
+        """The record of the run whose checkpoint it is, empty if there is none; what goes on with it must be it."""
+        self.parts: list[dict[str, Any]] = []
+        if not self.checkpoint:
+            return {}
+        content = read_checkpoint(self.checkpoint)
+        beside = RunFolder(self.checkpoint.absolute().parent.parent)
+        past = past_of(content, self.checkpoint, beside.config)
+        if self.subcommand == "fit":
+            self.parts = parts_of(content)
+            stretch = self._get(self.config, "resume_schedule") == "stretch"
+            refuse(compare(past, {"config": self._recorded()}), self.checkpoint, stretch=stretch)
+        return past
 
     def instantiate_classes(self) -> None:
         self._instantiate_all()
@@ -450,8 +481,23 @@ class ZooCLI(LightningCLI):
             callbacks = [StepRandomness(self.names["seed"]), StopAtNonFinite(), self.lines, *averages, *callbacks]
             if not self.dry:
                 recorded = self._recorded()
-                callbacks.insert(0, OpenRun(self.folder, recorded, self.checkpoint))
                 self.metrics = MetricsFile(self.folder.metrics)
+                self.history = KeepHistory(
+                    self.folder,
+                    recorded,
+                    self.code,
+                    self.past,
+                    self.parts,
+                    self.checkpoint,
+                    self.metrics,
+                    stretch=self._get(self.config, "resume_schedule") == "stretch",
+                    repeated=None if self.checkpoint else self._repeated(),
+                )
+                callbacks = [
+                    self.history,
+                    OpenRun(self.folder, recorded, self.checkpoint, self.history.write),
+                    *callbacks,
+                ]
                 self.diagnostics = DiagnosticsFile(self.folder.diagnostics)
                 for callback in callbacks:
                     if isinstance(callback, Diagnostic):
@@ -468,7 +514,8 @@ class ZooCLI(LightningCLI):
                     callbacks.append(KeepLast(self.folder.last, every, self.signals, named))
         else:
             config["logger"] = config["enable_checkpointing"] = False
-            callbacks = [*scoring(callbacks), self.mistakes, self.predictions]
+            self.scored = CompareScored(self.past, "val" if self.subcommand == "validate" else "test")
+            callbacks = [self.scored, *scoring(callbacks), self.mistakes, self.predictions]
         if bare:  # Lightning refuses what is given besides, be it a default of ours
             config["log_every_n_steps"] = None
             warnings.filterwarnings("ignore", message=".*but `Trainer\\(barebones=True\\)` is configured.*")
@@ -496,6 +543,11 @@ class ZooCLI(LightningCLI):
     def _validates(self, config: dict[str, Any]) -> bool:
         return getattr(self.datamodule, "val_size", None) != 0 and config["limit_val_batches"] != 0
 
+    def _repeated(self) -> Path | None:
+        """The config.yaml of a run among the files that were given: this is to be the same run once more."""
+        files = [Path(str(path)) for path in as_list(self._get(self.config, "config"))]
+        return next((file for file in files if RunFolder(file.parent).config == file), None)
+
     def _recorded(self) -> dict[str, Any]:
         """The resolved configuration as plain values, without what belongs to one start of the run."""
         with warnings.catch_warnings():
@@ -518,9 +570,13 @@ class ZooCLI(LightningCLI):
                 check_continues(self.checkpoint, content, self.model)
                 check_training(self.checkpoint, content, self.model)
             else:
-                states = [value for value in content.values() if isinstance(value, dict) and "mean" in value]
-                for state in states:  # of the data, whatever class they are of: images look as in the training
-                    self.datamodule.load_state_dict(state)
+                allowed = self._get(self.config, "otherwise") == "allow"
+                changes = scored_otherwise(self.past, {"config": self._recorded()})
+                self.scored.notes = check_scored(changes, self.checkpoint, allowed=allowed)
+            self.datamodule.trained_with(self.past.get("data", {}))
+            names = self.past.get("data", {}).get("classes")
+            if self.subcommand != "fit" and names and not self.datamodule.named:
+                self.datamodule.call_classes(names)
 
     def _checked(self, path: Path) -> dict[str, Any]:
         """The contents of a checkpoint that the model can take up."""
@@ -535,6 +591,8 @@ class ZooCLI(LightningCLI):
         content = read_checkpoint(self.checkpoint) if self.checkpoint else {}
         ours = self.checkpoint is not None and self.checkpoint.parent == self.folder.checkpoints
         ended = ours and not self.dry and has_ended(content, self.trainer)
+        if ended:
+            self.history.check_data(self.datamodule)
         if ended and (record := read_record(self.folder.result, content["ending"])):
             self._show(record)
             return
@@ -589,13 +647,12 @@ class ZooCLI(LightningCLI):
     def _begin(self, content: dict[str, Any], *, ended: bool) -> None:
         """Takes up the files of a run that goes on, and lets the loggers know of it."""
         step, row = content.get("global_step", 0), content.get("row")
-        if self.checkpoint:
-            self.metrics.continue_from(step, row)
-            self.diagnostics.continue_from(step)
         before = content.get("ending") or {}
-        if ended and before["row"]:
-            self.metrics.continue_from(step, before["row"])
-        elif not ended and before.get("row"):  # of an epoch that was none
+        if self.checkpoint:
+            last = before["row"] if ended and before["row"] else row
+            warn(self.metrics.continue_from(step, last, content.get("metrics")))
+            self.diagnostics.continue_from(step)
+        if not ended and before.get("row"):  # of an epoch that was none
             self.metrics.take_back(before["row"]["step"], {*before["row"], *VALIDATED})
         elif not ended and before.get("validated") and row:
             self.metrics.take_back(row["step"], VALIDATED)
@@ -704,7 +761,9 @@ class ZooCLI(LightningCLI):
             result = self.model.results[split]
             row = {"accuracy": result.accuracy, "loss": result.loss, "n": result.n}
             show_table(
-                f"{self.names['model']} on {self.names['data']}", {split: row}, [f"checkpoint: {self.checkpoint}"]
+                f"{self.names['model']} on {self.names['data']}",
+                {split: row},
+                [f"checkpoint: {self.checkpoint}", *self.scored.notes],
             )
 
     def _check_complete(self, split: str) -> None:
@@ -723,6 +782,7 @@ class ZooCLI(LightningCLI):
         seconds = end.get("seconds", self.lines.seconds)
         record = make_record(self.trainer, self.model, self.folder, self.names, seconds, end)
         record |= {"proposed": self.proposed} if self.proposed else {}
+        record["parts"] = self.history.conclusion(self.trainer)
         write_record(self.folder.result, record)
         if figures:
             best, mistakes = record["best_epoch"], self.mistakes.mistakes

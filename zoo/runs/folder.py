@@ -13,7 +13,7 @@ import re
 import secrets
 import shutil
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TextIO
@@ -69,7 +69,9 @@ class RunFolder:
         self.config = self.path / "config.yaml"
         self.metrics = self.path / "metrics.csv"
         self.diagnostics = self.path / "diagnostics.csv"
+        self.identity = self.path / "identity.json"
         self.result = self.path / "result.json"
+        self.result_before = self.path / "result.before.json"  # of a run that has trained on since
         self.predictions = self.path / "predictions.csv"
         self.checkpoints = self.path / "checkpoints"
         self.best = self.checkpoints / "best.ckpt"
@@ -205,6 +207,14 @@ class RunFolder:
                 return [*made, self.path]
 
 
+def held_in(path: Path) -> object:
+    """What a configuration file says; None if there is none that can be read."""
+    try:
+        return yaml.safe_load(path.read_text())
+    except (yaml.YAMLError, OSError, UnicodeDecodeError, RecursionError):
+        return None
+
+
 def described(config: Mapping[str, Any]) -> str:
     """What tells one experiment from another, as flags."""
     data, model = (str(config[key]["class_path"]).rpartition(".")[2][:60] for key in ("data", "model"))
@@ -218,10 +228,17 @@ class OpenRun(Callback):
         folder: where.
         config: the whole resolved configuration, without what belongs to this one start of it.
         checkpoint: what this process has chosen to go on from, if anything.
+        write_identity: writes the record of the run beside its configuration.
     """
 
-    def __init__(self, folder: RunFolder, config: dict[str, object], checkpoint: Path | None = None) -> None:
-        self.folder, self.config, self.checkpoint = folder, config, checkpoint
+    def __init__(
+        self,
+        folder: RunFolder,
+        config: dict[str, object],
+        checkpoint: Path | None = None,
+        write_identity: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.folder, self.config, self.checkpoint, self.write_identity = folder, config, checkpoint, write_identity
         self._written = False
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
@@ -252,9 +269,10 @@ class OpenRun(Callback):
             return
         self._written = True
         self.folder.path.mkdir(parents=True, exist_ok=True)
-        if not self.folder.config.exists():
+        if held_in(self.folder.config) != self.config:  # a run that goes on may be given other options
             text = "# python cli.py fit -c config.yaml repeats this run\n" + yaml.safe_dump(
                 self.config, sort_keys=False
             )
             with whole_file(self.folder.config) as file:
                 file.write(text)
+        self.write_identity()

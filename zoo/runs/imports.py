@@ -73,6 +73,11 @@ def restrict(extra: Iterable[str] = ()) -> None:
     )
 
 
+def trusted() -> set[str]:
+    """What the command that runs in this process has added to the list."""
+    return set(_trusted)
+
+
 def is_listed(path: str) -> bool:
     """Whether a dotted path is on the list."""
     fitting = [entry for entry in (*ALLOWED, *DENIED, *_trusted) if f"{path}.".startswith(f"{entry}.")]

@@ -6,8 +6,9 @@ Lightning's CSVLogger deletes what an interrupted run has written when the run g
 """
 
 import csv
+import io
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from zoo.runs.folder import whole_file
 FIRST = ["epoch", "step", "seconds", "lr", "train/loss", "train/accuracy", "val/loss", "val/accuracy"]
 REWRITE_SECONDS = 5.0  # a long file is not written anew more often than this
 ADVICE = " Try: without this file; the run goes on from its checkpoints alone"
-SHORT = 1000  # rows; a file up to this length is written at once
+SHORT = 1000  # rows; a file up to this length is written at once, and checkpoints hold it
 
 Row = dict[str, float]
 
@@ -35,6 +36,7 @@ class MetricsFile(Logger):
         super().__init__()
         self.path = path
         self.rows: list[Row] = []
+        self._text: str | None = None  # the file's content, as long as the rows are the same
         self._written = 0.0
 
     @property
@@ -57,6 +59,7 @@ class MetricsFile(Logger):
         if not self.rows or self.rows[-1]["step"] != step:
             self.rows.append({"step": step or 0})
         self.rows[-1].update(kept)
+        self._text = None
 
     @rank_zero_only
     def save(self) -> None:
@@ -69,25 +72,62 @@ class MetricsFile(Logger):
             self._write()
 
     def _write(self) -> None:
-        others = sorted({name for row in self.rows for name in row} - set(FIRST))
         with whole_file(self.path) as file:
-            table = csv.DictWriter(file, [*FIRST, *others], restval="")
-            table.writeheader()
-            table.writerows({name: tidy(value) for name, value in row.items()} for row in self.rows)
+            file.write(self._content())
         self._written = time.monotonic()
 
-    @rank_zero_only
-    def continue_from(self, step: int, row: dict[str, float] | None = None) -> None:
+    def _content(self) -> str:
+        """The text of the file."""
+        if self._text is None:
+            others = sorted({name for row in self.rows for name in row} - set(FIRST))
+            text = io.StringIO()
+            table = csv.DictWriter(text, [*FIRST, *others], restval="")
+            table.writeheader()
+            table.writerows({name: tidy(value) for name, value in row.items()} for row in self.rows)
+            self._text = text.getvalue()
+        return self._text
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint knows of the file: how many rows there are and, if they are not many, the rows."""
+        return {"rows": len(self.rows), **({"text": self._content()} if len(self.rows) <= SHORT else {})}
+
+    def continue_from(self, step: int, row: Row | None = None, known: Mapping[str, Any] | None = None) -> str | None:
         """Takes up the file of an interrupted run.
 
         Args:
             step: where the run goes on; rows after it will be made again, and are left out.
             row: the last epoch's results from the checkpoint, in case that the run was killed before they came here.
+            known: what the checkpoint knows of the file, see `state`.
+
+        Returns:
+            What was wrong with the file; None if nothing was.
         """
-        self.rows = [row for row in read_metrics(self.path) if row["step"] <= step]
-        if row:
-            # through text, as the other rows have gone
-            self.log_metrics({k: float(tidy(v)) for k, v in row.items() if k != "step"}, int(row["step"]))
+        found = [row for row in read_metrics(self.path) if row["step"] <= step]
+        rows = {row["step"]: row for row in found}  # one for each step
+        known = known or {}
+        if isinstance(known.get("text"), str):
+            kept = parsed(known["text"].splitlines(), "the checkpoint")
+            # the last row need not have been complete when the checkpoint was written
+            later = {at: row for at, row in rows.items() if not kept or at >= kept[-1]["step"]}
+            rows = {row["step"]: later.pop(row["step"], {}) | row for row in kept} | later
+        if row:  # through text, as the other rows have gone
+            rows.setdefault(row["step"], {"step": row["step"]})
+            rows[row["step"]] = rows[row["step"]] | {name: float(tidy(value)) for name, value in row.items()}
+        self.rows, self._text = list(rows.values()), None
+        return self._complaint(found, known.get("rows"), row)
+
+    def _complaint(self, found: list[Row], count: Any, row: Row | None) -> str | None:
+        """What to say of the rows that were in the file."""
+        last = [row["step"]] if row else []  # it need not have been written
+        before, now = ([one for one in rows if one["step"] not in last] for rows in (found, self.rows))
+        if type(count) is int and len(self.rows) < count:
+            return (
+                f"metrics in {self.path}: expected {count:,} rows before this start, found {len(self.rows):,};"
+                " the others are lost, the run is not"
+            )
+        if type(count) is int and before != now:
+            return f"metrics in {self.path}: expected the rows that the checkpoint knows, found others; they are mended"
+        return None
 
     @rank_zero_only
     def take_back(self, step: int, names: Collection[str]) -> None:
@@ -96,6 +136,7 @@ class MetricsFile(Logger):
             for name in row.keys() & set(names) - {"step"}:
                 del row[name]
         self.rows = [row for row in self.rows if row.keys() != {"step"}]
+        self._text = None
 
 
 def tidy(value: float) -> str:
@@ -111,13 +152,18 @@ def read_metrics(path: Path) -> list[Row]:
     """
     if not path.exists():
         return []
+    with path.open(newline="") as file:
+        return parsed(file, str(path))
+
+
+def parsed(lines: Iterable[str], where: str) -> list[Row]:
+    """The rows in the lines of a file; raises ValueError if they are not of one that was written here."""
     try:
-        with path.open(newline="") as file:
-            rows = [{name: float(value) for name, value in row.items() if value} for row in csv.DictReader(file)]
+        rows = [{name: float(value) for name, value in row.items() if value} for row in csv.DictReader(lines)]
     except (ValueError, TypeError, csv.Error) as error:
         raise ValueError(
-            f"metrics in {path}: expected numbers under their names, found others ({error}).{ADVICE}"
+            f"metrics in {where}: expected numbers under their names, found others ({error}).{ADVICE}"
         ) from error
     if not all("step" in row for row in rows):
-        raise ValueError(f"metrics in {path}: expected a step in each row, found one without.{ADVICE}")
+        raise ValueError(f"metrics in {where}: expected a step in each row, found one without.{ADVICE}")
     return rows
