@@ -19,6 +19,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from zoo.runs.messages import UsageError
+
 SAVED_AND_LEFT = (143, 138)  # exit codes of a run that was told to stop; the second if it was still importing
 LAST_MINUTES = 10.0  # the longest that SLURM takes to end a job that it has put back
 WARNING_SECONDS = 120  # before its time is up, a job is told so
@@ -121,7 +123,7 @@ class Jobs:
         settings: further settings of submitit's SlurmExecutor, such as partition, time (minutes) and gpus_per_node.
 
     Raises:
-        ValueError: submitit or SLURM is not here, or there is no such setting.
+        UsageError: submitit or SLURM is not here, or there is no such setting.
     """
 
     def __init__(self, log: Path, folder: Path, threads: int, settings: Mapping[str, str]) -> None:
@@ -129,7 +131,7 @@ class Jobs:
         try:
             import submitit
         except ImportError as error:
-            raise ValueError(
+            raise UsageError(
                 "package in --executor: expected submitit, found none. Try: pip install -e '.[slurm]'"
             ) from error
         given: dict[str, Any] = {key: int(value) if value.isdigit() else value for key, value in settings.items()}
@@ -146,11 +148,11 @@ class Jobs:
                 additional_parameters={"requeue": True},
             )
         except RuntimeError as error:
-            raise ValueError(
+            raise UsageError(
                 "programs in PATH: expected those of SLURM, found no srun. Try: module load slurm"
             ) from error
         except ValueError as error:
-            raise ValueError(
+            raise UsageError(
                 f"settings in --slurm: expected those of submitit, found others ({' '.join(str(error).split())})"
             ) from error
         self.work = partial(start_in_job, threads=threads, folder=folder)

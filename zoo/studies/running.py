@@ -18,6 +18,7 @@ from typing import NamedTuple
 from filelock import FileLock, Timeout
 
 from zoo.runs.launch import SAVED_AND_LEFT, Start, last_words
+from zoo.runs.lock import in_use
 from zoo.runs.messages import UsageError
 from zoo.runs.phrases import in_file
 from zoo.studies.retest import retest
@@ -182,5 +183,6 @@ def carry_out(study: Study, run: Run, place: Place, start: Start) -> Row:
         row |= results(study, folder, data, tested=not run.tuning)
     except (ValueError, OSError, KeyError) as error:
         row["error"] = " ".join(str(error).split())[:300] or type(error).__name__
-    shutil.rmtree(folder, ignore_errors=True)
+    if not in_use(folder):  # by a job whose study was killed, for one
+        shutil.rmtree(folder, ignore_errors=True)
     return row

@@ -5,6 +5,7 @@ work_on(task, jobs)  ->  `jobs` processes, this one among them, with the threads
 
 import multiprocessing
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -80,8 +81,10 @@ def work_on(task: Task, make: Maker, jobs: int) -> None:
     os.environ["OMP_NUM_THREADS"] = str(task.threads)  # those to come read it as they start
     context = multiprocessing.get_context("spawn")
     others = [context.Process(target=one_worker, args=(task, make)) for _ in range(jobs - 1)]
+    listening = signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for this one, which tells them
     for process in others:
         process.start()
+    signal.signal(signal.SIGINT, listening)
     try:
         one_worker(task, make)
     except BaseException:
