@@ -214,6 +214,19 @@ def resumes(words: str, straight: str) -> Callable[[Outcome], bool]:
     return check
 
 
+def is_pruned(share: float) -> Callable[[Outcome], bool]:
+    """The effect: the weights that were tested are pruned, by this share at least, and the record says by how much."""
+
+    def check(outcome: Outcome) -> bool:
+        name = "best" if outcome.folder.best.exists() else "last"
+        weights = outcome.checkpoint(name)["state_dict"].values()
+        zeros = sum(int((weight == 0).sum()) for weight in weights) / sum(weight.numel() for weight in weights)
+        said = f"pruned: {100 * zeros:.1f} % of the parameters are 0"
+        return zeros >= share - 0.01 and abs(outcome.result["zeros"] - zeros) < 1e-5 and said in outcome.out
+
+    return check
+
+
 def cannot_go_on(text: str) -> Callable[[Outcome], bool]:
     """The effect: the same command does not go on, and says why with this text."""
 
@@ -387,6 +400,21 @@ CALLBACKS = [
     works("-c {configs}/callbacks/early_stopping.yaml", same_as("")),
     works("-c {configs}/callbacks/ema.yaml", other_than("")),
     works("-c {configs}/callbacks/diagnostics.yaml", same_as(""), has("r/diagnostics.csv")),
+]
+PRUNING = callback("ModelPruning pruning_fn l1_unstructured amount 0.3")
+DECAYED = f"{PRUNING} --trainer.callbacks.use_lottery_ticket_hypothesis false --model.optimizer.weight_decay 0.01"
+LONGER = "--trainer.max_epochs 4"
+STRUCTURED = "ModelPruning pruning_fn ln_structured pruning_dim 0 pruning_norm 2 use_global_unstructured false"
+CALLBACKS += [
+    works(f"{PRUNING} --trainer.callbacks.verbose 1", says("Applied `L1Unstructured`. Pruned: "), is_pruned(0.3)),
+    works(PRUNING, resumes(f"{PRUNING} {LONGER}", f"{PRUNING} {LONGER}"), is_pruned(0.3)),
+    works(DECAYED, is_pruned(0.3), resumes(f"{DECAYED} {LONGER}", f"{DECAYED} {LONGER}"), slow=True),
+    works(f"{PRUNING} --trainer.max_epochs 1", is_pruned(0.3), repeats),
+    works(f"{callback('ModelPruning pruning_fn random_unstructured')} --model LeNet", is_pruned(0.5), slow=True),
+    works(f"{callback(STRUCTURED)} --trainer.callbacks.parameter_names [weight]", repeats, slow=True),
+    refused(f"{PRUNING} --trainer.callbacks.make_pruning_permanent false", "make_pruning_permanent: expected true"),
+    refused(callback("ModelPruning pruning_fn magic"), "in --trainer.callbacks.pruning_fn", "l1_unstructured"),
+    works(f"--model LeNet {optimizer('torch.optim.LBFGS')}", other_than("--model LeNet"), repeats, slow=True),
 ]
 if find_spec("psutil"):
     CALLBACKS.append(works(callback("DeviceStatsMonitor"), same_as(""), in_file("r/metrics.csv", "DeviceStatsMonitor")))

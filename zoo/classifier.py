@@ -17,6 +17,7 @@ from typing import Any, Self
 import torch
 import torch.nn.functional as F
 from lightning import LightningModule
+from lightning.pytorch.callbacks import ModelPruning
 from lightning.pytorch.cli import OptimizerCallable
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
@@ -69,8 +70,7 @@ class Classifier(LightningModule):
             self.save_hyperparameters(ignore=["net"], logger=False)
         self._made_with = dict(self.hparams)  # a logger takes out of them what cannot be pickled
         initialise(net, init)
-        # a memory format, not a change of result: convolutions are faster with the channels last; vectors don't notice
-        self.net = net.to(memory_format=torch.channels_last)
+        self.net = net
         self.optimizer = optimizer
         self.schedule = schedule
         self.label_smoothing = label_smoothing
@@ -195,6 +195,22 @@ class Classifier(LightningModule):
         # summed over devices already: every device logs the same value
         self.log_dict({f"{split}/loss": result.loss, f"{split}/accuracy": result.accuracy}, rank_zero_only=False)
 
+    def setup(self, stage: str) -> None:
+        self.lay_out(flat=any(isinstance(each, ModelPruning) for each in self.trainer.callbacks))  # type: ignore[attr-defined]
+
+    def lay_out(self, *, flat: bool) -> None:
+        """Puts the weights into the order in memory that suits the work before them.
+
+        Convolutions are faster with the channels last, and vectors don't notice: no change of result.
+
+        Args:
+            flat: channels first, for those who take the weights of a layer for one long vector.
+        """
+        self.net.to(memory_format=torch.contiguous_format if flat else torch.channels_last)
+
+    def teardown(self, stage: str) -> None:
+        self.lay_out(flat=True)
+
     def on_fit_start(self) -> None:
         if self._was_loaded and not self.training:  # Lightning trains a model in the mode that it is in
             self.train()
@@ -278,6 +294,8 @@ class Classifier(LightningModule):
         optimizer = self.make_optimizer()
         check_closure(optimizer, self.trainer)
         self._again = isinstance(optimizer, torch.optim.LBFGS)
+        if self._again:  # it flattens gradients, which lie as their weights do
+            self.lay_out(flat=True)
         # a fused optimiser offers to undo the loss scaling of float16 itself, and then Lightning refuses to clip
         # gradients, even in bfloat16 where nothing is scaled; without the offer both work
         optimizer._step_supports_amp_scaling = False

@@ -74,10 +74,9 @@ def plain(case: Case, options: Namespace, *, channels_last: bool = True) -> Epoc
         if hasattr(layer, "fit"):  # filters that are computed from images
             layer.fit(x[:5000])
     x, y, val_x, val_y = (array.to(options.device) for array in (x, y, val_x, val_y))
+    model.lay_out(flat=not channels_last)
     net = model.to(options.device).net
     optimizer = model.make_optimizer()
-    if not channels_last:
-        net = net.to(memory_format=torch.contiguous_format)
     half = torch.autocast(options.device, torch.bfloat16, enabled=case.precision == "bf16-mixed" and channels_last)
     epochs: Epochs = []
     for _ in range(case.epochs):

@@ -38,6 +38,12 @@ class KeptPruning(ModelPruning):
             if hasattr(module, f"{which}_mask")
         }
 
+    @staticmethod
+    def _copy_param(new: nn.Module, old: nn.Module, name: str) -> None:
+        # Lightning's lends the memory of the first weights to those that are trained: it can go back to them only once
+        weight, first = getattr(new, f"{name}_orig", getattr(new, name)), getattr(old, name)
+        weight.data = first.data.clone().to(weight.device)
+
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         super().setup(trainer, pl_module, stage)
         names = {module: name for name, module in pl_module.named_modules()}

@@ -21,7 +21,14 @@ import yaml
 from jsonargparse import Namespace
 from jsonargparse._util import JsonargparseWarning
 from lightning import LightningDataModule, Trainer
-from lightning.pytorch.callbacks import Checkpoint, LearningRateFinder, ProgressBar, RichProgressBar, WeightAveraging
+from lightning.pytorch.callbacks import (
+    Checkpoint,
+    LearningRateFinder,
+    ModelPruning,
+    ProgressBar,
+    RichProgressBar,
+    WeightAveraging,
+)
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.plugins import CheckpointIO
 from lightning.pytorch.profilers import PassThroughProfiler
@@ -35,6 +42,7 @@ from zoo.callbacks.keep_best import KeepBest, is_better, put_in_place
 from zoo.callbacks.keep_last import KeepLast
 from zoo.callbacks.mistakes import CollectMistakes
 from zoo.callbacks.progress import EpochLines
+from zoo.callbacks.pruning import share_of_zeros
 from zoo.callbacks.step_randomness import StepRandomness
 from zoo.classifier import Classifier
 from zoo.geometry import check_geometry, oversized
@@ -466,7 +474,7 @@ class ZooCLI(LightningCLI):
         callbacks = as_list(config.pop("callbacks"))
         self.searches = [] if self.dry else finders(callbacks)
         callbacks = [callback for callback in callbacks if callback not in finders(callbacks)]
-        settle_callbacks(callbacks)
+        callbacks = settle_callbacks(callbacks)
         if self.subcommand == "fit":
             check_monitors(callbacks, self.model, validates=self._validates(config))
         bar = config["enable_progress_bar"]
@@ -557,6 +565,9 @@ class ZooCLI(LightningCLI):
         return {key: whole[key] for key in RECORDED if key in whole}
 
     def after_instantiate_classes(self) -> None:
+        self.pruned = any(isinstance(each, ModelPruning) for each in getattr(self.trainer, "callbacks", ()))
+        if self.subcommand:
+            self.model.lay_out(flat=self.pruned)  # states in checkpoints are held against weights that lie so
         if self.subcommand == "fit":
             try:
                 check_closure(self.model.make_optimizer(), self.trainer)  # fails here if it must
@@ -781,6 +792,7 @@ class ZooCLI(LightningCLI):
         end = self._ending()
         seconds = end.get("seconds", self.lines.seconds)
         record = make_record(self.trainer, self.model, self.folder, self.names, seconds, end)
+        record |= {"zeros": round(share_of_zeros(self.model), 6)} if self.pruned else {}
         record |= {"proposed": self.proposed} if self.proposed else {}
         record["parts"] = self.history.conclusion(self.trainer)
         write_record(self.folder.result, record)
@@ -806,6 +818,8 @@ class ZooCLI(LightningCLI):
             f" weights of epoch {record['best_epoch']} ({reason})",
             f"result: {self.folder.result}" + f"   figures: {self.folder.figures}/" * self.folder.figures.exists(),
         ]
+        if isinstance(record.get("zeros"), float):
+            notes.insert(1, f"pruned: {100 * record['zeros']:.1f} % of the parameters are 0")
         if record["ended"]["reason"] not in (None, "max_epochs"):
             notes.insert(1, f"training ended by {in_words(record['ended'])}")
         show_table(self._title(), {split: record[split] for split in ("train", "val", "test")}, notes)

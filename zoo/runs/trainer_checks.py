@@ -22,6 +22,7 @@ from lightning.pytorch.callbacks import (
     Timer,
 )
 
+from zoo.callbacks.pruning import KeptPruning
 from zoo.runs.messages import UsageError
 from zoo.runs.names import nearest
 from zoo.runs.parts import unfit
@@ -150,11 +151,21 @@ def settle_signatures() -> None:
     ThroughputMonitor.__init__.__defaults__ = (None, None)
 
 
-def settle_callbacks(callbacks: Iterable[Callback]) -> None:
-    """Gives callbacks what they need besides their options."""
+def settle_callbacks(callbacks: Iterable[Callback]) -> list[Callback]:
+    """The callbacks, with what they need besides their options."""
+    settled = []
     for callback in callbacks:
         if isinstance(callback, ThroughputMonitor) and callback.batch_size_fn is None:
             callback.batch_size_fn = images_in
+        if type(callback) is ModelPruning:
+            if not callback._make_pruning_permanent:
+                raise UsageError(
+                    "option in --trainer.callbacks.make_pruning_permanent: expected true, so that checkpoints hold the"
+                    " weights of the network, found false. Try: without it; masks are in last.ckpt anyway"
+                )
+            callback = KeptPruning.of(callback)
+        settled.append(callback)
+    return settled
 
 
 def images_in(batch: Any) -> int:
