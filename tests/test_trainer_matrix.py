@@ -369,7 +369,18 @@ CALLBACKS = [
         ),
     ),
     works(callback("LearningRateFinder num_training_steps 20"), does_not_search_again, slow=True),
-    refused(callback("LearningRateFinder num_training_steps 5"), "num_training_steps: expected enough"),
+    refused(callback("LearningRateFinder num_training_steps 5"), "num_training_steps: expected at least 13, found 5"),
+    refused(
+        callback("LearningRateFinder min_lr 2 max_lr 1"), "min_lr: expected more than 0 and less than", "found 2 and 1"
+    ),
+    refused(callback("BatchSizeFinder init_val 0"), "init_val: expected at least 1, found 0"),
+    refused(callback("BatchSizeFinder steps_per_trial 0"), "steps_per_trial: expected at least 1, found 0"),
+    refused(callback("EarlyStopping monitor val/loss mode up"), "found EarlyStopping (`mode` can be min, max, got up)"),
+    refused(callback("Timer duration never"), "found Timer ("),
+    refused(callback("EMAWeightAveraging decay 3"), "found EMAWeightAveraging (Invalid decay value 3.0"),
+    refused(callback("ModelPruning pruning_fn l1_unstructured amount 3.5"), "amount: expected a share", "found 3.5"),
+    refused(callback("ModelPruning pruning_fn ln_structured"), "the `pruning_dim` should be provided"),
+    refused(callback("ThroughputMonitor window_size 1"), "found ThroughputMonitor (AssertionError: "),
     refused(callback("LearningRateFinder attr_name speed"), "attr_name: expected lr", "found 'speed'"),
     works(callback("LearningRateFinder") + " " + trainer("fast_dev_run true"), left_nothing),
     works(
@@ -486,6 +497,7 @@ TRAINER = [
         same_as(trainer("precision bf16-mixed")),
         slow=True,
     ),
+    works(trainer("precision 16-true"), err="warning: --model.optimizer.eps is 1e-08, which is 0 in float16"),
     refused(trainer("precision transformer-engine"), "precision in --trainer.precision", "Try: pip install"),
     refused(trainer("precision 7"), "in --trainer.precision"),
     refused(trainer("accelerator tpu"), "accelerator in --trainer.accelerator", "Try: pip install"),

@@ -33,8 +33,11 @@ def complaint(trainer: Trainer, what: str, value: float) -> str:
     """The one line for a number that is none."""
     rate = trainer.optimizers[0].param_groups[0]["lr"] if trainer.optimizers else 0.0
     rate = float(rate)
+    advice = f"--model.optimizer.lr {rate / 10:g}, or --trainer.gradient_clip_val 1"
+    if trainer.precision == "16-true":  # its numbers end at 65,504, and Adam's eps is none of them
+        advice = "--trainer.precision bf16-mixed, or --model.optimizer.eps 1e-4 if that is Adam's 1e-8"
     return (
         f"{what} in epoch {trainer.current_epoch + 1}, step {trainer.global_step + 1} (learning rate {rate:g}):"
         f" expected a finite number, found {value}; the last checkpoint is from before."
-        f" Try: --model.optimizer.lr {rate / 10:g}, or --trainer.gradient_clip_val 1"
+        f" Try: {advice}"
     )

@@ -11,6 +11,7 @@ the trainer is put to that flag. Everything else is ours.
 
 import re
 import sysconfig
+import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
@@ -125,7 +126,8 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 def one_sentence(error: BaseException) -> str:
     """The first of what it says, without what stands in the middle of another sentence badly."""
-    text = " ".join(str(error).split()) or type(error).__name__
+    last = traceback.extract_tb(error.__traceback__)[-1:]  # an assertion may have no words but its own
+    text = " ".join(str(error).split()) or next((f"{type(error).__name__}: {call.line}" for call in last), "")
     return text.partition(" HINT:")[0].rstrip(". ")[:300]
 
 

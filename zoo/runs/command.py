@@ -56,7 +56,7 @@ from zoo.runs.diagnostics import DiagnosticsFile
 from zoo.runs.empty_hooks import Unprofiled, pass_over_empty
 from zoo.runs.endings import check_limits, has_ended, in_words
 from zoo.runs.figures import draw_run
-from zoo.runs.finders import check_alone, find_batch_size, find_rate, finders, without_finders
+from zoo.runs.finders import check_alone, check_finder, find_batch_size, find_rate, finders, without_finders
 from zoo.runs.folder import RECORDED, OpenRun, RunFolder, names_in
 from zoo.runs.history import CompareScored, KeepHistory, check_scored, parts_of
 from zoo.runs.identity import compare, past_of, refuse, scored_otherwise
@@ -95,7 +95,14 @@ from zoo.runs.restoring import Restoring, weights_only
 from zoo.runs.signals import StopSignals
 from zoo.runs.source import AskForCode
 from zoo.runs.states import check_states, check_training
-from zoo.runs.trainer_checks import check_monitors, check_parts, check_trainer, settle_callbacks, settle_signatures
+from zoo.runs.trainer_checks import (
+    check_monitors,
+    check_parts,
+    check_trainer,
+    settle_callbacks,
+    settle_signatures,
+    too_small,
+)
 from zoo.runs.wandb_mode import Settled, settle, without_repeats
 from zoo.runs.words import add_allow_import, complete, seen, state_of, without_imports
 
@@ -398,6 +405,8 @@ class ZooCLI(LightningCLI):
     def _search(self) -> None:
         """Has the finders among the callbacks propose values, and puts these into the configuration in their place."""
         check_alone(self.trainer.world_size)
+        for finder in self.searches:
+            check_finder(finder)
         flags = self._get(self.config_init, "trainer").as_dict()
         self.datamodule.prepare_data()
         self.datamodule.setup()
@@ -570,7 +579,9 @@ class ZooCLI(LightningCLI):
             self.model.lay_out(flat=self.pruned)  # states in checkpoints are held against weights that lie so
         if self.subcommand == "fit":
             try:
-                check_closure(self.model.make_optimizer(), self.trainer)  # fails here if it must
+                optimizer = self.model.make_optimizer()
+                check_closure(optimizer, self.trainer)  # fails here if it must
+                warn(too_small(optimizer, str(self.trainer.precision)))
             except ValueError as error:
                 raise UsageError(str(error)) from error
         if self.subcommand and self.checkpoint:

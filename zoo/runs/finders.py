@@ -28,6 +28,8 @@ from zoo.runs.messages import UsageError
 FINDERS = (LearningRateFinder, BatchSizeFinder)
 RATES = ("", "lr", "learning_rate", "optimizer.lr", "optimizer.init_args.lr", "model.optimizer.lr")
 SIZES = ("batch_size", "data.batch_size")
+FEWEST = 13  # steps of a search for a rate: Lightning leaves out the first ten and the last, and needs a slope
+DEFAULTS = {"num_training_steps": 100, "init_val": 2, "steps_per_trial": 3, "max_trials": 25, "max_val": 8192}
 # of the trainer: what a step depends on
 KEPT = (
     *("accelerator", "precision", "accumulate_grad_batches", "gradient_clip_val", "gradient_clip_algorithm"),
@@ -47,6 +49,26 @@ def check_alone(world_size: int) -> None:
             f"devices in --trainer.devices: expected 1 for a finder among the callbacks, found {world_size}."
             " Try: --trainer.devices 1 with the finder, then the value it proposes on all of them"
         )
+
+
+def check_finder(finder: Any) -> None:
+    """Raises UsageError for options with which there is nothing to find."""
+    if isinstance(finder, LearningRateFinder):
+        if not 0 < finder._min_lr < finder._max_lr:
+            raise UsageError(
+                "rates in --trainer.callbacks.min_lr: expected more than 0 and less than --trainer.callbacks.max_lr,"
+                f" found {finder._min_lr:g} and {finder._max_lr:g}. Try: --trainer.callbacks.min_lr 1e-8"
+            )
+        numbers = {"num_training_steps": (finder._num_training_steps, FEWEST)}
+    else:
+        names = ("init_val", "steps_per_trial", "max_trials", "max_val")
+        numbers = {name: (getattr(finder, f"_{name}"), 1) for name in names}
+    for name, (value, least) in numbers.items():
+        if value < least:
+            raise UsageError(
+                f"number in --trainer.callbacks.{name}: expected at least {least}, found {value}."
+                f" Try: --trainer.callbacks.{name} {DEFAULTS[name]}"
+            )
 
 
 def search_trainer(flags: Mapping[str, Any], root: str, **settings: Any) -> Trainer:
@@ -102,11 +124,13 @@ def find_rate(
 
 @contextlib.contextmanager
 def quiet_bar() -> Any:
-    """The finder's progress bar is for terminals only, and goes when it is done."""
+    """The finder's progress bar is for terminals only, and goes when it is done; what it cannot do is said here."""
+    lr_finder.log.disabled = True
     lr_finder.tqdm = partial(tqdm, disable=None, leave=False)
     try:
         yield
     finally:
+        lr_finder.log.disabled = False
         lr_finder.tqdm = tqdm
 
 

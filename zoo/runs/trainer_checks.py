@@ -21,6 +21,7 @@ from lightning.pytorch.callbacks import (
     ThroughputMonitor,
     Timer,
 )
+from torch.optim import Optimizer
 
 from zoo.callbacks.pruning import KeptPruning
 from zoo.runs.messages import UsageError
@@ -31,6 +32,7 @@ from zoo.runs.phrases import unfit_line
 TRAIN = ("train/loss", "train/accuracy")
 VALIDATION = ("val/loss", "val/accuracy")
 AT_EPOCH_END = (*TRAIN, "lr", "seconds")
+SMALLEST_HALF = 2.0**-25  # what is less is 0 in float16
 PRUNING = Literal["l1_unstructured", "random_unstructured", "ln_structured", "random_structured"]
 
 
@@ -163,6 +165,12 @@ def settle_callbacks(callbacks: Iterable[Callback]) -> list[Callback]:
                     "option in --trainer.callbacks.make_pruning_permanent: expected true, so that checkpoints hold the"
                     " weights of the network, found false. Try: without it; masks are in last.ckpt anyway"
                 )
+            amount = callback.amount
+            if (isinstance(amount, float) and not 0 <= amount <= 1) or (isinstance(amount, int) and amount < 0):
+                raise UsageError(
+                    "number in --trainer.callbacks.amount: expected a share from 0.0 to 1.0, or a whole number of"
+                    f" parameters, found {amount}. Try: --trainer.callbacks.amount 0.5"
+                )
             callback = KeptPruning.of(callback)
         settled.append(callback)
     return settled
@@ -209,3 +217,14 @@ def likely(name: str, names: list[str]) -> str:
 def is_known(part: object) -> bool:
     """Whether a class is ours or Lightning's, so that it is known what it logs."""
     return type(part).__module__.partition(".")[0] in ("zoo", "lightning")
+
+
+def too_small(optimizer: Optimizer, precision: str) -> str | None:
+    """What to say of an optimiser whose eps is 0 in the numbers that it is to work with; None if it is not."""
+    eps = optimizer.defaults.get("eps")
+    if precision != "16-true" or not isinstance(eps, float) or eps >= SMALLEST_HALF:
+        return None
+    return (
+        f"--model.optimizer.eps is {eps:g}, which is 0 in float16 (--trainer.precision 16-true): steps divide by 0, or"
+        " go astray. Try: --model.optimizer.eps 1e-4, or --trainer.precision bf16-mixed"
+    )
