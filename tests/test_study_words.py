@@ -8,10 +8,11 @@ import pytest
 import yaml
 
 from studies import study_of, write_rows
+from zoo.callbacks.keep_best import RULE
 from zoo.runs.messages import UsageError
 from zoo.studies.filled import LONGEST, PLACE, Numbers
 from zoo.studies.reading import read_study
-from zoo.studies.report import make_report, readme
+from zoo.studies.report import make_report, readme, tied
 from zoo.studies.rows import Rows
 from zoo.studies.verdicts import judged, measured
 
@@ -50,6 +51,9 @@ def test_comments_say_what_the_rows_say(file, monkeypatch):
     design = set(figures(json.dumps(content, ensure_ascii=False)))
     assert set(figures(PLACE.sub("", study.comment))) <= design
     assert study.checks
+    compared = {cell for part in numbers.parts for each in part.contrasts for cell in each.cells}
+    for row in (row for cell in compared for row in numbers.found.rows[cell]):  # docs/studies.md
+        assert not tied(row) or row["chosen_by"] == RULE
 
 
 def figures(text: str) -> list[str]:
@@ -88,6 +92,11 @@ def test_a_number_is_put_where_it_is_asked_for(numbers, text, filled):
         "{verdict(9)}",
         "{verdict(0)}",
         "{1 / 0:.1f}",
+        "{tuned('relu', 'plain'):.1f}",  # nothing is
+        "{" + " * ".join(["9" * 90] * 6) + ":.1f}",
+        "{mean(1):.1f}",
+        "{mean():.1f}",
+        "{diff('relu'):.1f}",
         "{9 ** 9 ** 9:.1f}",
         "{'a' * 1000000000:.1f}",
         "{__import__('os').system('true'):.1f}",

@@ -66,7 +66,7 @@ class Numbers:
             "parameters": lambda *levels: float(self._first(levels)["parameters"]),
             "multiply_adds": lambda *levels: float(self._first(levels)["multiply_adds"]),
             "seconds": lambda *levels: min(float(row["seconds"]) for row in self._rows(self._cell(levels))),
-            "tuned": lambda *levels: next(iter((self.found.choices[self._cell(levels)].values or {}).values())),
+            "tuned": self._tuned,
             "times": lambda exponent: 10.0 ** max(-300, min(300, exponent)),
             "abs": abs,
             "min": min,
@@ -98,7 +98,8 @@ class Numbers:
         try:
             if len(text) > LONGEST:
                 raise ValueError(f"more than {LONGEST} characters")
-            return self._of(ast.parse(text.strip(), mode="eval").body)
+            value = self._of(ast.parse(text.strip(), mode="eval").body)
+            return float(value) if type(value) is int else value  # one too large is none
         except MissingError:
             raise
         except (SyntaxError, ValueError, TypeError, ArithmeticError, RecursionError, MemoryError) as error:
@@ -157,6 +158,14 @@ class Numbers:
         if word == "not measured":
             raise MissingError
         return word
+
+    def _tuned(self, *levels: str) -> Any:
+        if self.study.tune is None:
+            raise ValueError("nothing is tuned")
+        chosen = self.found.choices[self._cell(levels)].values
+        if not chosen:
+            raise MissingError
+        return next(iter(chosen.values()))
 
     def _rows(self, cell: Cell) -> list[dict[str, str]]:
         if not self.found.rows[cell]:

@@ -2,8 +2,8 @@
 
     .report.json    {"README.md": ["sha256 of what was written"], "curves.svg": […]}
 
-A file that is not listed, or is another than the one listed, belongs to whoever put it there. Lists of earlier versions
-there are none: what these wrote is known by its first lines.
+A file that is not listed, or is another than the one listed, belongs to whoever put it there. Earlier versions made no
+lists: where there is none, what they wrote is known by its first lines.
 """
 
 import hashlib
