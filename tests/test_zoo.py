@@ -3,6 +3,7 @@
 import json
 import math
 import pickle
+import re
 import shutil
 import subprocess
 import sys
@@ -49,6 +50,11 @@ def build(data: str, model: str, archive: Path, *flags: str) -> ZooCLI:
 @pytest.fixture(scope="module", params=MODELS)
 def model(request, archive):
     return build("mnist", request.param, archive).model
+
+
+def without_addresses(value: object) -> str:
+    """The name of a case: the same in every process, or several cannot share the tests."""
+    return re.sub(r" at 0x[0-9a-f]+", "", str(value))
 
 
 def images(count: int, shape=(1, 28, 28), seed: int = 0) -> torch.Tensor:
@@ -170,7 +176,7 @@ def saved(path: Path, **made_with) -> zoo.MLP:
         {"optimizer": partial(torch.optim.SGD, lr=0.1, momentum=0.9)},
         {"optimizer": partial(zoo.optimizers.Muon, matrices=True)},
     ],
-    ids=str,
+    ids=without_addresses,
 )
 def test_what_a_model_was_made_with_comes_back(tmp_path, made_with):
     model, path = saved(tmp_path / "c.ckpt", **made_with).eval(), tmp_path / "c.ckpt"
@@ -243,7 +249,7 @@ def test_a_loaded_model_answers_as_it_was_tested_and_trains_as_ever(tmp_path):
         ({"init": "he_norm"}, "--model.init: .* Try: --model.init he_normal"),
         ({"label_smoothing": 1.0}, "--model.label_smoothing: "),
     ],
-    ids=str,
+    ids=without_addresses,
 )
 def test_a_constructor_says_which_names_there_are(made_with, line):
     with pytest.raises(ValueError, match=line):
