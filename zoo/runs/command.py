@@ -497,7 +497,7 @@ class ZooCLI(LightningCLI):
             averages = [FirstAverage()] * any(isinstance(callback, WeightAveraging) for callback in callbacks)
             callbacks = [StepRandomness(self.names["seed"]), StopAtNonFinite(), self.lines, *averages, *callbacks]
             if not self.dry:
-                recorded = self._recorded()
+                recorded = self.recorded = self._recorded()
                 self.metrics = MetricsFile(self.folder.metrics)
                 self.history = KeepHistory(
                     self.folder,
@@ -678,7 +678,7 @@ class ZooCLI(LightningCLI):
             self.metrics.take_back(before["row"]["step"], {*before["row"], *VALIDATED})
         elif not ended and before.get("validated") and row:
             self.metrics.take_back(row["step"], VALIDATED)
-        facts = RunFacts(self.folder.path, config=self._recorded(), step=step, row=row, **self.names)
+        facts = RunFacts(self.folder.path, config=self.recorded, step=step, row=row, **self.names)
         if ended:
             for logger in run_loggers(self.trainer):
                 logger.begin(facts)
