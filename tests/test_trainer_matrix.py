@@ -423,7 +423,7 @@ LONGER = "--trainer.max_epochs 4"
 STRUCTURED = "ModelPruning pruning_fn ln_structured pruning_dim 0 pruning_norm 2 use_global_unstructured false"
 CALLBACKS += [
     works(f"{PRUNING} --trainer.callbacks.verbose 1", says("Applied `L1Unstructured`. Pruned: "), is_pruned(0.3)),
-    works(PRUNING, resumes(f"{PRUNING} {LONGER}", f"{PRUNING} {LONGER}"), is_pruned(0.3)),
+    works(PRUNING, is_pruned(0.3), resumes(f"{PRUNING} {LONGER}", f"{PRUNING} {LONGER}")),
     works(DECAYED, is_pruned(0.3), resumes(f"{DECAYED} {LONGER}", f"{DECAYED} {LONGER}"), slow=True),
     works(f"{PRUNING} --trainer.max_epochs 1", is_pruned(0.3), repeats),
     works(f"{callback('ModelPruning pruning_fn random_unstructured')} --model LeNet", is_pruned(0.5), slow=True),

@@ -42,7 +42,7 @@ class KeepBest(Checkpoint):
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if trainer.state.fn != "fit" or trainer.sanity_checking:
             return
-        if not all(getattr(callback, "is_candidate", True) for callback in trainer.callbacks):  # type: ignore[attr-defined]
+        if not all(getattr(callback, "is_candidate", True) for callback in getattr(trainer, "callbacks", ())):
             return  # not pruned yet
         self.validated = trainer.global_step
         accuracy, loss = (trainer.callback_metrics.get(f"val/{name}") for name in ("accuracy", "loss"))
