@@ -90,19 +90,19 @@ class Run:
         return ROOT / "runs/recipes" / f"{self.name}-{current(self.name)}" / f"s{self.seed}"
 
     def train(self, options: argparse.Namespace) -> Row:
-        """Trains, or goes on with, or only reads the run.
+        """Trains, or goes on with the run, or has its result shown again.
 
         Raises:
             ValueError: the command failed; its last words.
         """
-        if not (self.folder / "result.json").exists():
-            words = [*command(self.name, options), "--seed_everything", str(self.seed)]
-            words += ["--resume", "auto", "--run_dir", str(self.folder)]
-            ended = options.start(words)
-            if ended.code:
-                from zoo.runs.launch import last_words
+        # also where there is a result: the command knows whether it is this run's, and whether that has ended
+        words = [*command(self.name, options), "--seed_everything", str(self.seed)]
+        words += ["--resume", "auto", "--run_dir", str(self.folder)]
+        ended = options.start(words)
+        if ended.code:
+            from zoo.runs.launch import last_words
 
-                raise ValueError(f"{self.name}, seed {self.seed}: {last_words(ended)}")
+            raise ValueError(f"{self.name}, seed {self.seed}: {last_words(ended)}")
         return row(self.name, json.loads((self.folder / "result.json").read_text()))
 
 

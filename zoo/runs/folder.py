@@ -1,6 +1,6 @@
 """The folder of a run: what lies where, and when it may be made.
 
-config.yaml  metrics.csv  result.json  predictions*.csv  checkpoints/{best,last}.ckpt  figures/*.png
+config.yaml  identity.json  metrics.csv  result.json  predictions*.csv  checkpoints/{best,last}.ckpt  figures/*.png
 diagnostics.csv  wandb/  tensorboard/   where these are on
 .lock                                   while a process is at it: lock.py
 

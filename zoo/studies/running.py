@@ -170,14 +170,14 @@ def carry_out(study: Study, run: Run, place: Place, start: Start) -> Row:
     folder = place.work / name_of(run)
     row = blank_row(study, run.cell, label(run.tuned), run.config, run.seed)
     try:
-        if not (folder / "result.json").exists():
-            flags = ["--seed_everything", str(run.seed), "--run_dir", str(folder), "--resume", "auto"]
-            flags += UNTESTED if run.tuning else []
-            ended = start(["fit", *words(settings), *place.words(data), *flags, "--figures", "false"])
-            if ended.code in STOPPED:
-                raise SystemExit(ended.code)
-            if ended.code:
-                raise ValueError(last_words(ended))
+        # also where there is a result: the command knows whether it is this run's, and whether that has ended
+        flags = ["--seed_everything", str(run.seed), "--run_dir", str(folder), "--resume", "auto"]
+        flags += UNTESTED if run.tuning else []
+        ended = start(["fit", *words(settings), *place.words(data), *flags, "--figures", "false"])
+        if ended.code in STOPPED:
+            raise SystemExit(ended.code)
+        if ended.code:
+            raise ValueError(last_words(ended))
         if RETEST in settings and not run.tuning:
             retest(folder, settings[RETEST], start)
         row |= results(study, folder, data, tested=not run.tuning)

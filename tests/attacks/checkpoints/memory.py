@@ -104,7 +104,7 @@ def an_absurd_number_of_classes(scene: Scene) -> None:
     """Says that there are more classes than names for them fit into the memory."""
     path = scene.run.path / "own.npz"
     np.savez(path, test_images=np.zeros((2, 28, 28), np.uint8))
-    scene.flags = ["--data", "Arrays", "--data.path", str(path), "--data.normalize", "unit"]
+    scene.flags = ["--data", "Arrays", "--data.path", str(path)]
     scene.content["hyper_parameters"]["num_classes"] = scene.either(10**9, 10)
     scene.save()
 
