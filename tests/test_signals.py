@@ -43,7 +43,7 @@ def test_a_stopped_run_says_so_and_goes_on(sent, code, tmp_path):
     assert "Traceback" not in errors
     assert not run.result.exists()
     assert not list(run.path.rglob("*.tmp"))
-    main([*words, "--resume", "must", "--trainer.limit_train_batches", "1", "--trainer.max_time", "00:00:00:01"])
+    main([*words, "--resume", "must", "--trainer.max_epochs", "100000", "--trainer.max_time", "00:00:00:01"])
     assert run.result.exists()
 
 

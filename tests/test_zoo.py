@@ -378,7 +378,8 @@ def test_a_file_of_one_s_own_is_a_model_of_the_shelf(tmp_path):
     """As the README's recipe says, in a copy of the repository."""
     for name in ("zoo", "datamodules"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "cli.py", tmp_path)
+    for name in ("cli.py", "zoo_start.py"):
+        shutil.copy(ROOT / name, tmp_path)
     (tmp_path / "zoo/maxout.py").write_text(MAXOUT)
     words = ["describe", "--data", "Digits", "--model", "Maxout", "--json"]
     done = subprocess.run([sys.executable, "cli.py", *words], cwd=tmp_path, capture_output=True, text=True, check=True)

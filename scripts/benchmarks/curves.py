@@ -5,6 +5,7 @@ results/benchmark_cost.json -> docs/performance/{width,depth,data,batch}.svg
 
 from typing import Any
 
+import matplotlib
 from matplotlib.figure import Figure
 
 from benchmarks.scaling import best_of, per_image
@@ -18,7 +19,7 @@ def draw(record: dict[str, Any]) -> dict[str, str]:
 
 def picture(axis: str, models: dict[str, Any], best: dict[str, float]) -> str:
     """Microseconds an image against one axis, both logarithmic: one panel for each model."""
-    with style(axis):
+    with style(axis), matplotlib.rc_context({"text.parse_math": True}):  # powers of ten; all names are our own
         figure = Figure(figsize=(3.6 * len(models), 2.8), layout="constrained")
         panels = figure.subplots(1, len(models), squeeze=False)[0]
         for panel, (name, one) in zip(panels, models.items(), strict=True):
