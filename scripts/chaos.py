@@ -55,6 +55,7 @@ CASES = {
 STOP_POINTS = ("step", "validation", "end of epoch")
 STOPS = {signal.SIGTERM: 143, signal.SIGINT: 130, signal.SIGUSR1: 143}  # and the exit codes they must lead to
 BESIDE_STATE = ("seconds",)  # what two runs may differ in
+TIMED = ("seconds", "row")  # the same of the state of an end; the row is in metrics.csv
 
 
 @dataclass
@@ -116,8 +117,9 @@ def fingerprint(folder: RunFolder) -> dict[str, str]:
         "average": digest({key: last.get(key) for key in ("current_model_state", "averaging_state")}),
         "callbacks": digest(callbacks),
         "progress": digest((last["epoch"], last["global_step"])),
+        "ending": digest({key: value for key, value in last["ending"].items() if key not in TIMED}),
         "best": digest((best["state_dict"], best["epoch"])),
-        "result": digest({key: record[key] for key in ("epochs", "best_epoch", "train", "val", "test")}),
+        "result": digest({key: record[key] for key in ("epochs", "best_epoch", "ended", "train", "val", "test")}),
         "metrics": digest(rows),
     }
 

@@ -33,7 +33,7 @@ zoo.runs.command.draw_run = lambda *args: None  # the figures cost more than the
 SAVE_POINTS = ("half written", "before the rename", "between two renames", "after the rename")
 HOOK_POINTS = ("first step", "step", "validation", "end of epoch", "end of training")
 LAUNCHER = 15.0  # seconds after which what waits for a dead process is killed, as torchrun and srun do
-PATIENCE = 120.0  # seconds that a run may take before it counts as hung
+PATIENCE = 300.0  # seconds that a run may take before it counts as hung
 
 
 class Progress:

@@ -2,10 +2,12 @@
 
     cells    12 ways of ending x 6 ways of going on: equal to the straight run, or refused by name where that is right
     owners   two to four processes on one run folder
+    page     the tables of docs/reliability.md that are made from rows, from the code and from the tests' tables
 
-    python scripts/reliability.py cells --quick
+    python scripts/reliability.py cells --quick          one setting, each way of ending at one moment
     python scripts/reliability.py cells --out results/reliability_cells.csv
     python scripts/reliability.py owners --rounds 200 --out results/reliability_owners.csv
+    python scripts/reliability.py page
 
 For runs killed at random moments see `scripts/chaos.py`.
 """
@@ -28,7 +30,7 @@ from reliability_owners import PLACES, contest, place_of, straight
 
 from zoo.runs.record import git_commit
 
-QUICK = "dropout"  # the setting of a quick round: it has the most that could be lost
+MAIN = "dropout"  # the setting of a quick round, and of all moments at which a run can end: it has most to lose
 Part = Callable[[int], list[Any]]  # a share of the work, by its number -> its rows
 
 
@@ -37,11 +39,11 @@ def run_cells(options: argparse.Namespace) -> Iterator[Any]:
     endings = options.ending or list(ENDINGS)
     tasks: list[tuple[str, Moment, Round]] = []
     with work_folder(options) as work:
-        for name in options.setting or ([QUICK] if options.quick else list(SETTINGS)):
+        for name in options.setting or ([MAIN] if options.quick else list(SETTINGS)):
             round_ = Round(name, work)
             round_.prepare([ENDINGS[ending] for ending in endings])
             for ending in endings:
-                for moment in ENDINGS[ending].moments[: 1 if options.quick else None]:
+                for moment in ENDINGS[ending].moments[: None if name == MAIN and not options.quick else 1]:
                     if not moment.room or os.geteuid() == 0:  # root can mount a disk
                         tasks.append((ending, moment, round_))
         yield from shared_out(len(tasks), lambda i: list(cells(*tasks[i])), options.jobs)
@@ -99,7 +101,12 @@ def main(args: Sequence[str] | None = None) -> None:
     for part in (of_cells, of_owners):
         part.add_argument("--out", type=Path, help="CSV file, one row per cell or round")
         part.add_argument("--jobs", type=int, default=2, help="how many at a time")
+    words.add_parser("page").add_argument("--check", action="store_true", help="say what is not current, exit 1")
     options = parser.parse_args(args)
+    if options.part == "page":
+        from reliability_page import update
+
+        sys.exit(update(check=options.check))
     began = time.monotonic()
     git_commit()  # asked for once, here, and not by each run
     rows = []

@@ -31,6 +31,7 @@ import zoo.runs.checkpoints as checkpoints
 from zoo import Classifier
 from zoo.runs.checkpoints import SafeCheckpointIO, read_checkpoint
 from zoo.runs.folder import RunFolder
+from zoo.runs.lock import NAME
 
 FORM = re.compile(r"^error: .+ in .+: expected .+, found .+")
 BASE = (
@@ -293,7 +294,7 @@ class Right(NamedTuple):
     names: str = ""
 
 
-TABLE = Right("table", "it is over: the same command shows what it came to, however often")
+TABLE = Right("table", "it is over: what it came to is shown again, however often")
 GOES_ON = Right("equal", "nothing of the ending may be seen in the result")
 ANEW = Right("equal", "config.yaml is the whole experiment")
 SCORES = Right("scores", "the weights that validation chose so far")
@@ -302,11 +303,12 @@ LONGER = Right("equal", "nothing is laid over the length, so a longer run begins
 LENGTH = Right(
     "refused", "the schedule is laid over the length: its first part would be another", r"--resume_schedule stretch"
 )
+STOPPED = Right("table", "it has stopped by itself, before any limit: more epochs are not wanted")
 AGAIN = Right("same error", "the loss depends on nothing but the run: it is no number again, at the same step")
 NOTHING = Right("refused", "nothing was saved yet", r".")
 
 EXPECTED: dict[str, dict[str, Right]] = {
-    "finished": {"same command": TABLE, "--resume auto": TABLE, "--resume must": TABLE, "more epochs": LONGER}
+    "finished": {"same command": FREE, "--resume auto": TABLE, "--resume must": TABLE, "more epochs": LONGER}
     | {"fit -c config.yaml": ANEW, "test": SCORES},
     "stopped": {"same command": FREE, "--resume auto": GOES_ON, "--resume must": GOES_ON, "more epochs": LONGER}
     | {"fit -c config.yaml": ANEW, "test": SCORES},
@@ -322,6 +324,8 @@ def right(ending: Ending, going: str, setting: Setting, folder: RunFolder) -> Ri
         return GOES_ON if going in ("same command", "--resume auto") else NOTHING
     if going == "more epochs" and setting.scheduled and LIMITS[ending.limit](setting).again:
         return LENGTH
+    if going == "more epochs" and ending.limit == "stopping":
+        return STOPPED
     if going == "test" and not folder.best.exists() and steps_in(folder.last) == 0:
         return Right("refused", "no weights but random ones are there, and those are not scored", r"--resume")
     return EXPECTED[ending.kind][going]
@@ -365,8 +369,8 @@ def error_lines(complaint: str) -> list[str]:
 
 
 def state_of(folder: Path) -> dict[str, str]:
-    """SHA-256 of each file of a run but its lock, by name."""
-    files = [path for path in folder.rglob("*") if path.is_file() and "lock" not in path.name]
+    """SHA-256 of each file of a run, by name, but for its lock and for what a killed save has left behind."""
+    files = [path for path in folder.rglob("*") if path.is_file() and path.name != NAME and path.suffix != ".tmp"]
     return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 

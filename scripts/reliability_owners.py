@@ -137,6 +137,8 @@ def contest(number: int, place: str, work: Path, expected: dict[str, str]) -> Co
             i, (verb, _) = left.pop(0)
             words = fit(folder.path) if verb == "fit" else [verb, "--run_dir", str(folder.path)]
             out, err = (folder.path.with_name(f"{number}-{i}.{kind}") for kind in ("out", "err"))
+            for path in (out, err):  # it may be killed before it has opened them
+                path.touch()
             running[start(words, out, lambda: watched(events, slower), {}, err)] = i
         for process, i in list(running.items()):
             if i == doomed and now >= starts[i] + death:
