@@ -241,7 +241,11 @@ def test_the_curves_are_those_of_the_rounds():
     drawn = report.pictures()
     assert drawn.keys() == {path.stem for path in report.PICTURES.glob("*.svg")}
     for axis, svg in drawn.items():
-        assert (report.PICTURES / f"{axis}.svg").read_text() == svg
+        # names of clipping paths are made of a layout's last digits, which processors round differently
+        there, now = (
+            re.sub(r"\bp[0-9a-f]{10}\b", "clip", text) for text in ((report.PICTURES / f"{axis}.svg").read_text(), svg)
+        )
+        assert there == now
 
 
 def test_records_name_no_place_on_a_machine():
