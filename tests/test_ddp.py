@@ -101,7 +101,8 @@ def test_torchrun_gives_the_same_curve_step_by_step_and_all_test_images(real_dat
 def test_a_run_goes_on_with_another_number_of_devices(tmp_path):
     """1, then 2, then 1 processes, one epoch each: the same images in the same steps as on one all the time."""
     fit(tmp_path / "one", "--trainer.max_epochs", "3")
-    for epochs, devices in ((1, ()), (2, TWO), (3, ())):
+    one = ("--trainer.devices", "1", "--trainer.strategy", "auto")  # config.yaml says two by then
+    for epochs, devices in ((1, ()), (2, TWO), (3, one)):
         fit(tmp_path / "mixed", *devices, "--resume", "auto", "--trainer.max_epochs", str(epochs))
     for left, right in curves(tmp_path / "one", tmp_path / "mixed"):
         assert right["train/loss"] == pytest.approx(left["train/loss"], abs=1e-5)
