@@ -18,6 +18,7 @@ def reliability(*words: str) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_runs_go_on_as_if_nothing_had_happened_however_they_ended():
     endings = ("max_steps", "SIGKILL in a save")
     said = reliability("cells", "--quick", *[word for name in endings for word in ("--ending", name)])
