@@ -20,6 +20,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 import torch  # noqa: E402
+from lightning.pytorch.cli import LightningCLI  # noqa: E402
 
 import datamodules  # noqa: E402
 import zoo  # noqa: E402
@@ -48,10 +49,15 @@ class ParsersOnly(ZooCLI):
 def parsers() -> Mapping[str, Any]:
     """The parser of each verb."""
     others = {verb: make(datamodules.ImageDataModule) for verb, make in OTHERS.items()}
+    return {**{verb: parser_of(verb) for verb in LightningCLI.subcommands()}, **others}
+
+
+def parser_of(verb: str) -> Any:
+    """The parser of a verb of LightningCLI."""
     try:
-        ParsersOnly(datamodules.ImageDataModule, ["fit"])
+        ParsersOnly(datamodules.ImageDataModule, [verb])
     except StopIteration as stop:
-        return {**stop.value, **others}
+        return stop.value[verb]
     raise AssertionError("the command has not asked for its words")
 
 
