@@ -20,6 +20,8 @@ from typing import Any
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # threads would neither survive the fork nor help networks this small
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from lightning.pytorch.utilities import rank_zero_only
+
 import datamodules
 import zoo.runs.checkpoints as checkpoints
 import zoo.runs.command
@@ -151,6 +153,7 @@ def start(
     code = 70
     try:
         os.environ.update(environment)
+        rank_zero_only.rank = int(environment.get("RANK", 0))  # Lightning has asked when it was imported, before the fork
         for stream, path in ((1, log), (2, errors or log)):
             with path.open("a") as file:
                 os.dup2(file.fileno(), stream)
