@@ -153,7 +153,8 @@ def start(
     code = 70
     try:
         os.environ.update(environment)
-        rank_zero_only.rank = int(environment.get("RANK", 0))  # Lightning asked at its import, before the fork
+        # Lightning has asked when it was imported, before the fork
+        rank_zero_only.rank = int(environment.get("RANK", 0))  # type: ignore[attr-defined]
         for stream, path in ((1, log), (2, errors or log)):
             with path.open("a") as file:
                 os.dup2(file.fileno(), stream)
