@@ -1,5 +1,6 @@
 """What the tests share: the real data where it lies, and writers of tiny files in the real formats."""
 
+import copy
 import gzip
 import hashlib
 import os
@@ -18,6 +19,7 @@ import torchvision.datasets
 from hypothesis import settings
 
 import datamodules.cifar10
+import datamodules.digits
 import datamodules.mnist
 from datamodules import CIFAR10, MNIST, FashionMNIST
 
@@ -28,6 +30,15 @@ torch.set_num_threads(1)  # the tensors are tiny: threads would only wait for ea
 # the same examples in every run: a red test stays red until it is mended
 settings.register_profile("zoo", deadline=None, derandomize=True, max_examples=30)
 settings.load_profile("zoo")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def digits_once() -> Iterator[None]:
+    """The file inside scikit-learn is read once, not by each of a thousand runs."""
+    digits = datamodules.digits.load_digits()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("datamodules.digits.load_digits", lambda: copy.deepcopy(digits))
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -240,6 +240,12 @@ class ZooCLI(LightningCLI):
         self.config = parser.parse_args(complete(with_nulls(args, parser)))
         self.note = rate_note(args)
 
+    def _dump_config(self) -> None:
+        if not hasattr(self, "config_dump"):  # Lightning's has it all checked again, which takes 0.1 s
+            text = self.parser.dump(self.config, skip_none=False, skip_link_targets=False, skip_validation=True)
+            whole = yaml.safe_load(text)
+            self.config_dump = whole[self.subcommand] if self.subcommand else whole
+
     def _parse_ckpt_path(self) -> None:
         pass  # flags beat what a checkpoint remembers; Lightning would have it the other way round, and run its classes
 
@@ -572,7 +578,8 @@ class ZooCLI(LightningCLI):
         """The resolved configuration as plain values, without what belongs to one start of the run."""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", JsonargparseWarning)  # what it could not write stands in the text
-            whole = yaml.safe_load(self._parser(self.subcommand).dump(self.config[self.subcommand], skip_none=False))
+            parser, config = self._parser(self.subcommand), self.config[self.subcommand]
+            whole = yaml.safe_load(parser.dump(config, skip_none=False, skip_validation=True))
         check_written(whole)
         return {key: whole[key] for key in RECORDED if key in whole}
 
@@ -654,7 +661,7 @@ class ZooCLI(LightningCLI):
         end = self._ending()
         # where a longer training was begun and given up, the best may have been taken back already
         if end and (end["chosen"] is None or (ended and end["validated"])):
-            self._validate_last()
+            end = self._validate_last() or end
         chosen = self.trainer.strategy.broadcast(self.folder.chosen if self.folder.chosen.exists() else None)
         if not chosen:
             say("no checkpoint was written, so nothing was tested")
@@ -662,12 +669,14 @@ class ZooCLI(LightningCLI):
         # the mistakes come only now: in training they would be asked at every step
         figures = self._get(self.config, "figures")
         self.trainer.callbacks = [*self.trainer.callbacks, *[self.mistakes] * figures]  # type: ignore[attr-defined]
-        self._checked(chosen)  # it need not be of this start of the run
+        content = self._checked(chosen)  # it need not be of this start of the run
+        epoch, validated = content["epoch"], content.get("results", {}).get("val")
+        del content  # the memory is needed
         with self.restoring.of(chosen):
             self.trainer.test(self.model, self.datamodule, ckpt_path=chosen, verbose=False, weights_only=True)
         self._check_complete("test")
         if self.trainer.is_global_zero:
-            self._record(figures=figures)
+            self._record(epoch, validated, end, figures=figures)
 
     def _begin(self, content: dict[str, Any], *, ended: bool) -> None:
         """Takes up the files of a run that goes on, and lets the loggers know of it."""
@@ -692,8 +701,11 @@ class ZooCLI(LightningCLI):
         """What last.ckpt says of the end of the training; nothing if it says nothing."""
         return read_checkpoint(self.folder.last).get("ending") or {} if self.folder.last.exists() else {}
 
-    def _validate_last(self) -> None:
-        """Validates the weights of the end, which have seen steps since the last validation, and chooses anew."""
+    def _validate_last(self) -> dict[str, Any] | None:
+        """Validates the weights of the end, which have seen steps since the last validation, and chooses anew.
+
+        Returns what last.ckpt says of the end now, if that is another thing than before.
+        """
         start, trainer, last = time.perf_counter(), self.trainer, self.folder.last
         named, trainer.loggers = trainer.loggers, []  # the row that these results belong to is one step back
         content = self._checked(last)
@@ -701,7 +713,7 @@ class ZooCLI(LightningCLI):
             trainer.validate(self.model, self.datamodule, ckpt_path=last, verbose=False, weights_only=True)
         trainer.loggers = named
         if not trainer.is_global_zero or "val" not in self.model.results:
-            return
+            return None
         result, ending = self.model.results["val"], content["ending"]
         found = {"accuracy": result.accuracy, "loss": result.loss}
         row = {name: int((ending["row"] or content["row"])[name]) for name in ("step", "epoch")}
@@ -719,6 +731,7 @@ class ZooCLI(LightningCLI):
             self.lines.seconds = ending["seconds"] + time.perf_counter() - start
         ending = {**ending, "chosen": self.folder.best.name, "validated": found, "seconds": self.lines.seconds}
         trainer.strategy.checkpoint_io.save_checkpoint({**content, "ending": ending}, last)
+        return ending
 
     def _dry_run(self, seconds: float) -> str:
         """What has come of a training that leaves nothing behind."""
@@ -801,11 +814,17 @@ class ZooCLI(LightningCLI):
         if everything and found != expected:
             raise ValueError(f"images counted in {split}: expected {expected}, found {found}")
 
-    def _record(self, *, figures: bool) -> None:
-        """Writes result and, if they are wanted, figures of a finished run and shows them."""
-        end = self._ending()
+    def _record(self, epoch: int, validated: dict[str, Any] | None, end: dict[str, Any], *, figures: bool) -> None:
+        """Writes result and, if they are wanted, figures of a finished run and shows them.
+
+        Args:
+            epoch: of the checkpoint that was chosen, from 0.
+            validated: what its validation came to.
+            end: what last.ckpt says of the end of the training.
+            figures: whether they are wanted.
+        """
         seconds = end.get("seconds", self.lines.seconds)
-        record = make_record(self.trainer, self.model, self.folder, self.names, seconds, end)
+        record = make_record(self.trainer, self.model, self.folder, self.names, seconds, end, epoch, validated)
         record |= {"zeros": round(share_of_zeros(self.model), 6)} if self.pruned else {}
         record |= {"proposed": self.proposed} if self.proposed else {}
         record["parts"] = self.history.conclusion(self.trainer)

@@ -5,11 +5,9 @@ RUN/identity.json, `identity` and `parts` in each checkpoint, `parts` in result.
 """
 
 import json
-import platform
 import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +30,7 @@ from zoo.runs.identity import (
 from zoo.runs.messages import UsageError
 from zoo.runs.metrics import MetricsFile
 from zoo.runs.process import say, warn
-from zoo.runs.record import PACKAGES, device_name, processor_name
+from zoo.runs.record import device_name, processor_name, versions
 from zoo.runs.source import AskForCode, Code
 
 MOST_PARTS = 200  # of a run that was started more often, the latest
@@ -45,7 +43,7 @@ def record_of(trainer: Trainer, config: dict[str, Any], code: Code, data: dict[s
         "config": config,
         "data": data,
         "code": code,
-        "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
+        "versions": versions(),
         "place": {
             "device": device_name(trainer),
             "devices": trainer.world_size,

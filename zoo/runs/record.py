@@ -21,7 +21,6 @@ from scipy.stats import binomtest
 from zoo.callbacks.keep_best import RULE
 from zoo.classifier import Classifier
 from zoo.geometry import walk
-from zoo.runs.checkpoints import read_checkpoint
 from zoo.runs.folder import RunFolder, whole_file
 from zoo.runs.metrics import read_metrics
 
@@ -39,6 +38,8 @@ def make_record(
     names: dict[str, Any],
     seconds: float,
     ending: Mapping[str, Any],
+    epoch: int,
+    validated: dict[str, Any] | None,
 ) -> dict[str, Any]:
     """Everything about a finished run that a table or a study may ask for.
 
@@ -49,9 +50,10 @@ def make_record(
         names: `data`, `model` and `seed`.
         seconds: time of training, validation and checkpoints included.
         ending: what last.ckpt says of the end of the training; nothing in those of older versions.
+        epoch: of the checkpoint that was chosen, from 0.
+        validated: what its validation came to.
     """
-    chosen = read_checkpoint(folder.chosen)
-    rows = [row for row in read_metrics(folder.metrics) if row.get("epoch") == chosen["epoch"] and "train/loss" in row]
+    rows = [row for row in read_metrics(folder.metrics) if row.get("epoch") == epoch and "train/loss" in row]
     train = rows[-1] if rows else {}
     test = model.results.get("test")
     return {
@@ -60,15 +62,15 @@ def make_record(
         "multiply_adds": multiply_adds(model, trainer),
         "epochs": ending.get("epochs", trainer.current_epoch),
         "ended": {key: ending.get(key) for key in ENDED},
-        "best_epoch": chosen["epoch"] + 1,
+        "best_epoch": epoch + 1,
         "chosen_by": RULE if folder.best.exists() else None,
         "seconds": round(seconds, 3),
         # as counted while the epoch went on: with augmentation and dropout, and weights that were still moving
         "train": {"accuracy": train.get("train/accuracy"), "loss": train.get("train/loss")},
-        "val": chosen.get("results", {}).get("val", NOT_DONE),
+        "val": validated or NOT_DONE,
         "test": {"accuracy": test.accuracy, "loss": test.loss, "n": test.n} if test else NOT_DONE,
         "git_commit": git_commit(),
-        "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
+        "versions": versions(),
         "device": device_name(trainer),
         "processor": processor_name(),
         "precision": str(trainer.precision),
@@ -82,6 +84,12 @@ def multiply_adds(model: Classifier, trainer: Trainer) -> int:
 
 
 @cache  # a process has imported its code once
+def versions() -> dict[str, str]:
+    """Of Python and of the packages that results depend on."""
+    return {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}}
+
+
+@cache  # likewise
 def git_commit() -> str | None:
     """The commit of the code that runs, marked if files differ from it but results; None outside a repository."""
     here = Path(__file__).parent
