@@ -1,5 +1,6 @@
 """Protects the contract of the shelf: what every model with a file in configs/model must do on every data set."""
 
+import inspect
 import json
 import math
 import pickle
@@ -10,6 +11,7 @@ import sys
 from copy import deepcopy
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -384,3 +386,35 @@ def test_a_file_of_one_s_own_is_a_model_of_the_shelf(tmp_path):
     words = ["describe", "--data", "Digits", "--model", "Maxout", "--json"]
     done = subprocess.run([sys.executable, "cli.py", *words], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert json.loads(done.stdout)["parameters"] == 20 * 784 + 20
+
+
+NAN = float("nan")
+WRONG: dict[str, list[Any]] = {  # values of arguments that are numbers, by what they are called everywhere
+    "in_shape": [(1, 28), (0, 8, 8), (1, -8, 8), (1.5, 8, 8), (True, 8, 8), (1, 8, 8, 8), "abc", None, 8, ["1", 8, 8]],
+    "num_classes": [0, 1, -1, 2.5, True, "3", None],
+    "dropout": [1.5, 1, -0.1, NAN, "0.5", None],
+    "label_smoothing": [-1, 1, NAN, "0.1", None],
+    "hidden": [[0], [2.5], [True], ["3"], 256, "abc", None],
+    "channels": [[], [0], [2.5], [True], 16, "abc", None],
+    "kernel_size": [0, -1, 2.5, True, "3", None],
+    "whiten_kernel": [0, 2.5, "2", None],
+    "depth": [0, -1, 2.5, True, "3", None],
+    "patch_size": [0, 3, -4, 2.5, True, "4", None],
+    "width": [0, 30, 2.5, 64.0, "64", None],
+    "heads": [0, 2.0, -4, "4", None],
+    "mlp_ratio": [0, -1, NAN, float("inf"), "2", None],
+    "head_scale": [0, -1, NAN, float("inf"), "2", None],
+}
+
+
+@pytest.mark.parametrize("name", [name for name in zoo.__all__ if name != "Classifier"])
+def test_a_number_that_cannot_be_is_said_in_one_line(name: str) -> None:
+    """By each constructor, whoever calls it: torch would fail somewhere within, or take it."""
+    model = getattr(zoo, name)
+    own = inspect.signature(model).parameters.keys() | inspect.signature(zoo.Classifier).parameters.keys()
+    assert {"in_shape", "num_classes"} <= own
+    for argument in WRONG.keys() & own:
+        for value in WRONG[argument]:
+            with pytest.raises(ValueError, match=rf"^.+ in .*{argument}.*: expected .+, found .+") as error:
+                model(**{"in_shape": (1, 28, 28), "num_classes": 10, argument: value})
+            assert "\n" not in str(error.value)

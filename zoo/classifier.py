@@ -25,7 +25,7 @@ from torch.optim.lr_scheduler import LambdaLR
 from zoo.accumulation import check_closure, check_windows, scheduler_of, short_window, steps_of
 from zoo.geometry import misfit
 from zoo.initialisers import InitialiserName, initialise
-from zoo.layers import SeesImages
+from zoo.layers import SeesImages, check_share
 from zoo.runs.checkpoints import read_checkpoint
 from zoo.runs.named_classes import check_classes, is_plain, is_spelt, made, spelt
 from zoo.schedules import Schedule
@@ -63,8 +63,7 @@ class Classifier(LightningModule):
         compile: bool = False,
     ) -> None:
         super().__init__()
-        if not 0 <= label_smoothing < 1:
-            raise ValueError(f"share in --model.label_smoothing: expected 0 to below 1, found {label_smoothing}")
+        check_share("label_smoothing", label_smoothing)
         with warnings.catch_warnings():  # of a layer given as activation: each layer of the net is a copy of it
             warnings.filterwarnings("ignore", ".*is an instance of `nn.Module` and is already saved")
             self.save_hyperparameters(ignore=["net"], logger=False)

@@ -21,8 +21,10 @@ from zoo.layers import (
     NormName,
     PoolName,
     Shape,
+    check_images,
     check_kernel_size,
     check_map,
+    check_size,
     check_widths,
     conv,
     conv_shape,
@@ -63,10 +65,10 @@ class ConvNet(Classifier):
         dropout: float = 0.0,
         **training: Any,
     ) -> None:
+        check_images(in_shape, num_classes)
         check_widths("channels", channels, least=1)
         check_kernel_size(kernel_size)
-        if depth < 1:
-            raise ValueError(f"convolutions per stage in --model.depth: expected at least 1, found {depth}")
+        check_size("convolutions per stage", "depth", depth)
         shape, padding = in_shape, kernel_size // 2
         layers: list[nn.Module] = []
         for i, width in enumerate(channels):

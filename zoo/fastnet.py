@@ -17,7 +17,18 @@ from typing import Any
 from torch import Tensor, nn
 
 from zoo.classifier import Classifier
-from zoo.layers import Activation, Shape, activate, check_map, check_widths, conv_shape, pool_shape
+from zoo.layers import (
+    Activation,
+    Shape,
+    activate,
+    check_factor,
+    check_images,
+    check_map,
+    check_size,
+    check_widths,
+    conv_shape,
+    pool_shape,
+)
 from zoo.whitening import Whitening
 
 
@@ -73,11 +84,11 @@ class FastNet(Classifier):
         head_scale: float = 1 / 9,
         **training: Any,
     ) -> None:
+        check_images(in_shape, num_classes)
         check_widths("channels", channels, least=1)
-        if depth < 1:
-            raise ValueError(f"convolutions per group in --model.depth: expected at least 1, found {depth}")
-        if whiten_kernel < 1:
-            raise ValueError(f"kernel size in --model.whiten_kernel: expected at least 1, found {whiten_kernel}")
+        check_size("convolutions per group", "depth", depth)
+        check_size("kernel size", "whiten_kernel", whiten_kernel)
+        check_factor("head_scale", head_scale)
         check_map("whitening", in_shape, whiten_kernel)
         # images too small to be halved once per group are framed
         padding = whiten_kernel // 2 if min(in_shape[1:]) - whiten_kernel + 1 < 2 ** len(channels) else 0

@@ -5,12 +5,14 @@ conv:   (B, C, H, W) -> Conv2d -> norm -> activation -> (B, C', H', W')
 pool:   (B, C, H, W) -> (B, C, H/2, W/2)
 """
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from copy import deepcopy
 from difflib import get_close_matches
 from functools import partial
-from typing import Literal
+from numbers import Integral, Real
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -116,16 +118,55 @@ def dense(fan_in: int, fan_out: int, activation: Activation, norm: NormName, dro
 
 def dropping(dropout: float) -> list[nn.Module]:
     """A dropout layer, none if nothing is dropped (Srivastava et al. 2014)."""
-    if not 0 <= dropout < 1:
-        raise ValueError(f"share in --model.dropout: expected 0 to below 1, found {dropout}")
+    check_share("dropout", dropout)
     return [nn.Dropout(dropout)] if dropout > 0 else []
 
 
-def check_widths(name: str, widths: Sequence[int], least: int = 0) -> None:
+def is_size(value: Any) -> bool:
+    """Whether a value is a whole number from 1."""
+    return isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= 1
+
+
+def check_images(in_shape: Any, num_classes: Any) -> None:
+    """Raises ValueError unless images of this shape can be of so many classes: the first line of every model."""
+    sizes = list(in_shape) if isinstance(in_shape, Sequence) else []
+    if len(sizes) != 3 or not all(map(is_size, sizes)):
+        raise ValueError(
+            "shape of the images in in_shape: expected channels, height and width, whole numbers from 1,"
+            f" found {in_shape!r}. Try: in_shape=(1, 28, 28)"
+        )
+    if not is_size(num_classes) or num_classes < 2:
+        raise ValueError(
+            f"number of classes in num_classes: expected a whole number from 2, found {num_classes!r}."
+            " Try: num_classes=10"
+        )
+
+
+def check_size(what: str, name: str, value: Any) -> None:
+    """Raises ValueError unless the value of an argument is a whole number from 1."""
+    if not is_size(value):
+        expected = "at least 1" if type(value) is int else "a whole number from 1"
+        raise ValueError(f"{what} in --model.{name}: expected {expected}, found {value!r}")
+
+
+def check_share(name: str, value: Any) -> None:
+    """Raises ValueError unless the value of an argument is a number from 0 to below 1."""
+    if not isinstance(value, Real) or not 0 <= float(value) < 1:
+        raise ValueError(f"share in --model.{name}: expected 0 to below 1, found {value!r}")
+
+
+def check_factor(name: str, value: Any) -> None:
+    """Raises ValueError unless the value of an argument is a number above 0."""
+    if not isinstance(value, Real) or not 0 < float(value) < math.inf:
+        raise ValueError(f"factor in --model.{name}: expected a number above 0, found {value!r}")
+
+
+def check_widths(name: str, widths: Any, least: int = 0) -> None:
     """Raises ValueError unless there are at least `least` widths, each of one unit or more."""
-    if len(widths) < least or any(width < 1 for width in widths):
+    is_list = isinstance(widths, Sequence) and not isinstance(widths, str)
+    if not is_list or len(widths) < least or not all(map(is_size, widths)):
         number = "whole numbers from 1" if least == 0 else f"at least {least} whole number from 1"
-        raise ValueError(f"widths in --model.{name}: expected {number}, found {list(widths)}")
+        raise ValueError(f"widths in --model.{name}: expected {number}, found {list(widths) if is_list else widths!r}")
 
 
 def conv(
@@ -171,10 +212,11 @@ def pool_shape(shape: Shape) -> Shape:
 
 def check_kernel_size(kernel_size: int) -> None:
     """Raises ValueError unless a kernel has a middle, so that padding by half of it keeps the size of a map."""
-    if kernel_size % 2 == 0 or kernel_size < 1:
+    if not is_size(kernel_size) or kernel_size % 2 == 0:
+        odd = kernel_size + 1 if is_size(kernel_size) else 3
         raise ValueError(
-            f"kernel size in --model.kernel_size: expected an odd number from 1, found {kernel_size}."
-            f" Try: --model.kernel_size {max(kernel_size, 0) + 1}"
+            f"kernel size in --model.kernel_size: expected an odd number from 1, found {kernel_size!r}."
+            f" Try: --model.kernel_size {odd}"
         )
 
 

@@ -22,7 +22,9 @@ from zoo.layers import (
     NormName,
     PoolName,
     Shape,
+    check_images,
     check_map,
+    check_size,
     check_widths,
     conv,
     conv_shape,
@@ -61,13 +63,10 @@ class LeNet(Classifier):
         dropout: float = 0.0,
         **training: Any,
     ) -> None:
+        check_images(in_shape, num_classes)
         check_widths("channels", channels, least=1)
         check_widths("hidden", hidden)
-        if kernel_size < 1:
-            raise ValueError(
-                f"kernel size in --model.kernel_size: expected a whole number from 1, found {kernel_size}."
-                " Try: --model.kernel_size 5"
-            )
+        check_size("kernel size", "kernel_size", kernel_size)
         shape = in_shape
         stride = 2 if pool == "stride" else 1
         layers: list[nn.Module] = []

@@ -14,7 +14,7 @@ from typing import Any
 from torch import nn
 
 from zoo.classifier import Classifier
-from zoo.layers import Activation, NormName, Shape, check_widths, dense
+from zoo.layers import Activation, NormName, Shape, check_images, check_widths, dense
 
 
 class MLP(Classifier):
@@ -41,6 +41,7 @@ class MLP(Classifier):
         dropout: float = 0.0,
         **training: Any,
     ) -> None:
+        check_images(in_shape, num_classes)
         check_widths("hidden", hidden)
         widths = (math.prod(in_shape), *hidden)
         layers: list[nn.Module] = [nn.Flatten()]

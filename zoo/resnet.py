@@ -20,7 +20,18 @@ from typing import Any
 from torch import Tensor, nn
 
 from zoo.classifier import Classifier
-from zoo.layers import Activation, NormName, Shape, activate, check_kernel_size, check_widths, conv, dropping
+from zoo.layers import (
+    Activation,
+    NormName,
+    Shape,
+    activate,
+    check_images,
+    check_kernel_size,
+    check_widths,
+    conv,
+    dropping,
+    is_size,
+)
 
 
 class Block(nn.Module):
@@ -80,6 +91,7 @@ class ResNet(Classifier):
         dropout: float = 0.0,
         **training: Any,
     ) -> None:
+        check_images(in_shape, num_classes)
         check_widths("channels", channels, least=1)
         check_kernel_size(kernel_size)
         check_depth(depth, len(channels))
@@ -96,10 +108,13 @@ class ResNet(Classifier):
 def check_depth(depth: int, stages: int) -> None:
     """Raises ValueError unless the layers between the first and the last make whole blocks, as many in each stage."""
     step = 2 * stages
-    if depth > 2 and (depth - 2) % step == 0:
+    whole = is_size(depth)
+    if whole and depth > 2 and (depth - 2) % step == 0:
         return
     fitting = ", ".join(str(2 + step * blocks) for blocks in (1, 2, 3))
-    small = depth > 2 and (depth - 2) % 6 == 0  # it fits the three stages of the paper's §4.2
-    nearest = 2 + step * max(1, round((depth - 2) / step))
+    small = whole and depth > 2 and (depth - 2) % 6 == 0  # it fits the three stages of the paper's §4.2
+    nearest = 2 + step * (max(1, round((depth - 2) / step)) if whole else 1)
     change = "--model.channels '[16,32,64]'" if small else f"--model.depth {nearest}"
-    raise ValueError(f"depth in --model.depth: expected {fitting}, … for {stages} stages, found {depth}. Try: {change}")
+    raise ValueError(
+        f"depth in --model.depth: expected {fitting}, … for {stages} stages, found {depth!r}. Try: {change}"
+    )

@@ -11,7 +11,7 @@ from typing import Any
 from torch import nn
 
 from zoo.classifier import Classifier
-from zoo.layers import Shape
+from zoo.layers import Shape, check_images
 
 
 class SoftmaxRegression(Classifier):
@@ -24,4 +24,5 @@ class SoftmaxRegression(Classifier):
     """
 
     def __init__(self, in_shape: Shape, num_classes: int, **training: Any) -> None:
+        check_images(in_shape, num_classes)
         super().__init__(nn.Sequential(nn.Flatten(), nn.Linear(math.prod(in_shape), num_classes)), **training)

@@ -12,6 +12,7 @@ it knows which pixels are neighbours: that has to be learned, too.
 """
 
 import math
+from numbers import Real
 from typing import Any, Literal
 
 import torch
@@ -19,7 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from zoo.classifier import Classifier
-from zoo.layers import Activation, Shape, check_name, dense, dropping
+from zoo.layers import Activation, Shape, check_factor, check_images, check_name, check_size, dense, dropping, is_size
 
 PositionsName = Literal["learned", "sincos"]
 
@@ -149,11 +150,15 @@ class ViT(Classifier):
         dropout: float = 0.0,
         **training: Any,
     ) -> None:
+        check_images(in_shape, num_classes)
+        for name, size in (("width", width), ("depth", depth), ("heads", heads)):
+            check_size("size", name, size)
+        check_factor("mlp_ratio", mlp_ratio)
         hidden = round(mlp_ratio * width)
-        sizes = {"width": width, "depth": depth, "heads": heads, "mlp_ratio × --model.width": hidden}
-        for flag, size in sizes.items():
-            if size < 1:
-                raise ValueError(f"size in --model.{flag}: expected at least 1, found {size}")
+        if hidden < 1:
+            raise ValueError(
+                f"size in --model.mlp_ratio × --model.width: expected at least 1, found {mlp_ratio} × {width}"
+            )
         check_name("--model.positions", positions, ["learned", "sincos"])
         check_patches(in_shape, patch_size)
         check_heads(width, heads, positions)
@@ -172,11 +177,11 @@ def check_patches(in_shape: Shape, patch_size: int) -> None:
     """Raises ValueError unless whole patches cover the image."""
     _, height, width = in_shape
     fitting = [size for size in range(1, min(height, width) + 1) if height % size == width % size == 0]
-    if patch_size not in fitting:
-        nearest = min(fitting, key=lambda size: abs(size - patch_size))
+    if not is_size(patch_size) or patch_size not in fitting:
+        nearest = min(fitting, key=lambda size: abs(size - patch_size)) if isinstance(patch_size, Real) else fitting[-1]
         raise ValueError(
             f"side of a patch in --model.patch_size: expected one of {', '.join(map(str, fitting))} for images of"
-            f" {height} × {width}, found {patch_size}. Try: --model.patch_size {nearest}"
+            f" {height} × {width}, found {patch_size!r}. Try: --model.patch_size {nearest}"
         )
 
 
