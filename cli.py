@@ -4,6 +4,7 @@ The only place where zoo and datamodules meet.
 """
 
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
@@ -58,14 +59,21 @@ def page(verb: str) -> str:
 
 def check_verb(words: Sequence[str]) -> None:
     """Ends the command if it begins with no verb that there is, before the seconds that torch takes to be imported."""
-    if words and (words[0] in VERBS or words[0].startswith("-")):
+    words = [word for word in words if word != "--debug"]
+    first = words[0] if words else ""
+    if first in VERBS or first.startswith(("--help_all", "--print_config")):  # which need no verb
         return
-    near = get_close_matches(words[0].lower(), VERBS, 1) if words else []
+    flags_first = first.startswith("-")
+    near = [word for word in words if word in VERBS] if flags_first else get_close_matches(first.lower(), VERBS, 1)
     program = Path(sys.argv[0]).name
     command = f"python {program}" if program.endswith(".py") else program
-    found = repr(words[0][:60]) if words else "none"
-    advice = f"{command} {near[0] if near else '--help'}"
-    sys.exit(usage_error(f"verb in {command}: expected one of {', '.join(VERBS)}, found {found}. Try: {advice}"))
+    advice = near[0] if near else "--help"
+    if near and flags_first:
+        words.remove(advice)
+        advice = shlex.join([advice, *words])
+    expected = f"one of {', '.join(VERBS)}{', before all flags' * flags_first}"
+    found = repr(first[:60]) if first else "none"
+    sys.exit(usage_error(f"verb in {command}: expected {expected}, found {found}. Try: {command} {advice[:500]}"))
 
 
 def usage_error(line: str) -> int:
@@ -88,7 +96,7 @@ def main(args: Sequence[str] | None = None) -> None:
 
         print(version("small-image-zoo"))
         return
-    if words in (["-h"], ["--help"]):
+    if words[:1] in (["-h"], ["--help"]):
         print(overview())
         return
     if words[:1] == ["completion"]:

@@ -81,7 +81,10 @@ class ImageDataModule(LightningDataModule, ABC):
             ("train_size", train_size, 1),
         ):
             if value is not None and value < least:
-                raise ValueError(f"number of images in --data.{name}: expected at least {least}, found {value}")
+                raise ValueError(
+                    f"number of images in --data.{name}: expected at least {least}, found {value}."
+                    f" Try: --data.{name} null"
+                )
         check_name("--data.normalize", normalize, ("none", "unit", "symmetric", "standard"))
         self.root = root or os.environ.get("ZOO_DATA") or "data"
         self.batch_size = batch_size
@@ -161,14 +164,15 @@ class ImageDataModule(LightningDataModule, ABC):
             if fits or stage == "validate":
                 raise ValueError(
                     f"number of images in --data.val_size: expected less than the {total} training images,"
-                    f" found {val_size}"
+                    f" found {val_size}. Try: --data.val_size null"
                 )
             val_size = total
         rest = total - val_size
         if fits and total > 0 and self.train_size is not None and self.train_size > rest:
             raise ValueError(
                 f"number of images in --data.train_size: expected at most {rest}"
-                f" ({total} training images less {val_size} for validation), found {self.train_size}"
+                f" ({total} training images less {val_size} for validation), found {self.train_size}."
+                " Try: --data.train_size null"
             )
         if official and val_size:
             order = torch.cat([stratified_order(train.labels[:rest]), torch.arange(rest, total)])
@@ -188,7 +192,7 @@ class ImageDataModule(LightningDataModule, ABC):
         if self.batch_size > images:
             raise ValueError(
                 f"batch size in --data.batch_size: expected at most the {images} training images,"
-                f" found {self.batch_size}"
+                f" found {self.batch_size}. Try: --data.batch_size null"
             )
         if self.batch_size % world:
             below = self.batch_size // world * world

@@ -25,7 +25,7 @@ from zoo.runs.class_help import show_class_help
 from zoo.runs.command import prepared, with_nulls
 from zoo.runs.imports import IN_WORDS, restrict
 from zoo.runs.messages import Parser, UsageError, explain, innermost
-from zoo.runs.names import choices, nearest, words
+from zoo.runs.names import choices, meant, nearest, words
 from zoo.runs.plain_yaml import limit_yaml
 
 CHOSEN = ["fit", "--data", "Digits", "--model", "MLP"]
@@ -127,6 +127,7 @@ VALUES: list[tuple[str, str, str | None]] = [
     ("--model.activation rellu", "--model.activation", "--model.activation relu"),
     ("--model.activation torch.nn.Rellu", "--model.activation", "--model.activation relu"),
     ("--model.activation json.loads", "--model.activation", None),
+    ("--model.init xyz", "--model.init", "--model.init he_normal, the default"),
     ("--model.init orthogonall", "--model.init", "--model.init orthogonal"),
     ("--model LeNet --model.pool maxx", "--model.pool", "--model.pool max"),
     ("--model.optimizer SGDD", "--model.optimizer", "--model.optimizer SGD"),
@@ -467,5 +468,92 @@ def test_a_module_that_cannot_be_imported_says_why(tmp_path: Path, monkeypatch: 
         with pytest.raises(UsageError, match=line) as caught:
             prepared(["fit", "--allow_import", name])
         assert "\n" not in str(caught.value)
-    prepared(["fit", "--allow_import", "not_there_at_all"])  # told where a class of it is named
     restrict()
+
+
+@pytest.mark.parametrize(
+    ("name", "missing", "advice"),
+    [
+        ("not_there_at_all", "not_there_at_all", "PYTHONPATH=DIR before the command, the folder that {} is in"),
+        ("not_there_at_all.sub", "not_there_at_all", "PYTHONPATH=DIR before the command, the folder that {} is in"),
+        ("json.not_there", "json.not_there", "a module of json"),
+        ("json.JSONDecoder", None, None),  # no module, but a class there is
+    ],
+)
+def test_a_module_that_is_not_there_is_named(name: str, missing: str | None, advice: str | None) -> None:
+    if missing and advice:
+        with pytest.raises(UsageError) as caught:
+            prepared(["fit", "--allow_import", name])
+        check(str(caught.value), "--allow_import", advice.format(missing))
+        assert f"found {name}: there is no module {missing}." in str(caught.value)
+    else:
+        prepared(["fit", "--allow_import", name])
+    restrict()
+
+
+def test_a_class_whose_module_is_not_there(parser: Any) -> None:
+    line = line_for(parser, ["fit", "--data", "Digits", "--model", "not_there.Net"])
+    check(line, "--model", "PYTHONPATH=DIR before the command, the folder that not_there is in")
+    assert ", found 'not_there.Net', and there is no module not_there." in line
+    line = line_for(parser, ["fit", "--data", "Digits", "--model", "zoo.not_there.Net"])
+    check(line, "--model", None)
+    assert line.endswith(", found 'zoo.not_there.Net', and there is no module zoo.not_there")
+    check(line_for(parser, ["fit", "--data", "Digits", "--model", "not_there.MLP"]), "--model", "--model MLP")
+
+
+STRUCTURE = [
+    ("model: {class_path: MLP, init_arg: {hidden: [3]}}", "init_arg", "--model", "init_args"),
+    ("model: {class_pth: MLP, init_args: {hidden: [3]}}", "class_pth", "--model", "class_path"),
+    ("model: {class: MLP, init_args: {hidden: [3]}}", "class", "--model", "class_path"),
+    ("model: {class_path: MLP, hidden: [3]}", "hidden", "--model", "init_args: {hidden: …}"),
+    ("data: {classpath: Digits}", "classpath", "--data", "class_path"),
+    (
+        "model: {class_path: MLP, init_args: {optimizer: {class_path: SGD, init_arg: {lr: 1}}}}",
+        "init_arg",
+        "--model.optimizer",
+        "init_args",
+    ),
+    (
+        "trainer: {callbacks: [{class_path: EarlyStopping, init_argss: {monitor: val/loss}}]}",
+        "init_argss",
+        "--trainer.callbacks",
+        "init_args",
+    ),
+]
+
+
+@pytest.mark.parametrize(("content", "key", "where", "advice"), STRUCTURE)
+def test_a_misspelt_key_of_a_class_is_named(
+    parser: Any, tmp_path: Path, content: str, key: str, where: str, advice: str
+) -> None:
+    """In a file, and on the command line."""
+    file = tmp_path / "own.yaml"
+    file.write_text(content)
+    chosen = [] if "model" in content else ["--model", "MLP"]
+    line = line_for(parser, ["fit", "--data", "Digits", *chosen, "-c", str(file)])
+    check(line, f"{where} of {file}", advice)
+    assert line.startswith(f"key {key} in ")
+    flag, _, value = content.partition(": ")
+    if flag != "trainer":
+        check(line_for(parser, ["fit", "--data", "Digits", *chosen, f"--{flag}", value]), where, advice)
+        check(line_for(parser, ["fit", "--data", "Digits", *chosen, f"--{flag}={value}"]), where, advice)
+
+
+@pytest.mark.parametrize(("word", "name"), [("std", "standard"), ("yes", None), ("st", "standard"), ("nrm", None)])
+def test_a_short_form_is_understood_if_it_is_of_one_name(word: str, name: str | None) -> None:
+    assert meant(word, ["none", "unit", "symmetric", "standard"]) == name
+
+
+@pytest.mark.parametrize(
+    ("word", "names", "name"),
+    [
+        ("yes", ["never", "auto", "must"], "auto"),
+        ("no", ["refuse", "allow"], "refuse"),
+        ("mean", ["max", "avg", "stride"], "avg"),
+        ("fp16", ["16-mixed", "bf16"], "16-mixed"),
+        ("glorot_uniform", ["uniform", "xavier_uniform"], "xavier_uniform"),
+        ("kaiming_uniform", ["uniform", "he_uniform"], "he_uniform"),
+    ],
+)
+def test_what_others_call_so_is_understood(word: str, names: list[str], name: str) -> None:
+    assert meant(word, names) == name

@@ -51,6 +51,9 @@ print(sorted(sys.modules.keys() & set({HEAVY!r})))"""
         (["fitt"], "found 'fitt'. Try: python cli.py fit"),
         (["FIT"], "found 'FIT'. Try: python cli.py fit"),
         (["quark"], "found 'quark'. Try: python cli.py --help"),
+        (["--debug", "quark"], "found 'quark'. Try: python cli.py --help"),
+        (["--data", "Digits"], "before all flags, found '--data'. Try: python cli.py --help"),
+        (["-c", "a b", "fit", "-c", "c"], "before all flags, found '-c'. Try: python cli.py fit -c 'a b' -c c"),
     ],
 )
 def test_a_wrong_verb_is_told_at_once(words, found, capsys, monkeypatch):

@@ -259,6 +259,12 @@ def left_nothing(outcome: Outcome) -> bool:
     return outcome.files == set()
 
 
+def trains_nothing(flag: str) -> Callable[[Outcome], bool]:
+    """The effect: no file, and a line that names the flag."""
+    line = f"no step was trained ({flag}), so nothing was written or tested\n"
+    return lambda outcome: left_nothing(outcome) and outcome.out == line
+
+
 def callback(words: str) -> str:
     """The words for a callback with options: `Timer interval epoch`."""
     name, *rest = words.split()
@@ -378,8 +384,22 @@ CALLBACKS = [
     ),
     refused(callback("BatchSizeFinder init_val 0"), "init_val: expected at least 1, found 0"),
     refused(callback("BatchSizeFinder steps_per_trial 0"), "steps_per_trial: expected at least 1, found 0"),
-    refused(callback("EarlyStopping monitor val/loss mode up"), "found EarlyStopping (`mode` can be min, max, got up)"),
-    refused(callback("Timer duration never"), "found Timer ("),
+    refused(
+        callback("EarlyStopping monitor val/loss mode up"),
+        "(`mode` can be min, max, got up)",
+        "Try: another --trainer.callbacks.mode",
+    ),
+    refused(callback("Timer duration never"), "callbacks.duration: expected days:", "callbacks.duration 00:00:10:00"),
+    refused(trainer("max_time never"), "in --trainer.max_time: expected days:", "Try: --trainer.max_time 00:00:10:00"),
+    refused(callback("Timer interval minute"), "in --trainer.callbacks.interval: expected step or epoch, found minute"),
+    refused(
+        callback("RichProgressBar") + " --trainer.callbacks+ TQDMProgressBar",
+        "progress bars in --trainer.callbacks: expected one, found several",
+    ),
+    refused(
+        callback("TQDMProgressBar") + " --trainer.enable_progress_bar false",
+        "in --trainer.enable_progress_bar: expected true beside a progress bar, found false beside TQDMProgressBar",
+    ),
     refused(callback("EMAWeightAveraging decay 3"), "found EMAWeightAveraging (Invalid decay value 3.0"),
     refused(callback("ModelPruning pruning_fn l1_unstructured amount 3.5"), "amount: expected a share", "found 3.5"),
     refused(callback("ModelPruning pruning_fn ln_structured"), "the `pruning_dim` should be provided"),
@@ -496,6 +516,9 @@ TRAINER = [
     works(trainer("accumulate_grad_batches 5"), steps(2), slow=True),
     works(trainer("max_steps 7"), steps(7), slow=True),
     works(trainer("max_epochs 1"), epochs(1), resumes("", "")),
+    works(trainer("max_epochs 0"), trains_nothing("--trainer.max_epochs 0")),
+    works(trainer("max_steps 0"), trains_nothing("--trainer.max_steps 0"), slow=True),
+    works(trainer("limit_train_batches 0"), trains_nothing("--trainer.limit_train_batches 0"), slow=True),
     works(trainer("min_epochs 2"), same_as(""), slow=True),
     works(trainer("max_time 00:00:05:00"), same_as(""), repeats, slow=True),
     works(trainer("max_time 00:00:05:00; max_epochs 1"), resumes("--trainer.max_time 00:00:05:00", "")),

@@ -13,6 +13,7 @@ import re
 import sysconfig
 import traceback
 from collections.abc import Callable, Iterator
+from inspect import signature
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -65,36 +66,38 @@ def blamed(error: BaseException) -> str | None:
             f"memory in --data.batch_size: expected enough for the network and its batches, found {wanted}."
             " Try: a smaller --data.batch_size, or a smaller network"
         )
+    for pattern, said in KNOWN.items():
+        if found := re.search(pattern, str(error)):
+            return said(error, *found.groups())
     if part := part_at_fault(error):
         what, flag = part_flag(part) or ("", "")
-        if any(function == "_configure_timer_callback" for _, function, _ in frames(error.__traceback__)):
-            what, flag = "time", "trainer.max_time"  # the flag makes a Timer of its own
         reason = one_sentence(error)
         advice = INSTALL.search(str(error))
+        options = [name for name in signature(type(part)).parameters if re.search(rf"\b{name}\b", reason)]
+        made = any(name == "__init__" and owner is part for _, name, owner in frames(error.__traceback__))
+        if made and len(options) == 1:
+            flag = f"{flag}.{options[0]}"
         return (
             f"{what} in --{flag}: expected one that works here, found {type(part).__name__} ({reason})"
             f". Try: {advice[1] if advice else f'another --{flag}'}"
         )
-    for pattern, said in KNOWN.items():
-        if found := re.search(pattern, str(error)):
-            return said(overfitting(error), *found.groups())
     quoted = quoted_flag(error)
     if quoted is None:
         return None
     return f"setting in --{quoted}: expected one that Lightning can run here, found another ({one_sentence(error)})"
 
 
-def too_few(overfit: bool, share: str, split: str, batches: str) -> str:
+def too_few(error: BaseException, share: str, split: str, batches: str) -> str:
     """The line for a share of the batches that is less than one of them."""
     names = {"train": "training", "val": "validation", "test": "test", "predict": "prediction"}
-    name = "overfit_batches" if overfit else f"limit_{split}_batches"
+    name = "overfit_batches" if overfitting(error) else f"limit_{split}_batches"
     return (
         f"share in --trainer.{name}: expected at least one batch of the {batches} of {names.get(split, split)}, found"
         f" {share} of them. Try: --trainer.{name} 1"
     )
 
 
-def too_late(overfit: bool, interval: str, batches: str) -> str:
+def too_late(error: BaseException, interval: str, batches: str) -> str:
     """The line for a validation that no epoch comes to."""
     return (
         f"batches between validations in --trainer.val_check_interval: expected at most the {batches} of an epoch,"
@@ -103,9 +106,41 @@ def too_late(overfit: bool, interval: str, batches: str) -> str:
     )
 
 
+def no_time(error: BaseException, found: str) -> str:
+    """The line for a time that is none."""
+    of_flag = any(function == "_configure_timer_callback" for _, function, _ in frames(error.__traceback__))
+    flag = "trainer.max_time" if of_flag else "trainer.callbacks.duration"  # the flag makes a Timer of its own
+    return f"time in --{flag}: expected days:hours:minutes:seconds, found {found}. Try: --{flag} 00:00:10:00"
+
+
+def no_interval(error: BaseException, found: str) -> str:
+    """The line for a Timer that is to look at the clock at no known time."""
+    flag = "trainer.callbacks.interval"
+    return f"value in --{flag}: expected step or epoch, found {found}. Try: --{flag} step"
+
+
+def several_bars(error: BaseException) -> str:
+    """The line for more than one progress bar."""
+    return (
+        "progress bars in --trainer.callbacks: expected one, found several. Try: --trainer.callbacks with one of them"
+    )
+
+
+def a_bar_and_none(error: BaseException, bar: str) -> str:
+    """The line for a progress bar where none is wanted."""
+    return (
+        f"value in --trainer.enable_progress_bar: expected true beside a progress bar, found false beside {bar}."
+        " Try: without one of the two"
+    )
+
+
 KNOWN: dict[str, Callable[..., str]] = {  # messages of Lightning's, and the lines for what is in them
     r"You requested to check ([\d.]+) of the `(\w+)_dataloader` but \S+ \* (\d+) < 1": too_few,
     r"`val_check_interval` \((\d+)\) must be less than or equal to the number of .* batches \((\d+)\)": too_late,
+    r"`Timer\(duration=('.*?')\)` is not a valid duration": no_time,
+    r"`Timer\(interval=(.*?)\)`\. Possible choices": no_interval,
+    r"You added multiple progress bar callbacks": several_bars,
+    r"with `enable_progress_bar=False` but found `(\w+)` in callbacks": a_bar_and_none,
 }
 
 

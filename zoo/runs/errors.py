@@ -10,12 +10,14 @@ several processes the first speaks; the others do only where it has nothing to s
 import os
 import re
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 FORM = re.compile(r".+ in .+: expected .+, found .+")
+UNDER_A_FLAG = re.compile(r"[^:]+ in --\w")  # the value of a flag is wrong, whoever has noticed it
 MOST_LETTERS = 2000  # of a message
 PATIENCE = 5.0  # seconds in which the first process speaks of what has happened to all, if it has
 SPOKEN = "zoo/spoken"  # key under which it says so to the others
@@ -38,6 +40,7 @@ def reported(*, debug: bool) -> Iterator[None]:
         from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
         from zoo.runs.blame import blamed, is_out_of_memory
+        from zoo.runs.lock import FolderInUse
         from zoo.runs.messages import MissingDevice, UsageError, innermost
 
         if debug:
@@ -48,7 +51,7 @@ def reported(*, debug: bool) -> Iterator[None]:
         if isinstance(error, OSError) and error.errno:  # the system's own words
             text = access(error)
         elif FORM.match(text) and isinstance(error, ValueError | OSError):
-            pass
+            usage = usage or (UNDER_A_FLAG.match(text) is not None and not isinstance(error, FolderInUse))
         elif not lost and (line := blamed(error)):  # a library's, under a flag
             text, usage = line, not is_out_of_memory(error)
         elif isinstance(error, MisconfigurationException):  # Lightning's words do not name a flag
@@ -58,7 +61,7 @@ def reported(*, debug: bool) -> Iterator[None]:
             text = f"value in {where}: expected one that works, found another ({text}). Try: --debug to see where"
         elif not lost:
             raise
-        if must_speak(of_all=bool(lost) or (usage and not isinstance(error, MissingDevice))):
+        if must_speak(of_all=usage and not isinstance(error, MissingDevice | OSError)):
             print(f"error: {one_line(text)}", file=sys.stderr, flush=True)
         sys.exit(2 if usage else 1)
 
@@ -83,9 +86,25 @@ def must_speak(*, of_all: bool) -> bool:
     try:
         if rank == 0:
             store.set(SPOKEN, "1")
-        return rank == 0 or not (of_all or said_within(PATIENCE, store))
+        return rank == 0 or not (of_all or said_or_gone(store))
     except RuntimeError:  # the store has gone with the process that held it, the first
         return rank == 0
+
+
+def said_or_gone(store: Any) -> bool:
+    """Whether the first process has spoken, or has left with the store; not if it is there and does not answer."""
+    heard: list[bool] = []
+
+    def listen() -> None:
+        try:
+            heard.append(said_within(PATIENCE, store))
+        except RuntimeError:
+            heard.append(True)
+
+    listener = threading.Thread(target=listen, daemon=True)  # a process that is stopped never answers
+    listener.start()
+    listener.join(2 * PATIENCE)
+    return heard == [True]
 
 
 def first_of_another_machine() -> bool:

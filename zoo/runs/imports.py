@@ -19,6 +19,7 @@ import sys
 from collections.abc import Iterable
 from importlib.util import find_spec
 from inspect import isroutine
+from itertools import pairwise
 from traceback import extract_tb
 from typing import Any
 
@@ -92,19 +93,48 @@ def could_be_trusted(path: str) -> str | None:
     return root if root in sys.modules or find_spec(root) else None
 
 
+def absent(path: str) -> str | None:
+    """The first module on the way to a class path that is not there, None if all are; imports none off the list."""
+    names = path.split(".")[:-1]
+    for parent, module in pairwise(".".join(names[:end]) for end in range(len(names) + 1)):
+        if module in sys.modules:
+            continue
+        if parent not in sys.modules and not (parent == "" or is_listed(parent)):
+            return None
+        if hasattr(sys.modules.get(parent), module.rpartition(".")[2]):  # a class with others in it
+            return None
+        try:
+            if find_spec(module) is None:
+                return module
+        except ImportError:  # what it would be in is no package
+            return module
+    return None
+
+
 def import_trusted(module: str) -> None:
     """Imports a module of the user's, so that its classes are known by their short names.
 
     Raises:
-        ValueError: it is there and cannot be imported. One that is not there is told where it is named.
+        ValueError: it is not there, or cannot be imported.
     """
     try:
         __import__(module)  # the way of the import statement, which audit hooks see
     except ModuleNotFoundError as error:
         if not f"{module}.".startswith(f"{error.name}."):
             raise ValueError(broken(module, error)) from error
+        if missing := absent(f"{module}.*"):
+            raise ValueError(
+                f"module in --allow_import: expected one that Python finds, found {module}: there is no module"
+                f" {missing}. Try: {where_to_look(missing)}"
+            ) from error
     except Exception as error:
         raise ValueError(broken(module, error)) from error
+
+
+def where_to_look(module: str) -> str:
+    """What to do about a module that is not there."""
+    package = module.rpartition(".")[0]
+    return f"a module of {package}" if package else f"PYTHONPATH=DIR before the command, the folder that {module} is in"
 
 
 def broken(module: str, error: Exception) -> str:

@@ -10,14 +10,19 @@ puts its key into the flags, `--model.hiden`, and a configuration file around it
 
 from argparse import ArgumentParser
 from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
 from typing import Any, ClassVar, NoReturn
 
+import yaml
 from jsonargparse import Namespace
 from lightning.pytorch.cli import LightningArgumentParser
 
 from zoo.runs.imports import trusted_only
-from zoo.runs.names import command, type_of, words
+from zoo.runs.names import command, family, type_of, words
 from zoo.runs.phrases import NOISE, PHRASES, first_line, in_file, key_in, say
+from zoo.runs.plain_yaml import load
+from zoo.runs.structure import misspelt
 
 
 class UsageError(ValueError):
@@ -66,7 +71,7 @@ class Parser(LightningArgumentParser):
         try:
             self.files[str(path)] = super().parse_path(path, *args, **kwargs)
         except UsageError as error:
-            raise UsageError(in_file(str(error), str(path))) from error
+            raise UsageError(in_file(misspelt_in(path) or str(error), str(path))) from error
         except (OSError, UnicodeDecodeError) as error:
             raise UsageError(f"file in {path}: expected yaml, found what cannot be read ({error})") from error
         included = self.files[str(path)].get("config")
@@ -76,7 +81,29 @@ class Parser(LightningArgumentParser):
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Raises a UsageError, where argparse would print the usage and exit."""
-        raise UsageError(explain(message, self, ex)) from ex
+        raise UsageError(self._misspelt() or explain(message, self, ex)) from ex
+
+    def _misspelt(self) -> str | None:
+        """The line for a key of a class that is misspelt in one of the files or words, if that is what is wrong."""
+        found = ((misspelt_in(path), path) for each in family(self) for path in getattr(each, "files", {}))
+        if line := next((in_file(line, path) for line, path in found if line), None):
+            return line
+        words = [part for word in getattr(self, "args", []) for part in word.split("=", word.startswith("--"))]
+        flags = ((word[2:], after) for word, after in pairwise(words) if word.startswith("--"))
+        return next(filter(None, (misspelt_in(value, flag) for flag, value in flags)), None)
+
+
+def misspelt_in(given: Any, key: str = "") -> str | None:
+    """The line for a key of a class that is misspelt in a configuration file, or in the value of a flag; or None."""
+    text = str(given)
+    try:
+        if text.endswith((".yaml", ".yml")) and Path(text).is_file():
+            text = Path(text).read_text()
+        elif not text.startswith(("{", "[")):
+            return None
+        return misspelt(load(text), key)
+    except (OSError, ValueError, yaml.YAMLError, RecursionError):  # said by others
+        return None
 
 
 def explain(message: str, parser: ArgumentParser, error: BaseException | None = None) -> str:

@@ -27,6 +27,23 @@ MOST_LETTERS = 100  # of a name that is compared with others, which takes the sq
 ALIKE = 0.6  # share of letters in common, above which two names may be meant to be the same
 WORDS = {NoneType: "null", bool: "true or false", str: "text", dict: "mapping"}
 LISTS = {list, tuple, set, abc.Sequence, abc.Iterable, abc.Collection}
+OTHER_NAMES = {  # what other programs call the values that options list here, and those that a switch would have
+    **dict.fromkeys(("yes", "true", "on", "1", "always"), ("auto", "allow", "stretch")),
+    **dict.fromkeys(("no", "false", "off", "0"), ("never", "refuse", "none", "identity")),
+    **dict.fromkeys(("fp16", "float16", "half", "amp"), ("16-mixed",)),
+    **dict.fromkeys(("bfloat16", "bfloat"), ("bf16-mixed",)),
+    **dict.fromkeys(("fp32", "float32", "float", "single"), ("32-true",)),
+    **dict.fromkeys(("fp64", "float64", "double"), ("64-true",)),
+    **dict.fromkeys(("kaiming", "he", "kaiming_normal", "msra"), ("he_normal",)),
+    **dict.fromkeys(("glorot", "xavier", "glorot_normal"), ("xavier_normal",)),
+    **dict.fromkeys(("mean", "average"), ("avg",)),
+    "kaiming_uniform": ("he_uniform",),
+    "glorot_uniform": ("xavier_uniform",),
+    "bn": ("batch",),
+    "ln": ("layer",),
+    "swish": ("silu",),
+    "linear": ("identity",),
+}
 UNIONS = {Union, UnionType}
 # classes whose objects are written, not named; jsonargparse lets a tensor be named for a number, but nobody does
 WRITTEN = (int, float, str, Enum, Path, torch.Tensor)
@@ -42,6 +59,23 @@ def nearest(name: str, candidates: Iterable[str]) -> str | None:
     if best is None or alike[best] < ALIKE:
         best = next((candidate for candidate in lower if len(name) > 1 and candidate.startswith(name)), None)
     return lower[best] if best else None
+
+
+def meant(word: str, names: Iterable[str]) -> str | None:
+    """The name for what others call so, or else the nearest, or the only one that the word is short for; or None."""
+    names = list(names)
+    if others := [name for name in OTHER_NAMES.get(word.lower(), ()) if name in names]:
+        return others[0]
+    if near := nearest(word, names):
+        return near
+    long = [name for name in names if len(word) > 2 and name[0] == word[0] and is_within(word, name)]
+    return long[0] if len(long) == 1 else None
+
+
+def is_within(short: str, long: str) -> bool:
+    """Whether the letters of a word are those of a longer one in their order: std, standard."""
+    rest = iter(long)
+    return all(letter in rest for letter in short)
 
 
 def nearest_option(key: str, options: Iterable[str]) -> str | None:
@@ -205,6 +239,11 @@ def type_of(key: str, parser: ArgumentParser) -> Any:
     hint = next((getattr(action, "_typehint", None) for action in actions(parser) if action.dest == key), None)
     chosen = [root for root in getattr(parser, "roots", ()) if get_origin(hint) in UNIONS and root in get_args(hint)]
     return chosen[0] if chosen else hint
+
+
+def default_of(key: str, parser: ArgumentParser) -> str:
+    """The default of an option in words, as it would be written."""
+    return str(next((action.default for action in actions(parser) if action.dest == key), ""))
 
 
 def options(parser: ArgumentParser) -> Iterator[str]:

@@ -14,15 +14,17 @@ from typing import Any
 
 import yaml
 
-from zoo.runs.imports import IN_WORDS, could_be_trusted
+from zoo.runs.imports import IN_WORDS, absent, could_be_trusted, where_to_look
 from zoo.runs.names import (
     MAX_LISTED,
     bases,
     choices,
     command,
+    default_of,
     example,
     family,
     literals,
+    meant,
     names_with,
     nearest,
     nearest_config,
@@ -36,7 +38,7 @@ from zoo.runs.names import (
 )
 from zoo.runs.parts import Unfit, unfit
 
-OWN_PARSERS = ("describe", "download")  # verbs that the parser of the others does not know
+OWN_PARSERS = ("describe", "download", "completion")  # verbs that the parser of the others does not know
 MAX_SHOWN = 60  # characters of what the user wrote
 NOISE = (  # beginnings of lines that only repeat types or wrap another message
     *("Parser key ", "Does not validate against any of the Union subtypes", "Problem with given class_path"),
@@ -211,8 +213,13 @@ def refused_import(message: str, parser: ArgumentParser) -> str | None:
         given = path
     if reason := unfit(path):
         return unfit_line(f"--{key}", path, reason).replace("Try: -- ", f"Try: --{key} ")
-    own = could_be_trusted(path)
-    name = None if own else corrected(given, choices(type_of(key, parser)), as_list=False)
+    own, names = could_be_trusted(path), choices(type_of(key, parser))
+    missing = None if own or path != given else absent(f"{path.partition('.')[0]}.*")
+    name = None if own else corrected(given, names, as_list=False)
+    if missing and path.rpartition(".")[2].lower() not in map(str.lower, names):  # somebody's own class, so it seems
+        return say(
+            "class", f"--{key}", IN_WORDS, f"{shown(given)}, and there is no module {missing}", where_to_look(missing)
+        )
     advice = f"--allow_import {own} if you trust it" if own else f"--{key} {name}" if name and key else None
     more = ", a function" if match[2] else f", which is {path}" if path != given else ""
     return say("class", f"--{key}", IN_WORDS, shown(given) + more, advice)
@@ -243,7 +250,12 @@ def wrong_value(message: str, parser: ArgumentParser) -> str | None:
     better = corrected(value, names, only_lists(hint)) or (nearest_config(value) if value.endswith(".yaml") else None)
     found = f"{shown(value)} ({first_line(message)})" if value in names and not better else shown(value)
     what = "class" if bases(hint) and not literals(hint) else "value"
+    if what == "class" and "." in value and re.fullmatch(r"[\w.]+", value) and (missing := absent(value)):
+        found += f", and there is no module {missing}"
+        better = better if better and better.lower() == value.rpartition(".")[2].lower() else None
     expected = words(hint) if hint else "another value"
+    if not better and literals(hint) and (usual := default_of(key, parser)) in names and value not in names:
+        better = f"{usual}, the default"
     return say(what, f"--{key}", expected, found, f"--{key} {better}" if better else None)
 
 
@@ -260,7 +272,7 @@ def corrected(value: str, names: list[str], as_list: bool) -> str | None:
         return None
     bare = value.strip("[]")
     old = [item.strip(" '\"") for item in bare.split(",")]
-    new = [item if item in names else nearest(item.rpartition(".")[2], names) or item for item in old]
+    new = [item if item in names else meant(item.rpartition(".")[2], names) or item for item in old]
     was_list = value != bare
     is_list = was_list or (as_list and all(item in names or item.isdigit() for item in new))
     if new == old and is_list == was_list:
