@@ -16,10 +16,9 @@ import json
 import os
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from difflib import get_close_matches
-from functools import partial
 from pathlib import Path
 from statistics import mean
 from typing import TYPE_CHECKING, Any
@@ -40,7 +39,7 @@ from zoo.studies import settings  # noqa: E402
 from zoo.studies.statistics import mean_of  # noqa: E402
 
 if TYPE_CHECKING:
-    from zoo.runs.launch import Start
+    from zoo.runs.launch import Here, Jobs
 
 RECIPES = ROOT / "configs/recipes"
 ROWS = ROOT / "results/recipes.csv"
@@ -94,26 +93,29 @@ class Run:
 
         Raises:
             ValueError: the command failed; its last words.
+            SystemExit: it was told to stop, and has saved.
         """
         # also where there is a result: the command knows whether it is this run's, and whether that has ended
         words = [*command(self.name, options), "--seed_everything", str(self.seed)]
         words += ["--resume", "auto", "--run_dir", str(self.folder)]
-        ended = options.start(words)
+        ended = options.launcher.start(words)
         if ended.code:
-            from zoo.runs.launch import last_words
+            from zoo.runs.launch import STOPPED, last_words
 
+            if ended.code in STOPPED:
+                raise SystemExit(ended.code)
             raise ValueError(f"{self.name}, seed {self.seed}: {last_words(ended)}")
         return row(self.name, json.loads((self.folder / "result.json").read_text()))
 
 
-def starter(options: argparse.Namespace) -> "Start":
-    """What starts a run and waits for its end: a process here, or a job."""
-    from zoo.runs.launch import Jobs, start_here
+def launcher(options: argparse.Namespace) -> "Here | Jobs":
+    """What starts runs and waits for their ends: as processes here, or as jobs."""
+    from zoo.runs.launch import Here, Jobs
 
     if options.executor == "local":
-        return partial(start_here, threads=options.threads, folder=ROOT)
+        return Here(options.threads, ROOT)
     given = dict(setting.partition("=")[::2] for setting in options.slurm)
-    return Jobs(ROOT / "runs/recipes/jobs", ROOT, options.threads, given).start
+    return Jobs(ROOT / "runs/recipes/jobs", ROOT, options.threads, given)
 
 
 def command(name: str, options: argparse.Namespace) -> list[str]:
@@ -176,26 +178,41 @@ def add_row(new: Row, path: Path = ROWS) -> None:
 
 
 def run_all(options: argparse.Namespace) -> int:
-    """Runs what has no row yet and says how it went; returns how many failed."""
+    """Runs what has no row yet and says how it went; returns how many failed.
+
+    Raises:
+        SystemExit: it was told to stop, and so were its runs, which have saved.
+    """
+    from zoo.runs.launch import Here
+    from zoo.runs.signals import StopSignals
+
     there = {(row["recipe"], row["config"], row["seed"]) for row in read_rows(options.rows)}
     wanted = [Run(name, seed) for seed in range(options.seeds) for name in options.names]
     missing = [run for run in wanted if (run.name, current(run.name), str(run.seed)) not in there]
     print(f"{len(missing)} of {len(wanted)} runs to do", flush=True)
-    failed = 0
-    with ThreadPoolExecutor(options.jobs) as pool:
-        for future in as_completed([pool.submit(run.train, options) for run in missing]):
-            try:
-                new = future.result()
-            except ValueError as error:
-                failed += 1
-                print(f"failed: {error}", file=sys.stderr, flush=True)
-                continue
-            add_row(new, options.rows)
-            accuracies = ", ".join(
-                f"{split} {100 * float(new[f'{split}_accuracy']):.2f} %" for split in ("val", "test")
-            )
-            print(f"{new['recipe']}, seed {new['seed']}: {accuracies}, {new['seconds']} s", flush=True)
-    return failed
+    here = options.launcher if isinstance(options.launcher, Here) else None  # jobs go on by themselves
+    with StopSignals(here.kill if here else lambda: None).handled(), ThreadPoolExecutor(options.jobs) as pool:
+        futures = [pool.submit(run.train, options) for run in missing]
+        try:
+            return sum(not recorded(future, options.rows) for future in as_completed(futures))
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            if here:
+                here.stop()
+            raise
+
+
+def recorded(future: "Future[Row]", path: Path) -> bool:
+    """Adds the row of a run that has ended, and says how it went; whether it went well."""
+    try:
+        new = future.result()
+    except ValueError as error:
+        print(f"failed: {error}", file=sys.stderr, flush=True)
+        return False
+    add_row(new, path)
+    accuracies = ", ".join(f"{split} {100 * float(new[f'{split}_accuracy']):.2f} %" for split in ("val", "test"))
+    print(f"{new['recipe']}, seed {new['seed']}: {accuracies}, {new['seconds']} s", flush=True)
+    return True
 
 
 def published(rows: list[Row]) -> dict[str, list[Row]]:
@@ -299,8 +316,18 @@ def write_tables() -> None:
     groups = published(rows)
     for name in names():
         path = RECIPES / f"{name}.yaml"
-        path.write_text(with_header(name, path.read_text(), groups.get(name, [])))
-    README.write_text(with_table(README.read_text(), rows))
+        rewrite(path, with_header(name, path.read_text(), groups.get(name, [])))
+    rewrite(README, with_table(README.read_text(), rows))
+
+
+def rewrite(path: Path, text: str) -> None:
+    """Puts a text in place of a file's, if it is another."""
+    if text == path.read_text():
+        return
+    from zoo.runs.folder import whole_file
+
+    with whole_file(path) as file:
+        file.write(text)
 
 
 def main() -> None:
@@ -323,7 +350,7 @@ def main() -> None:
         parser.error(f"recipe in NAME: expected one of configs/recipes/, found {min(unknown)}. Try: {near[0]}")
     if not options.tables:
         try:
-            options.start = starter(options)
+            options.launcher = launcher(options)
         except ValueError as error:
             parser.error(str(error))
     failed = 0 if options.tables else run_all(options)

@@ -1,11 +1,15 @@
 """Protects the numbers in the documents: rows belong to their recipes, headers and the README's table to the rows."""
 
 import importlib.util
+from argparse import Namespace
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 from scipy.stats import ttest_1samp
+
+from zoo.runs.launch import Ended, Here
 
 ROOT = Path(__file__).parents[1]
 
@@ -77,3 +81,32 @@ def test_a_row_replaces_its_older_self_only(recipes, tmp_path):
     assert [(old["seed"], old["test_accuracy"]) for old in recipes.read_rows(path)] == [("0", "3"), ("1", "2")]
     recipes.add_row(row("b", 4, "5"), path)  # the recipe has changed: the others are another recipe's
     assert [old["seed"] for old in recipes.read_rows(path)] == ["4"]
+
+
+def test_a_run_that_was_told_to_stop_stops_the_others(recipes, tmp_path, monkeypatch):
+    """It is no failure, and leaves no row; the next call goes on with it."""
+    told: list[str] = []
+
+    class Stopped(Here):
+        def start(self, words: Sequence[str]) -> Ended:
+            return Ended(143, "")
+
+        def stop(self) -> None:
+            told.append("stop")
+
+    options = Namespace(names=["quickstart"], seeds=3, jobs=1, rows=tmp_path / "rows.csv", launcher=Stopped())
+    options.data_root = options.cifar10 = None
+    with pytest.raises(SystemExit) as stop:
+        recipes.run_all(options)
+    assert (stop.value.code, told, options.rows.exists()) == (143, ["stop"], False)
+
+
+def test_tables_that_are_current_are_left_alone(recipes, tmp_path):
+    file = tmp_path / "a.yaml"
+    file.write_text("a: 1\n")
+    before = file.stat().st_mtime_ns, file.stat().st_ino
+    recipes.rewrite(file, "a: 1\n")
+    assert (file.stat().st_mtime_ns, file.stat().st_ino) == before
+    recipes.rewrite(file, "a: 2\n")
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["a: 2\n"]
+    assert file.stat().st_ino != before[1]  # written beside it, and put in its place

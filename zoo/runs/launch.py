@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 from zoo.runs.messages import UsageError
 
 SAVED_AND_LEFT = (143, 138)  # exit codes of a run that was told to stop; the second if it was still importing
+STOPPED = (*SAVED_AND_LEFT, 130)  # and after an interrupt
 LAST_MINUTES = 10.0  # the longest that SLURM takes to end a job that it has put back
 WARNING_SECONDS = 120  # before its time is up, a job is told so
 
@@ -88,12 +89,54 @@ def start_here(words: Sequence[str], threads: int = 1, folder: Path | None = Non
         threads: what torch may use.
         folder: where it runs, the repository's; the present one by default.
     """
-    command = [sys.executable, "-m", "cli", *words]
-    environ = {**os.environ, "OMP_NUM_THREADS": str(threads)}
-    done = subprocess.run(
-        command, cwd=folder, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-    )
-    return Ended(done.returncode, done.stderr)
+    return Here(threads, folder).start(words)
+
+
+class Here:
+    """Runs as processes here, which can be told to stop, all at once.
+
+    Args:
+        threads: what torch may use in each.
+        folder: where they run, the repository's; the present one by default.
+    """
+
+    def __init__(self, threads: int = 1, folder: Path | None = None) -> None:
+        self.threads, self.folder = threads, folder
+        self._running: set[subprocess.Popen[str]] = set()
+        self._stopped = False
+        self._lock = threading.Lock()
+
+    def start(self, words: Sequence[str]) -> Ended:
+        """Runs `python cli.py WORDS` to its end; once they were told to stop, none begins any more."""
+        command = [sys.executable, "-m", "cli", *words]
+        environ = {**os.environ, "OMP_NUM_THREADS": str(self.threads)}
+        with self._lock:
+            if self._stopped:
+                return Ended(SAVED_AND_LEFT[0], "")
+            process = subprocess.Popen(
+                command,
+                cwd=self.folder,
+                env=environ,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+            self._running.add(process)
+        said = process.communicate()[1]
+        self._running.discard(process)
+        return Ended(process.returncode, said)
+
+    def stop(self) -> None:
+        """Tells them to save and to leave."""
+        with self._lock:
+            self._stopped = True
+            for process in list(self._running):
+                process.terminate()
+
+    def kill(self) -> None:
+        """Ends them at once."""
+        for process in list(self._running):
+            process.kill()
 
 
 def start_in_job(words: Sequence[str], threads: int, folder: Path) -> Ended:

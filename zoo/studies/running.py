@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from filelock import FileLock, Timeout
 
-from zoo.runs.launch import SAVED_AND_LEFT, Start, last_words
+from zoo.runs.launch import STOPPED, Start, last_words
 from zoo.runs.lock import in_use
 from zoo.runs.messages import UsageError
 from zoo.runs.phrases import in_file
@@ -27,7 +27,6 @@ from zoo.studies.settings import RETEST, data_name, label, words
 from zoo.studies.spec import Cell, Study
 from zoo.studies.tuning import candidates, choose
 
-STOPPED = (*SAVED_AND_LEFT, 130)
 UNTESTED = ["--trainer.limit_test_batches", "0"]  # of a run that tunes: nobody shall see how it would have done
 WAIT = 0.5  # seconds between looks for work while others are at what is left
 
