@@ -98,3 +98,24 @@ def test_until_averaging_begins_the_trained_weights_count(epochs, tmp_path):
         for key in ("state_dict", "current_model_state"):
             assert all(torch.equal(last[key][name], parts[key][name]) for name in last[key])
         assert [row["val/loss"] for row in rows] == [row["val/loss"] for row in read_metrics(in_parts.metrics)]
+
+
+@pytest.mark.parametrize(
+    ("options", "updates", "said"),
+    [
+        ({"starting_at_epoch": "1"}, 81, True),  # after each of 80 steps, and after the second epoch
+        ({"starting_at_step": "40"}, 40, False),
+        ({"starting_at_epoch": "1", "every_n_steps": "0"}, 1, False),
+    ],
+)
+def test_an_average_that_does_not_wait_for_its_epoch_is_told(options, updates, said, tmp_path, capsys):
+    """Lightning's steps have a start of their own; what the line advises does wait."""
+    words = WORDS.replace(f"-c {ROOT}/configs/callbacks/ema.yaml --trainer.callbacks.decay 0.95", "").split()
+    flags = [word for name, value in options.items() for word in (f"--trainer.callbacks.update_{name}", value)]
+    late = ["--trainer.callbacks", "EMAWeightAveraging", *flags, "--figures", "false", "--trainer.max_epochs", "2"]
+    main([*words, *late, "--run_dir", str(tmp_path / "a")])
+    assert read_checkpoint(RunFolder(tmp_path / "a").last)["averaging_state"]["n_averaged"] == updates
+    warning = capsys.readouterr().err
+    assert ("update_starting_at_epoch 1 alone" in warning and "Try: --trainer.callbacks.update_starting_at_step 40, or"
+            " --trainer.callbacks.update_every_n_steps 0" in warning) == said  # fmt: skip
+    assert said or not warning

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import re
 import socket
 import sys
 import time
@@ -249,3 +250,19 @@ def test_stray_variables_of_a_scheduler_end_no_plain_run(stray, tmp_path, monkey
 def test_numbers_of_tasks_that_are_none_are_refused_by_name(counts):
     with pytest.raises(UsageError, match="env -u SLURM_TASKS_PER_NODE"):
         check({**JOB, "SLURM_TASKS_PER_NODE": counts})
+
+
+def test_a_program_that_calls_the_command_is_not_started_again(tmp_path, monkeypatch, capsys):
+    """For a second device Lightning would run this program once more, with its own words."""
+    words = ["fit", "--data", "Digits", "--model", "MLP", "--data.batch_size", "32", "--run_dir", str(tmp_path / "run")]
+    words += ["--trainer.accelerator", "cpu", "--trainer.devices", "2"]
+    monkeypatch.setattr(sys, "argv", ["program.py", "--of", "its own"])
+    with pytest.raises(SystemExit) as stop:
+        main(words)
+    assert stop.value.code == 2
+    line = capsys.readouterr().err
+    assert re.match(
+        r"error: devices in --trainer.devices: expected 1 in a program .+, found 2, .+ started again.", line
+    )
+    assert line.endswith("Try: --trainer.devices 1, or python cli.py fit … as a process of its own\n")
+    assert not (tmp_path / "run").exists()

@@ -276,3 +276,16 @@ def test_two_processes_measure_what_one_does(tmp_path):
         if each.step == 0 and "norm" not in each.quantity and "ratio" not in each.quantity
     ]
     assert [left[i] for i in start] == [right[i] for i in start]  # the probe is the same everywhere
+
+
+def test_what_was_read_at_an_end_in_mid_epoch_goes_when_the_run_goes_on(tmp_path):
+    """As often as it ends and goes on, the file is that of one straight run."""
+    straight, often = RunFolder(tmp_path / "straight"), RunFolder(tmp_path / "often")
+    named = "--trainer.callbacks GradientNorms --trainer.callbacks.every_n_steps 7 --trainer.callbacks+ DeadUnits"
+    words = [*BASE.split(), *named.split(), "--figures", "false"]
+    main([*words, "--run_dir", str(straight.path)])
+    for limit in ("13", "17", "-1"):
+        main([*words, "--run_dir", str(often.path), "--resume", "auto", "--trainer.max_steps", limit])
+        if limit == "13":
+            assert 13 in {each.step for each in readings(often)}
+    assert often.diagnostics.read_text() == straight.diagnostics.read_text()

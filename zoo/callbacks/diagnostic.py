@@ -25,6 +25,7 @@ class Diagnostic(Callback):
     """
 
     quantities: tuple[str, ...] = ()  # what it measures
+    looks_at_ends = True  # of a training in mid-epoch, too
 
     def __init__(self, every_n_steps: int = 0) -> None:
         if every_n_steps < 0:
@@ -38,6 +39,11 @@ class Diagnostic(Callback):
     def falls_on(self, step: int) -> bool:
         """Whether `every_n_steps` wants this one."""
         return self.every_n_steps > 0 and step % self.every_n_steps == 0
+
+    def take_back(self, epoch: int) -> None:
+        """Forgets what was measured only because the training ended in the middle of this epoch: it goes on."""
+        if self.looks_at_ends:
+            self.file.take_back(epoch, self.quantities, lambda step: step == 0 or self.falls_on(step))
 
     def note(self, trainer: Trainer, quantity: str, values: Mapping[str, float], step: int | None = None) -> None:
         """Takes what was measured.

@@ -31,6 +31,7 @@ class Gap(Diagnostic):
     """
 
     quantities = ("gap/loss", "gap/accuracy")
+    looks_at_ends = False  # but in validations, which come when they come
 
     def __init__(self, images: int = 5000) -> None:
         super().__init__()

@@ -32,7 +32,7 @@ from lightning.pytorch.callbacks import (
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.plugins import CheckpointIO
 from lightning.pytorch.profilers import PassThroughProfiler
-from lightning.pytorch.strategies.launchers import _MultiProcessingLauncher
+from lightning.pytorch.strategies.launchers import _MultiProcessingLauncher, _SubprocessScriptLauncher
 
 from zoo.accumulation import check_closure
 from zoo.callbacks.diagnostic import Diagnostic
@@ -152,7 +152,8 @@ class ZooCLI(LightningCLI):
             self._leave_folder()
 
     def _start(self, data_class: type[LightningDataModule], args: Sequence[str], run: bool) -> None:
-        self.words = words = prepared([str(word) for word in args])
+        self.given = without_debug(args)
+        self.words = words = prepared(self.given)
         super().__init__(
             Classifier,
             data_class,
@@ -556,6 +557,12 @@ class ZooCLI(LightningCLI):
         if hasattr(trainer.strategy, "_timeout"):  # of what several processes do together
             trainer.strategy._timeout = timedelta(seconds=self._get(self.config, "process_timeout"))
         pass_over_empty(trainer.callbacks)  # type: ignore[attr-defined]
+        if self.subcommand and starts_itself_again(trainer) and self.given != without_debug(sys.argv[1:]):
+            raise UsageError(
+                f"devices in --trainer.devices: expected 1 in a program that calls the command, found"
+                f" {trainer.num_devices}, for which the whole program would be started again."
+                f" Try: --trainer.devices 1, or python cli.py {self.subcommand} … as a process of its own"
+            )
         if isinstance(trainer.strategy.launcher, _MultiProcessingLauncher):  # DDPStrategy with a start_method
             check_strategy(FORKING[0])
         # Lightning's own handlers save and talk to other processes in the middle of a step
@@ -664,7 +671,7 @@ class ZooCLI(LightningCLI):
             end = self._validate_last() or end
         chosen = self.trainer.strategy.broadcast(self.folder.chosen if self.folder.chosen.exists() else None)
         if not chosen:
-            say("no checkpoint was written, so nothing was tested")
+            say(nothing_tested(self.trainer))
             return
         # the mistakes come only now: in training they would be asked at every step
         figures = self._get(self.config, "figures")
@@ -688,6 +695,9 @@ class ZooCLI(LightningCLI):
             self.diagnostics.continue_from(step)
         if not ended and before.get("row"):  # of an epoch that was none
             self.metrics.take_back(before["row"]["step"], {*before["row"], *VALIDATED})
+            for callback in self.trainer.callbacks:  # type: ignore[attr-defined]
+                if isinstance(callback, Diagnostic):
+                    callback.take_back(int(before["row"]["epoch"]))
         elif not ended and before.get("validated") and row:
             self.metrics.take_back(row["step"], VALIDATED)
         facts = RunFacts(self.folder.path, config=self.recorded, step=step, row=row, **self.names)
@@ -871,6 +881,19 @@ def prepared(args: Sequence[str]) -> list[str]:
     return words
 
 
+def without_debug(args: Sequence[str]) -> list[str]:
+    """The words of a command as they are handed on."""
+    return ["--help" if word == "--help_all" else str(word) for word in args if word != "--debug"]
+
+
+def starts_itself_again(trainer: Trainer) -> bool:
+    """Whether Lightning starts the processes of the other devices, by the words of this one."""
+    launcher = trainer.strategy.launcher
+    if not isinstance(launcher, _SubprocessScriptLauncher):
+        return False
+    return not launcher.cluster_environment.creates_processes_externally
+
+
 def with_nulls(args: Sequence[str], parser: LightningArgumentParser) -> list[str]:
     """The words with `null` for the `None` that a W&B sweep makes of it, where an option takes null."""
     words = list(args)
@@ -938,6 +961,15 @@ def check_values(config: Namespace, keys: Sequence[str]) -> None:
     for key in keys:
         if hidden := smuggled(config[key].as_dict()):
             raise UsageError(f"value in --{key}: expected classes and plain values, found {hidden[:100]}")
+
+
+def nothing_tested(trainer: Trainer) -> str:
+    """What to say at the end of a training that has left no weights."""
+    if trainer.global_step:
+        return "no checkpoint was written, so nothing was tested"
+    limits = ("max_epochs", "max_steps", "limit_train_batches")
+    flags = ", ".join(f"--trainer.{name} 0" for name in limits if getattr(trainer, name) == 0)
+    return f"no step was trained{f' ({flags})' * bool(flags)}, so nothing was written or tested"
 
 
 def scoring(callbacks: Sequence[Any]) -> list[Any]:

@@ -9,7 +9,7 @@ diagnostics were asked for, and a run that goes on continues it: what is measure
 """
 
 import csv
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -105,6 +105,19 @@ class DiagnosticsFile:
         """Takes up the file of an interrupted run; what was read after this step will be read again."""
         assert self.path is not None
         self.add(reading for reading in read_diagnostics(self.path) if reading.step <= step)
+
+    def take_back(self, epoch: int, quantities: Collection[str], stays: Callable[[int], bool]) -> None:
+        """Forgets what was read at the end of a training in mid-epoch: now that it goes on, that is no end.
+
+        Args:
+            epoch: the one that had not come to its end.
+            quantities: those meant.
+            stays: whether a reading at this step is one of a training that goes through, too.
+        """
+        for key, reading in list(self._readings.items()):
+            if reading.epoch == epoch and reading.quantity in quantities and not stays(reading.step):
+                del self._readings[key]
+                self._all_written = False
 
 
 def read_diagnostics(path: Path) -> list[Reading]:

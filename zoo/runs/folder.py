@@ -253,7 +253,9 @@ class OpenRun(Callback):
                 f"checkpoint in {path}: expected the one that the first process goes on from, found another"
                 " (the run was just ending). Try: the same command again"
             )
-        if trainer.is_global_zero:
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if trainer.is_global_zero:  # not where there is nothing to train, and no folder
             print(f"run folder: {self.folder.path}", flush=True)
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
