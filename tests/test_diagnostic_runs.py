@@ -281,8 +281,8 @@ def test_two_processes_measure_what_one_does(tmp_path):
 def test_what_was_read_at_an_end_in_mid_epoch_goes_when_the_run_goes_on(tmp_path):
     """As often as it ends and goes on, the file is that of one straight run."""
     straight, often = RunFolder(tmp_path / "straight"), RunFolder(tmp_path / "often")
-    named = "--trainer.callbacks GradientNorms --trainer.callbacks.every_n_steps 7 --trainer.callbacks+ DeadUnits"
-    words = [*BASE.split(), *named.split(), "--figures", "false"]
+    words = [*BASE.split(), "--trainer.callbacks", "zoo.callbacks.gradients.GradientNorms", "--figures", "false"]
+    words += ["--trainer.callbacks.every_n_steps", "7", "--trainer.callbacks+", "zoo.callbacks.dead_units.DeadUnits"]
     main([*words, "--run_dir", str(straight.path)])
     for limit in ("13", "17", "-1"):
         main([*words, "--run_dir", str(often.path), "--resume", "auto", "--trainer.max_steps", limit])
