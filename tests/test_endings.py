@@ -155,10 +155,23 @@ LIMITS = {  # what ends the first part, and what the second: the rest is equal
         f"{EMA} --trainer.max_epochs -1 --trainer.max_steps 17",
         f"{EMA} --trainer.max_epochs 3 --trainer.max_steps -1",
     ),
+    "a validation before and after the last step": (  # both in one row
+        "--trainer.accumulate_grad_batches 4 --trainer.val_check_interval 3 --trainer.max_epochs -1"
+        " --trainer.max_steps 4",
+        "--trainer.accumulate_grad_batches 4 --trainer.val_check_interval 3 --trainer.max_epochs -1"
+        " --trainer.max_steps 9",
+    ),
+    "double precision": (
+        "--trainer.precision 64-true --trainer.max_epochs 1",
+        "--trainer.precision 64-true --trainer.max_epochs 2",
+    ),
 }
 
 
-QUICK = ("steps in an epoch", "validated every second", "patience", "patience within an epoch", "average")
+QUICK = (
+    *("steps in an epoch", "validated every second", "patience", "patience within an epoch", "average"),
+    *("a validation before and after the last step", "double precision"),
+)
 
 
 @pytest.mark.parametrize(

@@ -216,6 +216,16 @@ def resumes(words: str, straight: str) -> Callable[[Outcome], bool]:
     return check
 
 
+def same_rows(words: str) -> Callable[[Outcome], bool]:
+    """The effect: metrics.csv is that of BASE with these words, but for the seconds."""
+
+    def check(outcome: Outcome) -> bool:
+        here, there = ([{**row, "seconds": 0} for row in each.rows] for each in (outcome, made(words)))
+        return here == there
+
+    return check
+
+
 def is_pruned(share: float) -> Callable[[Outcome], bool]:
     """The effect: the weights that were tested are pruned, by this share at least, and the record says by how much."""
 
@@ -329,13 +339,29 @@ UNFIT = [
 ]
 
 
-def does_not_search_again(outcome: Outcome) -> bool:
-    """The effect: the same command with --resume goes on with what was found."""
-    words = f"{callback('LearningRateFinder num_training_steps 20')} --resume must --trainer.max_epochs 3"
-    again = outcome.again(f"{BASE} {words}")
-    return again.code == 0 and "proposes" not in again.out and again.result["epochs"] == 3
+def does_not_search_again(words: str) -> Callable[[Outcome], bool]:
+    """The effect: the same command with --resume goes on with what was found, whatever rate and size it names."""
+
+    def check(outcome: Outcome) -> bool:
+        found = outcome.result["proposed"]
+        again = outcome.again(f"{BASE} {words} --resume must --trainer.max_epochs 3")
+        assert again.code == 0, again.err
+        assert "proposes" not in again.out
+        assert again.result["proposed"] == found
+        group = again.checkpoint()["optimizer_states"][0]["param_groups"][0]
+        return again.result["epochs"] == 3 and group["lr"] == found.get("lr", group["lr"])
+
+    return check
 
 
+def describes_itself(outcome: Outcome) -> bool:
+    """The effect: from the checkpoint the model is made with the rate that was found."""
+    held = outcome.checkpoint()["hyper_parameters"]["optimizer"]
+    return held["init_args"]["lr"] == outcome.result["proposed"]["lr"]
+
+
+WINDOWED = callback("BatchSizeFinder init_val 64") + " --trainer.accumulate_grad_batches 2"
+FROM_ANOTHER_RATE = callback("LearningRateFinder num_training_steps 20") + " --model.optimizer.lr 0.5"
 STOP = "monitor val/loss patience 0 min_delta 10"  # at the second validation
 CALLBACKS = [
     works(callback(f"EarlyStopping {STOP}") + " " + trainer("max_epochs 5"), epochs(2), same_as("")),
@@ -377,7 +403,7 @@ CALLBACKS = [
         ),
         slow=True,
     ),
-    works(callback("LearningRateFinder num_training_steps 20"), does_not_search_again, slow=True),
+    works(FROM_ANOTHER_RATE, describes_itself, does_not_search_again(FROM_ANOTHER_RATE)),
     refused(callback("LearningRateFinder num_training_steps 5"), "num_training_steps: expected at least 13, found 5"),
     refused(
         callback("LearningRateFinder min_lr 2 max_lr 1"), "min_lr: expected more than 0 and less than", "found 2 and 1"
@@ -414,6 +440,11 @@ CALLBACKS = [
         lambda outcome: outcome.files <= made("").files,
         repeats,
     ),
+    works(
+        WINDOWED,
+        says("BatchSizeFinder proposes --data.batch_size 160 instead of 64"),
+        does_not_search_again(WINDOWED),
+    ),
     works(callback("BatchSizeFinder init_val 64 mode binsearch max_val 100"), same_as("--data.batch_size 100")),
     refused(callback("BatchSizeFinder batch_arg_name size"), "batch_arg_name: expected batch_size"),
     works(callback("EMAWeightAveraging decay 0.5"), other_than(""), repeats, slow=True),
@@ -445,7 +476,18 @@ CALLBACKS += [
     works(f"{PRUNING} --trainer.callbacks.verbose 1", says("Applied `L1Unstructured`. Pruned: "), is_pruned(0.3)),
     works(PRUNING, is_pruned(0.3), resumes(f"{PRUNING} {LONGER}", f"{PRUNING} {LONGER}")),
     works(DECAYED, is_pruned(0.3), resumes(f"{DECAYED} {LONGER}", f"{DECAYED} {LONGER}"), slow=True),
-    works(f"{PRUNING} --trainer.max_epochs 1", is_pruned(0.3), repeats),
+    works(
+        f"{PRUNING} --trainer.max_epochs 1",
+        is_pruned(0.3),
+        repeats,
+        resumes(f"{PRUNING} {LONGER}", f"{PRUNING} {LONGER}"),
+        same_rows(f"{PRUNING} {LONGER}"),
+    ),
+    refused(
+        f"{PRUNING} --trainer.callbacks+=EMAWeightAveraging",
+        "expected ModelPruning or EMAWeightAveraging, found both",
+        "Try: without EMAWeightAveraging",
+    ),
     works(f"{callback('ModelPruning pruning_fn random_unstructured')} --model LeNet", is_pruned(0.5), slow=True),
     works(f"{callback(STRUCTURED)} --trainer.callbacks.parameter_names [weight]", repeats, slow=True),
     refused(f"{PRUNING} --trainer.callbacks.make_pruning_permanent false", "make_pruning_permanent: expected true"),

@@ -38,6 +38,11 @@ class KeptPruning(ModelPruning):
             if hasattr(module, f"{which}_mask")
         }
 
+    def _make_pruning_permanent_on_state_dict(self, pl_module: LightningModule) -> dict[str, Any]:
+        held = super()._make_pruning_permanent_on_state_dict(pl_module)
+        # a negative weight times 0 is -0.0, and 0.0 once it has been restored: the file would be another
+        return {name: value + 0.0 if name in self.masks else value for name, value in held.items()}
+
     @staticmethod
     def _copy_param(new: nn.Module, old: nn.Module, name: str) -> None:
         # Lightning's lends the memory of the first weights to those that are trained: it can go back to them only once

@@ -56,7 +56,16 @@ from zoo.runs.diagnostics import DiagnosticsFile
 from zoo.runs.empty_hooks import Unprofiled, pass_over_empty
 from zoo.runs.endings import check_limits, has_ended, in_words
 from zoo.runs.figures import draw_run
-from zoo.runs.finders import check_alone, check_finder, find_batch_size, find_rate, finders, without_finders
+from zoo.runs.finders import (
+    check_alone,
+    check_finder,
+    find_batch_size,
+    find_rate,
+    finders,
+    known_proposals,
+    taken_up,
+    without_finders,
+)
 from zoo.runs.folder import RECORDED, OpenRun, RunFolder, names_in
 from zoo.runs.history import CompareScored, KeepHistory, check_scored, parts_of
 from zoo.runs.identity import compare, past_of, refuse, scored_otherwise
@@ -283,6 +292,8 @@ class ZooCLI(LightningCLI):
         self.folder = RunFolder(given) if given else RunFolder.default(**self.names)
         self.has_folder = bool(given)
         self._take_folder()
+        self.proposed: dict[str, float] = {}
+        named = trainer["callbacks"]
         if self.subcommand == "fit" and self._get(self.config, "resume") != "never" and self.folder.holds_run:
             trainer["callbacks"] = without_finders(trainer["callbacks"])  # the search is done
         self.checkpoint = self._choose_checkpoint()
@@ -291,7 +302,7 @@ class ZooCLI(LightningCLI):
             data["root"] = data["root"] or os.environ.get("ZOO_DATA") or "data"
         if self.subcommand == "predict" and self._get(self.config, "out"):
             asked_place(self._get(self.config, "out"), source_of(self._get(self.config, "data")))
-        self.past = self._read_past()
+        self.past = self._read_past(named)
         if self.subcommand == "fit":
             self.code = AskForCode()
             every = self._get(self.config, "checkpoint_every")
@@ -390,8 +401,12 @@ class ZooCLI(LightningCLI):
             self.folder.check_same(self._recorded())
         return Path(asked) if asked else None
 
-    def _read_past(self) -> dict[str, Any]:
-        """The record of the run whose checkpoint it is, empty if there is none; what goes on with it must be it."""
+    def _read_past(self, named: Any) -> dict[str, Any]:
+        """The record of the run whose checkpoint it is, empty if there is none; what goes on with it must be it.
+
+        Args:
+            named: the callbacks, with finders whose search is done.
+        """
         self.parts: list[dict[str, Any]] = []
         if not self.checkpoint:
             return {}
@@ -400,13 +415,17 @@ class ZooCLI(LightningCLI):
         past = past_of(content, self.checkpoint, beside.config)
         if self.subcommand == "fit":
             self.parts = parts_of(content)
+            self.proposed = known_proposals(past.get("proposed"))
+            for name, value in taken_up(named, self.proposed).items():
+                settings = self._settings_of(name)
+                if settings is not None:
+                    settings[name] = value
             stretch = self._get(self.config, "resume_schedule") == "stretch"
             refuse(compare(past, {"config": self._recorded()}), self.checkpoint, stretch=stretch)
         return past
 
     def instantiate_classes(self) -> None:
         self._instantiate_all()
-        self.proposed: dict[str, float] = {}
         if self.subcommand == "fit" and self.searches:
             self._search()
             self._set_seed()  # from here on the run is the one that these values, set by hand, would give
@@ -424,14 +443,13 @@ class ZooCLI(LightningCLI):
             if isinstance(finder, LearningRateFinder):
                 found: float = find_rate(finder, self.model, self.datamodule, flags)
                 key, name, take = "model.optimizer.lr", "lr", finder._update_attr
-                place = self._get(self.config, "model")["init_args"].get("optimizer")
-                settings = place.get("init_args") if isinstance(place, Namespace) else None
             else:
-                images = len(self.datamodule.splits["train"])
+                window = flags.get("accumulate_grad_batches") or 1  # an epoch has to have as many batches
+                images = max(1, len(self.datamodule.splits["train"]) // window)
                 found = find_batch_size(finder, self.model, self.datamodule, flags, images)
                 key, name, take = "data.batch_size", "batch_size", True
-                settings = self._get(self.config, "data")["init_args"]
                 self.datamodule.batch_size = found
+            settings = self._settings_of(name)
             if settings is None:
                 raise UsageError(
                     f"optimiser in --model.optimizer: expected one with a rate for {type(finder).__name__}, found none"
@@ -444,6 +462,14 @@ class ZooCLI(LightningCLI):
                 settings[name] = found
         trainer = self._get(self.config, "trainer")
         trainer["callbacks"] = without_finders(trainer["callbacks"])
+        del self.config_dump  # Lightning's copy of the configuration, which checkpoints describe the model by
+
+    def _settings_of(self, name: str) -> Namespace | None:
+        """Where in the configuration stands what a finder proposes; None if it stands nowhere."""
+        if name == "batch_size":
+            return self._get(self.config, "data")["init_args"]
+        place = self._get(self.config, "model")["init_args"].get("optimizer")
+        return place.get("init_args") if isinstance(place, Namespace) else None
 
     def _instantiate_all(self) -> None:
         try:
@@ -519,6 +545,7 @@ class ZooCLI(LightningCLI):
                     self.metrics,
                     stretch=self._get(self.config, "resume_schedule") == "stretch",
                     repeated=None if self.checkpoint else self._repeated(),
+                    proposed=self.proposed,
                 )
                 callbacks = [
                     self.history,
@@ -694,12 +721,14 @@ class ZooCLI(LightningCLI):
             warn(self.metrics.continue_from(step, last, content.get("metrics")))
             self.diagnostics.continue_from(step)
         if not ended and before.get("row"):  # of an epoch that was none
-            self.metrics.take_back(before["row"]["step"], {*before["row"], *VALIDATED})
+            at = before["row"]["step"]
+            held = self.metrics.known_row(content.get("metrics"), at)
+            self.metrics.take_back(at, {*before["row"], *VALIDATED}, held | (row if row and row["step"] == at else {}))
             for callback in self.trainer.callbacks:  # type: ignore[attr-defined]
                 if isinstance(callback, Diagnostic):
                     callback.take_back(int(before["row"]["epoch"]))
         elif not ended and before.get("validated") and row:
-            self.metrics.take_back(row["step"], VALIDATED)
+            self.metrics.take_back(row["step"], VALIDATED, row)
         facts = RunFacts(self.folder.path, config=self.recorded, step=step, row=row, **self.names)
         if ended:
             for logger in run_loggers(self.trainer):

@@ -8,6 +8,7 @@ Lightning would search within the run: in a checkpoint that it leaves behind, wi
 """
 
 import contextlib
+import math
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
@@ -137,14 +138,14 @@ def quiet_bar() -> Any:
 def find_batch_size(
     finder: BatchSizeFinder, model: LightningModule, data: Any, flags: Mapping[str, Any], images: int
 ) -> int:
-    """The largest batch size that there is memory for, up to all of the training images.
+    """The largest batch size that there is memory for, up to a number of images.
 
     Args:
         finder: with its options.
         model: is copied for each trial.
         data: of the run; its batch size is as before afterwards.
         flags: those of the trainer.
-        images: how many training images there are.
+        images: the most that a batch may hold.
     """
     if finder._batch_arg_name not in SIZES:
         raise UsageError(
@@ -211,6 +212,35 @@ def without_finders(named: Any) -> Any:
     if not isinstance(named, list):
         return None if is_finder(named) else named
     return [each for each in named if not is_finder(each)]
+
+
+def known_proposals(proposed: Any) -> dict[str, float]:
+    """What the record of a run says that its finders have proposed; what could not have been is left out."""
+    held = proposed if isinstance(proposed, Mapping) else {}
+    rate, size = held.get("lr"), held.get("batch_size")
+    known: dict[str, float] = {}
+    if type(rate) in (int, float) and 0 < rate < math.inf:
+        known["lr"] = rate
+    if type(size) is int and size > 0:
+        known["batch_size"] = size
+    return known
+
+
+def taken_up(named: Any, proposed: Mapping[str, float]) -> dict[str, float]:
+    """What a run that goes on takes of the proposals, as its finders are named again: they do not search anew.
+
+    Args:
+        named: the value of `--trainer.callbacks`.
+        proposed: what was found as the run began.
+    """
+    taken = {}
+    for each in named if isinstance(named, list) else [named]:
+        if is_finder(each):
+            plain = each.as_dict() if isinstance(each, Namespace) else each if isinstance(each, Mapping) else {}
+            name = "batch_size" if "BatchSize" in str(plain.get("class_path", each)) else "lr"
+            wanted = name == "batch_size" or (plain.get("init_args") or {}).get("update_attr", True)
+            taken |= {name: proposed[name]} if wanted and name in proposed else {}
+    return taken
 
 
 def is_finder(named: Any) -> bool:

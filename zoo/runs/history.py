@@ -75,6 +75,7 @@ class KeepHistory(Callback):
         metrics: the run's numbers, of which checkpoints hold a copy.
         stretch: whether the schedule may be laid out over another length.
         repeated: config.yaml of a run that this one may repeat.
+        proposed: what finders have found, by the names of the options.
     """
 
     def __init__(
@@ -89,10 +90,11 @@ class KeepHistory(Callback):
         *,
         stretch: bool,
         repeated: Path | None,
+        proposed: Mapping[str, float],
     ) -> None:
         self.folder, self.config, self.code = folder, config, code
         self.past, self.parts, self.origin, self.metrics = past, parts, origin, metrics
-        self.stretch, self.repeated = stretch, repeated
+        self.stretch, self.repeated, self.proposed = stretch, repeated, proposed
         self.record: dict[str, Any] = {}
         self.changed: dict[str, list[Any]] = {}
         self._saved: list[dict[str, Any]] = []  # the history in the last checkpoint
@@ -103,6 +105,7 @@ class KeepHistory(Callback):
             return
         data: Any = trainer.datamodule  # type: ignore[attr-defined]
         self.record = record_of(trainer, self.config, self.code.result(), data.identity())
+        self.record |= {"proposed": dict(self.proposed)} if self.proposed else {}
         changes = compare(self.past, self.record)
         refuse(changes, self.origin or self.folder.path, stretch=self.stretch)
         for line in told(changes):

@@ -91,6 +91,12 @@ class MetricsFile(Logger):
         """What a checkpoint knows of the file: how many rows there are and, if they are not many, the rows."""
         return {"rows": len(self.rows), **({"text": self._content()} if len(self.rows) <= SHORT else {})}
 
+    def known_row(self, known: Mapping[str, Any] | None, step: int) -> Row:
+        """What a checkpoint knows of the row of a step, see `state`; empty if it knows nothing of it."""
+        text = (known or {}).get("text")
+        rows = parsed(text.splitlines(), "the checkpoint") if isinstance(text, str) else []
+        return next((row for row in rows if row["step"] == step), {})
+
     def continue_from(self, step: int, row: Row | None = None, known: Mapping[str, Any] | None = None) -> str | None:
         """Takes up the file of an interrupted run.
 
@@ -130,11 +136,18 @@ class MetricsFile(Logger):
         return None
 
     @rank_zero_only
-    def take_back(self, step: int, names: Collection[str]) -> None:
-        """Forgets some values of a step: those of an end that was none, as the run goes on."""
+    def take_back(self, step: int, names: Collection[str], before: Row) -> None:
+        """Forgets some values of a step: those of an end that was none, as the run goes on.
+
+        Args:
+            step: of the row.
+            names: of the values.
+            before: what the row held before that end; may be empty.
+        """
         for row in [row for row in self.rows if row["step"] == step]:
             for name in row.keys() & set(names) - {"step"}:
                 del row[name]
+            row.update({name: float(tidy(value)) for name, value in before.items()})
         self.rows = [row for row in self.rows if row.keys() != {"step"}]
         self._text = None
 

@@ -60,6 +60,8 @@ class Restoring(Callback):
         return self
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        # Lightning does so after it has restored the weights: those of float64 would have gone through float32
+        trainer.precision_plugin.convert_module(pl_module)
         mine = str(self.checkpoint)
         theirs = trainer.strategy.broadcast(mine)
         if not trainer.strategy.reduce_boolean_decision(mine == theirs):

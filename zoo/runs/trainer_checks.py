@@ -20,6 +20,7 @@ from lightning.pytorch.callbacks import (
     ModelPruning,
     ThroughputMonitor,
     Timer,
+    WeightAveraging,
 )
 from torch.optim import Optimizer
 
@@ -155,7 +156,13 @@ def settle_signatures() -> None:
 
 def settle_callbacks(callbacks: Iterable[Callback]) -> list[Callback]:
     """The callbacks, with what they need besides their options."""
-    settled = []
+    callbacks, settled = list(callbacks), []
+    averages = [type(each).__name__ for each in callbacks if isinstance(each, WeightAveraging)]
+    if averages and any(isinstance(each, ModelPruning) for each in callbacks):
+        raise UsageError(  # the average remembers weights that are pruned since
+            f"callbacks in --trainer.callbacks: expected ModelPruning or {averages[0]}, found both, and an average of"
+            f" weights from before and after pruning is not pruned. Try: without {averages[0]}"
+        )
     for callback in callbacks:
         if isinstance(callback, ThroughputMonitor) and callback.batch_size_fn is None:
             callback.batch_size_fn = images_in
