@@ -116,9 +116,10 @@ def test_a_file_that_is_no_text(tmp_path, capsys):
 
 
 def test_a_batch_larger_than_the_data(capsys):
-    line = complaint(["fit", *DIGITS, *MLP, "--data.batch_size", "5000", *REFUSED], capsys)
+    line = complaint(["fit", *DIGITS, *MLP, "--data.batch_size", "5000", *REFUSED], capsys, code=2)
     assert "1295" in line
     assert "5000" in line
+    assert "Try: --data.batch_size null" in line
 
 
 @pytest.fixture

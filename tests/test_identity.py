@@ -378,6 +378,20 @@ def test_classes_are_enforced_by_name(verb, classes, owned, tmp_path, capsys):
     assert f"class {k} " in line and NAMES[k] in line and classes[k] in line
 
 
+def test_classes_in_another_order_are_scored_as_advised(owned, tmp_path, capsys):
+    """Not by leaving their names out: the numbers would be taken for those of the run."""
+    own("test", owned / "run", str(owned / "own.npz"))
+    rows = [line for line in capsys.readouterr().out.splitlines() if "test" in line]
+    before = np.load(owned / "own.npz")
+    other = {**before, "test_labels": 2 - before["test_labels"], "classes": before["classes"][::-1]}
+    np.savez(tmp_path / "other.npz", **other)
+    own("test", owned / "run", str(tmp_path / "other.npz"), code=2)
+    advice = capsys.readouterr().err.partition("Try: ")[2].partition("): ")[0] + ")"
+    exec(advice, {"numpy": np, "FILE": tmp_path / "mended.npz", **other})
+    own("test", owned / "run", str(tmp_path / "mended.npz"))
+    assert [line for line in capsys.readouterr().out.splitlines() if "test" in line] == rows
+
+
 def test_predictions_of_data_without_names_have_those_of_the_run(owned, tmp_path):
     own("predict", owned / "run", archive(tmp_path / "new.npz", train_images=None, train_labels=None, test_labels=None))
     written = list((owned / "run").glob("predictions*.csv"))

@@ -230,7 +230,7 @@ def other_data(then: Record, now: Record, split: str) -> str | None:
         split: `val` or `test`.
     """
     before, here = then.get("data", {}), now.get("data", {})
-    check_classes(before, here)
+    check_classes(before, here, split)
     part = "train" if split == "val" else "test"
     pairs = [
         (before.get(kind, {}).get(key), here.get(kind, {}).get(key))
@@ -246,17 +246,19 @@ def other_data(then: Record, now: Record, split: str) -> str | None:
     return f"other {split} images than those of the run: {found}, where it had {expected}"
 
 
-def check_classes(before: Record, here: Record) -> None:
+def check_classes(before: Record, here: Record, split: str) -> None:
     """Raises UsageError if these are classes of other names, or in another order: a prediction is a name."""
     old, new = before.get("classes"), here.get("classes")
     if not old or not new or not here.get("named", True) or list(old) == list(new):
         return
     k = next((k for k, pair in enumerate(zip(old, new, strict=False)) if pair[0] != pair[1]), min(len(old), len(new)))
     expected, found = (repr(written(names[k])) if k < len(names) else "none" for names in (old, new))
-    raise UsageError(
-        f"class {k} in --data: expected {expected}, as in the run, found {found}."
-        " Try: the classes of the run, in its order, or an archive without the array `classes`"
-    )
+    advice = "the classes of the run, in its order"
+    if not before.get("named", True):
+        advice = "an archive without the array `classes`, whose numbers are those of the run"
+    elif set(new) <= set(old) and split == "test":  # without the array, the numbers would be taken for those of the run
+        advice = "numpy.savez(FILE, test_images=test_images, test_labels=classes[test_labels]): names for numbers"
+    raise UsageError(f"class {k} in --data: expected {expected}, as in the run, found {found}. Try: {advice}")
 
 
 def changed_flags(then: Record, now: Record, within: Sequence[str] = ()) -> list[Change]:
