@@ -301,6 +301,32 @@ def test_a_signal_in_the_last_validation_loses_nothing(tmp_path, monkeypatch):
     assert not differences(part, straight)
 
 
+def test_chosen_weights_that_are_gone_are_missed_in_words(tmp_path, capsys):
+    """Whatever is tested in their place: nothing that follows has to be better than what is not there."""
+    flags = "--model.optimizer.lr 0.3 --seed_everything 1"  # the third of five epochs is the best
+    run = fit(tmp_path / "a", flags)
+    assert record(run)["best_epoch"] == 3
+    run.best.unlink()
+    for words in ("test", "fit --resume must", "fit --resume must --trainer.max_epochs 5"):
+        capsys.readouterr()
+        main([*words.split(), "--run_dir", str(run.path)])
+        said = capsys.readouterr()
+        assert f"weights in {run.best}: expected those that validation chose, found none" in said.err
+        assert "nothing was validated" not in said.out
+    assert record(run)["best_epoch"] == 5
+    assert read_checkpoint(run.best)["epoch"] == 4
+
+
+@pytest.mark.parametrize("name", ["~/a", "-a", "b/../a"])
+def test_a_run_is_found_where_it_was_put(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    main([*BASE.split(), "--trainer.max_epochs", "1", f"--run_dir={name}"])
+    main(["test", f"--run_dir={name}"])
+    main([*BASE.split(), "--trainer.max_epochs", "2", "--resume", "must", f"--run_dir={name}"])
+    assert record(RunFolder(tmp_path / name.rpartition("/")[2]))["epochs"] == 2
+
+
 def test_time_that_is_up_stays_up(tmp_path, capsys):
     limit = "--trainer.max_epochs 100000 --trainer.max_time 00:00:00:01"
     run = fit(tmp_path / "a", limit)

@@ -38,6 +38,8 @@ class KeepBest(Checkpoint):
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if self._final is not None and trainer.is_global_zero:
             take_back(self.path, self._final)
+        if self.accuracy >= 0 and not trainer.strategy.broadcast(self.path.exists()):
+            self.accuracy, self.loss = -1.0, math.inf  # what is not there is beaten by whatever follows
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if trainer.state.fn != "fit" or trainer.sanity_checking:

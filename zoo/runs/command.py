@@ -636,6 +636,8 @@ class ZooCLI(LightningCLI):
                 check_continues(self.checkpoint, content, self.model)
                 check_training(self.checkpoint, content, self.model)
             else:
+                if self.has_folder and self.checkpoint == self.folder.last:
+                    self._miss_best(content)
                 allowed = self._get(self.config, "otherwise") == "allow"
                 changes = scored_otherwise(self.past, {"config": self._recorded()})
                 self.scored.notes = check_scored(changes, self.checkpoint, allowed=allowed)
@@ -657,6 +659,8 @@ class ZooCLI(LightningCLI):
         content = read_checkpoint(self.checkpoint) if self.checkpoint else {}
         ours = self.checkpoint is not None and self.checkpoint.parent == self.folder.checkpoints
         ended = ours and not self.dry and has_ended(content, self.trainer)
+        if ours:
+            self._miss_best(content)
         if ended:
             self.history.check_data(self.datamodule)
         if ended and (record := read_record(self.folder.result, content["ending"])):
@@ -665,6 +669,16 @@ class ZooCLI(LightningCLI):
         with ending(self.trainer):
             self._fit(content, ended=ended)
         self._name_profile()
+
+    def _miss_best(self, content: dict[str, Any]) -> None:
+        """Says if the weights that validation chose are gone, which a checkpoint beside them knows."""
+        best = RunFolder(self.checkpoint.absolute().parent.parent).best if self.checkpoint else None
+        held = content.get("callbacks", {}).get("KeepBest")
+        if best and not best.exists() and isinstance(held, dict) and held.get("accuracy", -1.0) >= 0:
+            warn(
+                f"weights in {best}: expected those that validation chose, found none; the best of what follows, or"
+                " else the last, are tested"
+            )
 
     def _name_profile(self) -> None:
         """Says where the profiles are, if any were asked for."""
@@ -718,7 +732,8 @@ class ZooCLI(LightningCLI):
         before = content.get("ending") or {}
         if self.checkpoint:
             last = before["row"] if ended and before["row"] else row
-            warn(self.metrics.continue_from(step, last, content.get("metrics")))
+            complaint = self.metrics.continue_from(step, last, content.get("metrics"))
+            warn(complaint if self.checkpoint.parent == self.folder.checkpoints else None)  # else there are none yet
             self.diagnostics.continue_from(step)
         if not ended and before.get("row"):  # of an epoch that was none
             at = before["row"]["step"]
@@ -884,7 +899,8 @@ class ZooCLI(LightningCLI):
     def _show(self, record: dict[str, Any]) -> None:
         """Prints the table of a finished run."""
         epochs = f"{record['epochs']} epoch{'s' * (record['epochs'] != 1)}"
-        reason = "chosen on validation" if self.folder.best.exists() else "the last: nothing was validated"
+        chosen = record["chosen_by"] if "chosen_by" in record else self.folder.best.exists()
+        reason = "chosen on validation" if chosen else "the last: nothing was validated"
         notes = [
             f"{record['parameters']:,} parameters, {epochs} in {record['seconds']:.1f} s,"
             f" weights of epoch {record['best_epoch']} ({reason})",

@@ -216,12 +216,12 @@ def without_finders(named: Any) -> Any:
 
 def known_proposals(proposed: Any) -> dict[str, float]:
     """What the record of a run says that its finders have proposed; what could not have been is left out."""
-    held = proposed if isinstance(proposed, Mapping) else {}
+    held: Mapping[str, Any] = proposed if isinstance(proposed, Mapping) else {}
     rate, size = held.get("lr"), held.get("batch_size")
     known: dict[str, float] = {}
-    if type(rate) in (int, float) and 0 < rate < math.inf:
+    if isinstance(rate, int | float) and not isinstance(rate, bool) and 0 < rate < math.inf:
         known["lr"] = rate
-    if type(size) is int and size > 0:
+    if isinstance(size, int) and not isinstance(size, bool) and size > 0:
         known["batch_size"] = size
     return known
 
@@ -233,7 +233,7 @@ def taken_up(named: Any, proposed: Mapping[str, float]) -> dict[str, float]:
         named: the value of `--trainer.callbacks`.
         proposed: what was found as the run began.
     """
-    taken = {}
+    taken: dict[str, float] = {}
     for each in named if isinstance(named, list) else [named]:
         if is_finder(each):
             plain = each.as_dict() if isinstance(each, Namespace) else each if isinstance(each, Mapping) else {}

@@ -64,8 +64,14 @@ class RunFolder:
         self.settle(path)
 
     def settle(self, path: str | Path) -> None:
-        """Names the files anew, below another path."""
-        self.path = Path(path)
+        """Names the files anew, below another path.
+
+        `~` is the user's home, also behind a `=`, where shells leave it; a folder that is left again by `..` need not
+        exist, and one called `-x` is no flag.
+        """
+        self.path = Path(os.path.expanduser(path))  # noqa: PTH111  with no such user it is a name like any other
+        if ".." in self.path.parts or str(self.path).startswith("-"):
+            self.path = Path(os.path.realpath(self.path))
         self.config = self.path / "config.yaml"
         self.metrics = self.path / "metrics.csv"
         self.diagnostics = self.path / "diagnostics.csv"
