@@ -16,7 +16,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-SIZES = re.compile(r"[^:]+ in --data\.\w+_size: ")  # how many images: what the data modules refuse is usage
 FORM = re.compile(r".+ in .+: expected .+, found .+")
 UNDER_A_FLAG = re.compile(r"[^:]+ in --\w")  # the value of a flag is wrong, whoever has noticed it
 MOST_LETTERS = 2000  # of a message
@@ -49,7 +48,6 @@ def reported(*, debug: bool) -> Iterator[None]:
         lost = lost_process(error)
         text = lost or innermost(error)
         usage = isinstance(error, UsageError | MisconfigurationException)
-        usage = usage or (isinstance(error, ValueError) and bool(SIZES.match(text)))
         if isinstance(error, OSError) and error.errno:  # the system's own words
             text = access(error)
         elif FORM.match(text) and isinstance(error, ValueError | OSError):
