@@ -306,6 +306,15 @@ def test_a_network_is_scored_on_images_of_its_own_form(run, capsys):
     assert "--model.activation relu" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("part", ["callbacks", "logger"])
+def test_one_part_alone_is_compared_like_a_list_of_one(part):
+    """As `--trainer.callbacks=EarlyStopping` is written down: its patience may change in either form."""
+    one = {"class_path": "lightning.pytorch.callbacks.EarlyStopping", "init_args": {"patience": 3}}
+    forms = [flags_of({"trainer": {part: value}}) for value in (one, [one])]
+    assert forms[0] == forms[1]
+    assert f"trainer.{part}.EarlyStopping.patience" in forms[0]
+
+
 # the user's own data
 
 

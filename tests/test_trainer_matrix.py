@@ -383,6 +383,20 @@ CALLBACKS = [
     ),
     refused(callback("ModelCheckpoint monitor val_los"), "of ModelCheckpoint: expected", "callbacks.monitor val/loss"),
     works(callback("OnExceptionCheckpoint dirpath oe"), same_as(""), slow=True),
+    refused(
+        "--trainer.callbacks+=Timer --trainer.callbacks.duration 00:00:01:00"
+        " --trainer.callbacks+=Timer --trainer.callbacks.duration 00:00:02:00",
+        "expected one Timer of its kind, found 2",
+    ),
+    refused(
+        callback("Timer duration 00:00:01:00") + " " + trainer("max_time 00:00:02:00"),
+        "expected one, found both. Try: without --trainer.max_time",
+    ),
+    works(
+        callback("Timer interval epoch") + " " + trainer("max_time 00:00:00:00"),
+        says("Time limit reached"),
+        says("no step was trained"),
+    ),
     works(callback("LearningRateMonitor"), same_as(""), in_file("r/metrics.csv", "lr-Adam"), repeats),
     works(
         callback("LearningRateFinder"),

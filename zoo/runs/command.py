@@ -519,7 +519,7 @@ class ZooCLI(LightningCLI):
         callbacks = as_list(config.pop("callbacks"))
         self.searches = [] if self.dry else finders(callbacks)
         callbacks = [callback for callback in callbacks if callback not in finders(callbacks)]
-        callbacks = settle_callbacks(callbacks)
+        callbacks = settle_callbacks(callbacks, config["max_time"])
         if self.subcommand == "fit":
             check_monitors(callbacks, self.model, validates=self._validates(config))
         bar = config["enable_progress_bar"]

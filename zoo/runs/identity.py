@@ -339,18 +339,18 @@ def flags_of(config: Any) -> Flags:
     flat: Flags = {}
 
     def add(key: str, value: Any) -> None:
-        if isinstance(value, Mapping) and "class_path" in value:
+        if key in ("trainer.callbacks", "trainer.logger") and isinstance(value, list | Mapping | str):
+            for i, item in enumerate(value if isinstance(value, list) else [value]):  # one alone is a list of one
+                name = str(item.get("class_path") if isinstance(item, Mapping) else item).rpartition(".")[2]
+                again = f"#{i}" if f"{key}.{name}" in flat else ""
+                add(f"{key}.{name}{again}", item)
+        elif isinstance(value, Mapping) and "class_path" in value:
             path = str(value["class_path"])
             flat[key] = short_class(path) if key in ("data", "model") else path
             for part in ("init_args", "dict_kwargs"):
                 inner = value.get(part)
                 for name, item in (inner if isinstance(inner, Mapping) else {}).items():
                     add(f"{key}.{name}", item)
-        elif key in ("trainer.callbacks", "trainer.logger") and isinstance(value, list | Mapping):
-            for i, item in enumerate(value if isinstance(value, list) else [value]):
-                name = str(item.get("class_path") if isinstance(item, Mapping) else item).rpartition(".")[2]
-                again = f"#{i}" if f"{key}.{name}" in flat else ""
-                add(f"{key}.{name}{again}", item)
         elif key == "trainer" and isinstance(value, Mapping):
             for name, item in value.items():
                 add(f"trainer.{name}", item)

@@ -154,9 +154,15 @@ def settle_signatures() -> None:
     ThroughputMonitor.__init__.__defaults__ = (None, None)
 
 
-def settle_callbacks(callbacks: Iterable[Callback]) -> list[Callback]:
-    """The callbacks, with what they need besides their options."""
+def settle_callbacks(callbacks: Iterable[Callback], max_time: Any = None) -> list[Callback]:
+    """The callbacks, with what they need besides their options.
+
+    Args:
+        callbacks: as they were configured.
+        max_time: `--trainer.max_time`, which Lightning passes over where there is a Timer.
+    """
     callbacks, settled = list(callbacks), []
+    check_told_apart(callbacks)
     averages = [type(each).__name__ for each in callbacks if isinstance(each, WeightAveraging)]
     if averages and any(isinstance(each, ModelPruning) for each in callbacks):
         raise UsageError(  # the average remembers weights that are pruned since
@@ -179,8 +185,28 @@ def settle_callbacks(callbacks: Iterable[Callback]) -> list[Callback]:
                     f" parameters, found {amount}. Try: --trainer.callbacks.amount 0.5"
                 )
             callback = KeptPruning.of(callback)
+        if isinstance(callback, Timer) and max_time is not None:
+            if callback._duration is not None:
+                raise UsageError(
+                    "times in --trainer.max_time and --trainer.callbacks.duration: expected one, found both."
+                    " Try: without --trainer.max_time"
+                )
+            callback = Timer(max_time, callback._interval, callback._verbose)
         settled.append(callback)
     return settled
+
+
+def check_told_apart(callbacks: Iterable[Callback]) -> None:
+    """Raises UsageError for two callbacks whose states a checkpoint could not tell apart: Lightning refuses them."""
+    stateful = [each for each in callbacks if type(each).state_dict is not Callback.state_dict]
+    keys = [each.state_key for each in stateful]
+    twice = next((each for each in stateful if keys.count(each.state_key) > 1), None)
+    if twice:
+        name = type(twice).__name__
+        raise UsageError(
+            f"callbacks in --trainer.callbacks: expected one {name} of its kind, found {keys.count(twice.state_key)},"
+            f" whose states a checkpoint cannot tell apart. Try: one {name}"
+        )
 
 
 def images_in(batch: Any) -> int:
