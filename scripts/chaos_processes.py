@@ -8,11 +8,9 @@ For `scripts/chaos.py`. A fork of a process that has imported torch starts in a 
 import mmap
 import os
 import signal
-import socket
 import struct
 import sys
 import time
-import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,7 +18,7 @@ from typing import Any
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # threads would neither survive the fork nor help networks this small
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from lightning.pytorch.utilities import rank_zero_only
+from forking import fork, free_port, under_torchrun
 
 import datamodules
 import zoo.runs.checkpoints as checkpoints
@@ -147,35 +145,12 @@ def start(
         environment: added to its own.
         errors: takes what it says on stderr, if that is to be told apart.
     """
-    process = os.fork()
-    if process:
-        return process
-    code = 70
-    try:
-        os.environ.update(environment)
-        # Lightning has asked when it was imported, before the fork
-        rank_zero_only.rank = int(environment.get("RANK", 0))  # type: ignore[attr-defined]
-        for stream, path in ((1, log), (2, errors or log)):
-            with path.open("a") as file:
-                os.dup2(file.fileno(), stream)
+
+    def act() -> None:
         prepare()
         command(words)
-        code = 0
-    except SystemExit as leave:
-        code = leave.code if isinstance(leave.code, int) else 1
-    except BaseException:
-        traceback.print_exc()
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
 
-
-def free_port() -> int:
-    """A port on this machine that nobody listens at."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    return fork(act, log, environment, errors)
 
 
 class Run:
@@ -191,7 +166,7 @@ class Run:
 
     def __init__(self, words: list[str], world: int, log: Path, harm: Callable[[], None] | None, victim: int) -> None:
         self.progress = Progress()
-        port = str(free_port())
+        port = free_port()
 
         def prepare(rank: int) -> None:
             if rank == 0:
@@ -201,12 +176,8 @@ class Run:
 
         self.left = {}
         for rank in range(world):
-            environment = {
-                **{"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": str(world), "RANK": str(rank)},
-                **{"LOCAL_RANK": str(rank), "LOCAL_WORLD_SIZE": str(world), "TORCHELASTIC_RUN_ID": "chaos"},
-                **{"GROUP_RANK": "0", "TORCHELASTIC_USE_AGENT_STORE": "False"},
-            }
-            process = start(words, log, lambda rank=rank: prepare(rank), environment if world > 1 else {})  # type: ignore[misc]
+            environment = under_torchrun(rank, world, port) if world > 1 else {}
+            process = start(words, log, lambda rank=rank: prepare(rank), environment)  # type: ignore[misc]
             self.left[process] = rank
         self.codes: dict[int, int] = {}
 

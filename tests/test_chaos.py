@@ -1,24 +1,32 @@
 """Protects the promise that a killed run ends as if nothing had happened: a short round of scripts/chaos.py."""
 
 import csv
-import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
+
+from forked import Forked
 
 ROOT = Path(__file__).parents[1]
 ROWS = ROOT / "results" / "chaos.csv"
 
 
+def chaos(words: list[str]) -> None:
+    sys.argv = ["scripts/chaos.py", *words]
+    script = import_module("chaos")
+    script.CASES = {name: f"{flags} --data.train_size 256" for name, flags in script.CASES.items()}
+    script.main()
+
+
 @pytest.mark.parametrize("case", ["convnet", pytest.param("ddp", marks=pytest.mark.slow)])
 def test_killed_and_stopped_runs_end_like_the_undisturbed_one(case, tmp_path):
-    command = [sys.executable, "scripts/chaos.py", "--kills", "1", "--stops", "1", "--case", case, "--data", "Digits"]
-    done = subprocess.run(
-        [*command, "--out", str(tmp_path / "rows.csv")], cwd=ROOT, capture_output=True, text=True, timeout=600
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.count("1/1 equal to the undisturbed run") == 2
+    words = f"--kills 1 --stops 1 --case {case} --data Digits --out {tmp_path / 'rows.csv'}".split()
+    done = Forked(tmp_path / "log", words, command=chaos)
+    code, said = done.code(600), done.log.read_text()
+    assert code == 0, said
+    assert said.count("1/1 equal to the undisturbed run") == 2
     with (tmp_path / "rows.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert len({row["fingerprint"] for row in rows}) == 1

@@ -3,8 +3,6 @@
 import importlib.util
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -158,10 +156,9 @@ def test_both_pages_are_saved(script, monkeypatch, capsys):
 
 
 @needs_package
-def test_printing_needs_no_account():
-    done = subprocess.run([sys.executable, str(SCRIPT), "--print"], capture_output=True, text=True, timeout=100)
-    assert done.returncode == 0, done.stderr
-    assert set(json.loads(done.stdout)) == {"workspace", "report"}
+def test_printing_needs_no_account(script, capsys):
+    script.main(["--print"])
+    assert set(json.loads(capsys.readouterr().out)) == {"workspace", "report"}
 
 
 @pytest.mark.parametrize("missing", ["package", "key", "server"])

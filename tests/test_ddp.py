@@ -4,18 +4,15 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from lightning.pytorch.utilities import rank_zero_only
 
 from cli import main
-from forked import Forked, until
+from forked import done_by_two, two, until
 from zoo import Classifier
 from zoo.runs.metrics import read_metrics
 
@@ -29,17 +26,18 @@ TWO = ("--trainer.devices", "2", "--trainer.strategy", "ddp")
 def fit(folder: Path, *flags: str) -> None:
     """On one device in this process, on two in processes of their own."""
     words = [*BASE.split(), "--trainer.accelerator", "cpu", "--run_dir", str(folder), *flags]
-    if "--trainer.devices" not in flags:
+    if TWO[1] in flags:
+        done_by_two(folder.parent, words)
+    else:
         main(words)
-        return
-    done = start([sys.executable, "cli.py", *words])
-    assert done.returncode == 0, done.stderr
 
 
-def start(command: list[str], folder: Path = ROOT, **environ: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
+def start(command: list[str], folder: Path = ROOT, **environ: str) -> None:
+    done = subprocess.run(
         command, cwd=folder, env={**os.environ, **environ}, capture_output=True, text=True, timeout=300
     )
+    assert done.returncode == 0, done.stderr
+    assert not done.stderr
 
 
 def curves(*folders: Path) -> list[tuple[dict[str, float], ...]]:
@@ -57,15 +55,13 @@ atexit.register(write)
 """
 
 
-def test_two_processes_train_as_one(tmp_path):
+def test_two_processes_that_lightning_starts_train_as_one(tmp_path):
     fit(tmp_path / "one")
     # without a folder: named by the clock, which has gone on when the second process starts
     words = [*BASE.split(), "--trainer.accelerator", "cpu", *TWO]
     (tmp_path / "exit").mkdir()
     (tmp_path / "exit/sitecustomize.py").write_text(AT_EXIT)
-    done = start([sys.executable, str(ROOT / "cli.py"), *words], tmp_path, PYTHONPATH=str(tmp_path / "exit"))
-    assert done.returncode == 0, done.stderr
-    assert not done.stderr
+    start([sys.executable, str(ROOT / "cli.py"), *words], tmp_path, PYTHONPATH=str(tmp_path / "exit"))
     threads = [path.read_text() for path in (tmp_path / "exit").glob("*.threads")]
     assert len(threads) == 2
     assert "gloo" not in "".join(threads)  # a thread that talks to other processes can abort this one as it ends
@@ -80,15 +76,18 @@ def test_two_processes_train_as_one(tmp_path):
         assert right["val/loss"] == pytest.approx(left["val/loss"], abs=1e-5)
 
 
-def test_torchrun_gives_the_same_curve_step_by_step_and_all_test_images(real_data, tmp_path):
+@pytest.mark.parametrize("launcher", ["its environment", pytest.param("itself", marks=pytest.mark.slow)])
+def test_torchrun_gives_the_same_curve_step_by_step_and_all_test_images(launcher, real_data, tmp_path):
     """Epochs of one step, so that each row is a step's loss, of a network without batch normalisation in float32."""
     recipe = f"fit -c {ROOT}/configs/recipes/mnist_lenet.yaml --data.root {real_data} --data.val_size 100"
     short = "--trainer.accelerator cpu --trainer.max_epochs 20 --trainer.limit_train_batches 1"
     words = [*recipe.split(), *short.split(), "--run_dir"]
     main([*words, str(tmp_path / "one")])
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "cli.py"]
-    done = start([*torchrun, *words, str(tmp_path / "two"), *TWO])
-    assert done.returncode == 0, done.stderr
+    if launcher == "itself":
+        torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "cli.py"]
+        start([*torchrun, *words, str(tmp_path / "two"), *TWO], OMP_NUM_THREADS="1")  # or torchrun says that it is 1
+    else:
+        done_by_two(tmp_path, [*words, str(tmp_path / "two"), *TWO])
     pairs = curves(tmp_path / "one", tmp_path / "two")
     assert len(pairs) == 20
     for left, right in pairs:
@@ -115,16 +114,10 @@ def test_a_run_goes_on_with_another_number_of_devices(tmp_path):
 @pytest.mark.parametrize("stopped", [0, 1])
 def test_a_process_that_is_stopped_ends_the_others_within_the_bound(stopped, tmp_path):
     """One of two goes to sleep in a step, as after SIGSTOP; the other waits for it, but not for ever."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = str(probe.getsockname()[1])
     words = [*BASE.split(), "--trainer.accelerator", "cpu", *TWO, "--process_timeout", "5"]
     words += ["--run_dir", str(tmp_path / "run")]
 
     def prepare(rank: int) -> None:
-        os.environ.update(RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE="2", TORCHELASTIC_RUN_ID="test")
-        os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=port, TORCHELASTIC_USE_AGENT_STORE="False")
-        rank_zero_only.rank = rank  # type: ignore[attr-defined]  # as when Lightning is imported
         step = Classifier.training_step
 
         def training_step(self: Classifier, *args: Any) -> Any:
@@ -135,7 +128,7 @@ def test_a_process_that_is_stopped_ends_the_others_within_the_bound(stopped, tmp
 
         Classifier.training_step = training_step  # type: ignore[method-assign, assignment]
 
-    ranks = [Forked(tmp_path / f"{rank}.log", words, partial(prepare, rank)) for rank in (0, 1)]
+    ranks = two(tmp_path, words, prepare)
     until((tmp_path / "stopped").exists)
     assert ranks[1 - stopped].code(5 + 10 + 10) == 1
     (line,) = ranks[1 - stopped].errors  # also if it is the first that does not answer, which speaks otherwise

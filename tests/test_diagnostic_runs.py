@@ -2,8 +2,6 @@
 
 import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +11,7 @@ import torch.nn.functional as F
 
 from cli import main
 from datamodules import Digits
+from forked import done_by_two
 from zoo import MLP, Classifier
 from zoo.runs.checkpoints import read_checkpoint
 from zoo.runs.diagnostics import Reading, grid_of, read_diagnostics
@@ -263,11 +262,8 @@ def test_two_processes_measure_what_one_does(tmp_path):
     words = [*BASE.split(), *ON.split(), "--data.train_size", "321"]
     main([*words, "--run_dir", str(tmp_path / "one")])
     two = ["--trainer.devices", "2", "--trainer.strategy", "ddp", "--run_dir", str(tmp_path / "two")]
-    done = subprocess.run(
-        [sys.executable, "cli.py", *words, *two], cwd=ROOT, capture_output=True, text=True, timeout=300
-    )
-    assert done.returncode == 0, done.stderr
-    assert not done.stderr
+    _, errors = done_by_two(tmp_path, [*words, *two])
+    assert not errors
     left, right = (readings(RunFolder(tmp_path / name)) for name in ("one", "two"))
     assert [each[:4] for each in left] == [each[:4] for each in right]
     start = [

@@ -2,37 +2,44 @@
 of the long ones, and the page, which has to say what these say."""
 
 import csv
-import subprocess
-import sys
+import os
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
+from forked import Forked
+
 ROOT = Path(__file__).parents[1]
 
 
-def reliability(*words: str) -> str:
-    command = [sys.executable, "scripts/reliability.py", *words]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=3000)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+def script(words: list[str]) -> None:
+    os.chdir(ROOT)
+    import_module("reliability").main(words)
+
+
+def reliability(log: Path, *words: str) -> str:
+    done = Forked(log, words, command=script)
+    code, said = done.code(3000), log.read_text()
+    assert code == 0, said
+    return said
 
 
 @pytest.mark.slow
-def test_runs_go_on_as_if_nothing_had_happened_however_they_ended():
+def test_runs_go_on_as_if_nothing_had_happened_however_they_ended(tmp_path):
     endings = ("max_steps", "SIGKILL in a save")
-    said = reliability("cells", "--quick", *[word for name in endings for word in ("--ending", name)])
+    said = reliability(tmp_path / "log", "cells", "--quick", *[word for name in endings for word in ("--ending", name)])
     assert "12 of 12 cells right" in said
 
 
 @pytest.mark.slow
-def test_all_endings_and_all_ways_of_going_on():
-    assert "cells right" in reliability("cells")
+def test_all_endings_and_all_ways_of_going_on(tmp_path):
+    assert "cells right" in reliability(tmp_path / "log", "cells")
 
 
 @pytest.mark.slow
-def test_a_run_folder_has_one_owner():
-    said = reliability("owners", "--rounds", "12", "--place", "disk", "--place", "tmpfs")
+def test_a_run_folder_has_one_owner(tmp_path):
+    said = reliability(tmp_path / "log", "owners", "--rounds", "12", "--place", "disk", "--place", "tmpfs")
     assert "12 of 12 owners right" in said
 
 
@@ -44,5 +51,5 @@ def test_all_rows_of_the_long_rounds_are_right(name, least):
     assert all(row["right"] == "True" for row in rows)
 
 
-def test_the_page_says_what_rows_tests_and_code_say():
-    reliability("page", "--check")
+def test_the_page_says_what_rows_tests_and_code_say(tmp_path):
+    reliability(tmp_path / "log", "page", "--check")

@@ -30,15 +30,23 @@ WORDS = "--data Digits --model SoftmaxRegression --trainer.accelerator cpu"
 def test_a_stopped_run_says_so_and_goes_on(sent, code, tmp_path):
     run = RunFolder(tmp_path / "run")
     words = ["fit", *WORDS.split(), "--run_dir", str(run.path)]
-    command = [sys.executable, "cli.py", *words, "--trainer.max_epochs", "100000"]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stdout
-        for line in process.stdout:
-            if line.startswith("epoch"):
-                break
-        process.send_signal(sent)
-        _, errors = process.communicate(timeout=120)
-    assert process.returncode == code, errors
+    endless = [*words, "--trainer.max_epochs", "100000"]
+    if sent == signal.SIGINT:  # once as a user starts it
+        command = [sys.executable, "cli.py", *endless]
+        with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+            assert process.stdout
+            for line in process.stdout:
+                if line.startswith("epoch"):
+                    break
+            process.send_signal(sent)
+            _, errors = process.communicate(timeout=120)
+        ended = process.returncode
+    else:
+        forked = Forked(tmp_path / "log", endless, errors=tmp_path / "errors")
+        until(lambda: "\nepoch" in forked.log.read_text())
+        os.kill(forked.pid, sent)
+        ended, errors = forked.code(), forked.stderr.read_text()
+    assert ended == code, errors
     assert errors.startswith("stopped in epoch"), errors
     assert "Traceback" not in errors
     assert not run.result.exists()

@@ -6,10 +6,9 @@ import json
 import os
 import runpy
 import signal
-import subprocess
 import sys
-import time
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -19,6 +18,7 @@ from filelock import FileLock
 from cli import main
 from datamodules import Digits
 from datamodules.sharing import sharing
+from forked import Forked, until
 from studies import study_of, write_rows, write_study
 from zoo.runs.inside import start_inside, undone
 from zoo.runs.launch import Ended, start_here
@@ -278,36 +278,25 @@ def test_a_folder_that_may_not_be_written(tmp_path):
         rows_of(study_of(folder), tmp_path).check_writable()
 
 
-def command(folder: Path, tmp_path: Path, *flags: str) -> subprocess.Popen[str]:
-    words = [
-        sys.executable,
-        "scripts/study.py",
-        str(folder),
-        "--work",
-        str(tmp_path / "work"),
-        "--threads",
-        "1",
-        *flags,
-    ]
-    return subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+def script(words: list[str]) -> None:
+    sys.argv = ["scripts/study.py", *words]
+    import_module("study").main()
 
 
 def test_killed_it_goes_on_and_two_at_once_do_no_run_twice(tmp_path):
     folder = write_study(tmp_path / "s", seeds=3)
     path = folder / "results.csv"
-    first = command(folder, tmp_path)
-    end = time.monotonic() + 120
-    while len(read_table(path)) < 2:
-        assert time.monotonic() < end
-        assert first.poll() is None, first.communicate()
-        time.sleep(0.05)
-    first.send_signal(signal.SIGKILL)
-    first.communicate()
+    words = [str(folder), "--work", str(tmp_path / "work"), "--threads", "1"]
+    first = Forked(tmp_path / "first.log", words, command=script)
+    until(lambda: len(read_table(path)) >= 2, 120)
+    os.kill(first.pid, signal.SIGKILL)
+    assert first.code() == -signal.SIGKILL
     before = {key_of(row) for row in read_table(path)}
     assert all(row["test_accuracy"] for row in read_table(path))  # no row is half a row
-    others = [command(folder, tmp_path), command(folder, tmp_path, "--jobs", "2")]
-    lines = [line for process in others for line in process.communicate(timeout=200)[0].splitlines() if "seed" in line]
-    assert [process.returncode for process in others] == [0, 0]
+    flags: dict[str, list[str]] = {"second.log": [], "third.log": ["--jobs", "2"]}
+    others = [Forked(tmp_path / log, [*words, *more], command=script) for log, more in flags.items()]
+    assert [process.code(200) for process in others] == [0, 0]
+    lines = [line for process in others for line in process.log.read_text().splitlines() if "seed" in line]
     rows = read_table(path)
     assert len({key_of(row) for row in rows}) == len(rows) == 6
     assert before <= {key_of(row) for row in rows}

@@ -2,8 +2,6 @@
 
 import itertools
 import json
-import os
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +12,7 @@ import yaml
 from wandb.sdk.launch.sweeps.utils import create_sweep_command, create_sweep_command_args
 
 import datamodules
+from forked import Forked
 from zoo.runs.command import ZooCLI
 from zoo.studies.reading import read_study
 
@@ -83,7 +82,7 @@ def test_the_number_of_runs_is_as_stated():
     assert len(list(choices(sweep["parameters"]))) == 27
 
 
-def test_a_run_of_an_agent_belongs_to_its_sweep(tmp_path):
+def test_a_run_of_an_agent_belongs_to_its_sweep(tmp_path, monkeypatch):
     """The agent's command in a process of its own, as the agent starts it: identity, project and sweep are its own."""
     sweep = yaml.safe_load((ROOT / "configs/sweeps/fashion_lr_width.yaml").read_text())
     chosen = {"model.optimizer.lr": 0.003, "model.hidden": "[64]", "seed_everything": 2}
@@ -101,10 +100,12 @@ def test_a_run_of_an_agent_belongs_to_its_sweep(tmp_path):
     # another data set and length: the recipe's would take minutes
     quick = ["--data", "Digits", "--trainer.max_epochs", "1", "--trainer.accelerator", "cpu"]
     command = [*words, *quick, "--run_dir", str(tmp_path / "run")]
-    env = {**os.environ, **agent, "MPLBACKEND": "agg"}
-    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr
-    assert "warning" not in done.stderr.lower()
+    assert command[:3] == ["/usr/bin/env", sys.executable, "cli.py"]
+    monkeypatch.chdir(ROOT)
+    done = Forked(tmp_path / "log", command[3:], environment=agent, errors=tmp_path / "errors")
+    code, errors = done.code(300), done.stderr.read_text()
+    assert code == 0, errors
+    assert "warning" not in errors.lower()
     (place,) = (tmp_path / "run/wandb").glob("offline-run-*-agents1d")
     held = (place / "run-agents1d.wandb").read_bytes()
     for fact in (b"sweep1", b"agents-project", b"model.optimizer.lr"):

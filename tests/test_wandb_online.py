@@ -21,6 +21,7 @@ import zoo.loggers.wandb
 import zoo.loggers.wandb_start
 import zoo.runs.wandb_mode
 from cli import main
+from forked import two
 from wandb_server import KEY, WandbServer
 from zoo import Classifier
 from zoo.runs.folder import RunFolder
@@ -235,21 +236,9 @@ def wandbs_processes() -> list[int]:
 def test_an_invalid_key_ends_all_processes_with_one_message(server, tmp_path):
     server.sick["Viewer"] = "401"
     words = f"{BASE} --trainer.devices 2 --trainer.strategy ddp --trainer.logger.mode online".split()
-    command = [sys.executable, str(ROOT / "cli.py"), *words[:1], *ON, *words[1:]]
-    launched = {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29731"}
-    launched |= {"TORCHELASTIC_RUN_ID": "as torchrun does"}
-    start = [
-        subprocess.Popen(
-            command,
-            env={**os.environ, **launched, "RANK": str(rank), "LOCAL_RANK": str(rank), "GROUP_RANK": "0"},
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for rank in range(2)
-    ]
-    said = "".join(process.communicate(timeout=100)[1] for process in start)
-    assert [process.returncode for process in start] == [2, 2]
-    assert len([line for line in said.splitlines() if line.startswith("error:")]) == 1
+    ranks = two(tmp_path, [*words[:1], *ON, *words[1:]])
+    assert [process.code(100) for process in ranks] == [2, 2]
+    assert len([line for process in ranks for line in process.errors]) == 1
     assert not Path("run").exists()
 
 

@@ -19,6 +19,7 @@ from lightning import Callback, LightningModule, Trainer
 from PIL import Image
 
 from cli import main
+from forked import done_by_two
 from records import texts
 from zoo.loggers import log_histogram
 from zoo.loggers.experiment import experiment_of
@@ -174,10 +175,8 @@ def test_the_run_folder_holds_no_links(run):
 
 def test_of_several_processes_only_the_first_logs(tmp_path):
     words = f"{BASE} --data.batch_size 32 --trainer.devices 2 --trainer.strategy ddp --trainer.max_epochs 1".split()
-    command = [sys.executable, "cli.py", *words, *ON, "--run_dir", str(tmp_path / "a")]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.count("W&B: logged on this machine only; later: wandb sync ") == 1
+    said, _ = done_by_two(tmp_path, [*words, *ON, "--run_dir", str(tmp_path / "a")])
+    assert said.count("W&B: logged on this machine only; later: wandb sync ") == 1
     (log,) = logs(RunFolder(tmp_path / "a"))
     assert len([row for row in log.history if "train/loss" in row]) == 1
 
