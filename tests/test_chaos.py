@@ -4,6 +4,7 @@ import csv
 import sys
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,7 @@ ROWS = ROOT / "results" / "chaos.csv"
 
 def chaos(words: list[str]) -> None:
     sys.argv = ["scripts/chaos.py", *words]
-    script = import_module("chaos")
+    script: Any = import_module("chaos")
     script.CASES = {name: f"{flags} --data.train_size 256" for name, flags in script.CASES.items()}
     script.main()
 

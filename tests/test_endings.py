@@ -4,7 +4,6 @@ nothing more."""
 import json
 import math
 import signal
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -12,7 +11,7 @@ from typing import Any, cast
 import pytest
 
 from cli import main
-from test_ddp import start
+from forked import done_by_two
 from test_resume import equal, signal_at, state
 from zoo import Classifier
 from zoo.callbacks.keep_best import KeepBest, is_better
@@ -378,23 +377,19 @@ def test_two_processes_stop_early_and_validate_the_last_step(tmp_path):
     two = "--trainer.devices 2 --trainer.strategy ddp"
     stopping = "--trainer.callbacks EarlyStopping --trainer.callbacks.monitor train/loss --trainer.callbacks.patience 1"
     early = f"{stopping} --trainer.callbacks.min_delta 9 --trainer.callbacks.check_on_train_epoch_end true"
-    words = [
-        sys.executable,
-        "cli.py",
-        *BASE.split(),
-        *f"{two} {early} --trainer.check_val_every_n_epoch 3 --trainer.max_epochs 9".split(),
-    ]
     run = RunFolder(tmp_path / "a")
+    words = f"{BASE} {two} {early} --trainer.check_val_every_n_epoch 3 --trainer.max_epochs 9".split()
+    words += ["--run_dir", str(run.path), "--resume"]
     tables = []
     for resume in ("never", "must"):
-        done = start([*words, "--run_dir", str(run.path), "--resume", resume])
-        assert done.returncode == 0, done.stderr
-        tables.append(done.stdout[done.stdout.index("MLP on Digits") :])
+        (tmp_path / resume).mkdir()
+        said, _ = done_by_two(tmp_path / resume, [*words, resume])
+        tables.append(said[said.index("MLP on Digits") :])
     assert tables[0] == tables[1]
     assert record(run)["ended"]["reason"] == "early stopping"
     ending = read_checkpoint(run.last)["ending"]
     assert (ending["steps"], record(run)["val"]["n"]) == (20, 143)
     whole = record(run)
     run.result.unlink()
-    assert start([*words, "--run_dir", str(run.path), "--resume", "must"]).returncode == 0
+    done_by_two(tmp_path, [*words, "must"])
     assert record(run) == whole

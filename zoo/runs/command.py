@@ -664,7 +664,8 @@ class ZooCLI(LightningCLI):
         if ended:
             self.history.check_data(self.datamodule)
         if ended and (record := read_record(self.folder.result, content["ending"])):
-            self._show(record)
+            if self.trainer.is_global_zero:
+                self._show(record)
             return
         with ending(self.trainer):
             self._fit(content, ended=ended)
