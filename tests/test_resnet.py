@@ -131,3 +131,12 @@ def test_what_is_proposed_in_place_of_a_depth_fits(stages):
         else:
             assert depth in range(2 + 2 * stages, 80, 2 * stages)
     assert refused == 89 - len(range(2 + 2 * stages, 80, 2 * stages))
+
+
+def test_weights_lie_where_torch_computes_with_them_safely():
+    """Channels last, but for what `corrupts` names."""
+    narrow, usual = (ResNet((1, 28, 28), 10, depth=8, channels=[n, 2 * n, 4 * n]) for n in (4, 8))
+    for model in (narrow, usual):
+        model.lay_out(flat=False)
+    kernels = [next(w for w in m.net.parameters() if w.ndim == 4 and w.shape[1] > 1) for m in (narrow, usual)]
+    assert [kernel.is_contiguous(memory_format=torch.channels_last) for kernel in kernels] == [False, True]

@@ -200,11 +200,13 @@ class Classifier(LightningModule):
     def lay_out(self, *, flat: bool) -> None:
         """Puts the weights into the order in memory that suits the work before them.
 
-        Convolutions are faster with the channels last, and vectors don't notice: no change of result.
+        Convolutions are faster with the channels last, and vectors don't notice: no change of result. But for those
+        that `corrupts` knows.
 
         Args:
             flat: channels first, for those who take the weights of a layer for one long vector.
         """
+        flat = flat or any(map(corrupts, self.net.modules()))
         self.net.to(memory_format=torch.contiguous_format if flat else torch.channels_last)
 
     def teardown(self, stage: str) -> None:
@@ -342,6 +344,16 @@ class Classifier(LightningModule):
         held = checkpoint.get(self.CHECKPOINT_HYPER_PARAMS_KEY, {}).get("optimizer")
         now = self.hparams.get("optimizer")
         self._settings_differ = held is not None and held != (now if is_plain(now) else spelt(now))
+
+
+def corrupts(layer: nn.Module) -> bool:
+    """Whether torch 2.15 does not compute this layer safely on a CPU with the channels last: a process was ended."""
+    return (
+        isinstance(layer, nn.Conv2d)
+        and layer.kernel_size == (1, 1)
+        and layer.stride != (1, 1)
+        and layer.in_channels < 8
+    )
 
 
 def labelled(batch: Any) -> tuple[Tensor, Tensor]:
