@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
-from zoo_start import begin, forget_launchers
+from zoo.launch.start import begin, forget_launchers
 
 VERBS = {
     "fit": "train, choose the weights on validation, test them once, leave a folder",
@@ -48,13 +48,13 @@ def completion(words: Sequence[str]) -> None:
     if len(words) != 1 or words[0] not in SHELLS:
         found = " ".join(words) or "none"
         sys.exit(usage_error(f"shell in completion: expected one of {', '.join(SHELLS)}, found {found}. Try: bash"))
-    script = Path(__file__).with_name("zoo") / "runs/completion.bash"
+    script = Path(__file__).with_name("zoo") / "commands/completion.bash"
     print(SHELLS[words[0]] + script.read_text(), end="")
 
 
 def page(verb: str) -> str:
     """What `VERB --help` shows: what people use; `--help_all` has the rest, and takes seconds."""
-    return (Path(__file__).with_name("zoo") / f"runs/help/{verb}.txt").read_text().rstrip()
+    return (Path(__file__).with_name("zoo") / f"commands/help/{verb}.txt").read_text().rstrip()
 
 
 def check_verb(words: Sequence[str]) -> None:
@@ -108,18 +108,18 @@ def main(args: Sequence[str] | None = None) -> None:
     check_verb(words)
     words = ["--help" if word == "--help_all" else word for word in words]
     forget_launchers(os.environ)
-    from zoo.runs.errors import reported
+    from zoo.commands.report_errors import reported
 
     debug = "--debug" in words
     with reported(debug=debug):
         import datamodules
         import zoo
-        from zoo.runs.command import ZooCLI, download
-        from zoo.runs.describe import describe
-        from zoo.runs.process import left_as_found
-        from zoo.runs.signals import StopSignals
+        from zoo.commands.cli import ZooCLI, download
+        from zoo.commands.describe import describe
+        from zoo.launch.process import left_as_found
+        from zoo.resume.signals import StopSignals
 
-        assert zoo  # importing the packages makes their classes known by their short names
+        zoo.list_models()  # imported, the classes are known by their short names
         words = [word for word in words if word != "--debug"]
         with left_as_found():
             if words[:1] == ["download"]:

@@ -85,7 +85,7 @@ def check(options: argparse.Namespace) -> None:
 
     from benchmarks.peers import named
     from benchmarks.rounds import tell
-    from zoo.runs.messages import UsageError
+    from zoo.errors import UsageError
 
     options.skipped = []
     options.peers, options.peer_pythons = named(options.peer, "--peer"), named(options.peer_python, "--peer-python")
@@ -119,11 +119,11 @@ def main() -> None:
 
         run_here(sys.argv[2])
         return
-    from zoo_start import begin
+    from zoo.launch.start import begin
 
     if __name__ == "__main__":  # a test's process is not ours
         begin()
-    from zoo.runs.errors import reported
+    from zoo.commands.report_errors import reported
 
     options = parsed(sys.argv[1:])
     with reported(debug=False):

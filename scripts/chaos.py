@@ -32,14 +32,14 @@ from typing import Any
 
 if __name__ == "__main__":  # before what takes seconds to import
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-    from zoo_start import begin
+    from zoo.launch.start import begin
 
     begin()
 
 import torch
 from chaos_processes import HOOK_POINTS, PATIENCE, SAVE_POINTS, Run, arm
 
-from zoo.runs.checkpoints import read_checkpoint
+from zoo.checkpoints.storage import read_checkpoint
 from zoo.runs.folder import RunFolder
 from zoo.runs.metrics import read_metrics
 

@@ -21,14 +21,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from forking import fork, free_port, under_torchrun
 
 import datamodules
-import zoo.runs.checkpoints as checkpoints
-import zoo.runs.command
+import zoo.checkpoints.storage as checkpoints
+import zoo.commands.cli
 from cli import main as command
 from zoo import Classifier
 
 assert datamodules  # imported here, so that no fork has to
-assert zoo.runs.command
-zoo.runs.command.draw_run = lambda *args: None  # the figures cost more than the training
+assert zoo.commands.cli
+zoo.commands.cli.draw_run = lambda *args: None  # the figures cost more than the training
 
 SAVE_POINTS = ("half written", "before the rename", "between two renames", "after the rename")
 HOOK_POINTS = ("first step", "step", "validation", "end of epoch", "end of training")

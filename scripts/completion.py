@@ -1,4 +1,4 @@
-"""Writes zoo/runs/completion.bash, what `zoo completion` prints: the words of the command for a shell to complete.
+"""Writes zoo/commands/completion.bash, what `zoo completion` prints: the words of the command for a shell to complete.
 
     python scripts/completion.py
 
@@ -25,14 +25,13 @@ from lightning.pytorch.cli import LightningCLI  # noqa: E402
 import datamodules  # noqa: E402
 import zoo  # noqa: E402
 from cli import VERBS  # noqa: E402
-from zoo.classifier import Classifier  # noqa: E402
+from zoo.commands.cli import ZooCLI, download_parser  # noqa: E402
+from zoo.commands.describe import make_parser  # noqa: E402
+from zoo.config.parser import Parser  # noqa: E402
 from zoo.optimizers import Muon  # noqa: E402
-from zoo.runs.command import ZooCLI, download_parser  # noqa: E402
-from zoo.runs.describe import make_parser  # noqa: E402
-from zoo.runs.messages import Parser  # noqa: E402
 from zoo.schedules import Schedule  # noqa: E402
 
-FILE, TEMPLATE = ROOT / "zoo/runs/completion.bash", Path(__file__).with_suffix(".template")
+FILE, TEMPLATE = ROOT / "zoo/commands/completion.bash", Path(__file__).with_suffix(".template")
 LINKED = ("in_shape", "num_classes", "seed", "known_classes")  # no one types them: they come from the data and the seed
 OTHERS = {"describe": make_parser, "download": download_parser}  # verbs that have a parser of their own
 
@@ -111,7 +110,7 @@ def tables() -> tuple[Words, Words]:
     }  # which cli.py takes before any parser
     chosen = {
         "data": {made.__name__: made for made in finals(datamodules.ImageDataModule, datamodules)},
-        "model": {made.__name__: made for made in finals(Classifier, zoo)},
+        "model": {name: getattr(zoo, name) for name in zoo.list_models()},
         "model.optimizer": {f"torch.optim.{made.__name__}": made for made in finals(torch.optim.Optimizer, torch.optim)}
         | {"zoo.optimizers.Muon": Muon},
         "model.schedule": {made.__name__: made for made in finals(Schedule, zoo.schedules)},

@@ -29,7 +29,7 @@ from filelock import FileLock
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from zoo_start import begin  # noqa: E402
+from zoo.launch.start import begin  # noqa: E402
 
 if __name__ == "__main__":  # before what takes seconds to import
     begin()
@@ -39,7 +39,7 @@ from zoo.studies import settings  # noqa: E402
 from zoo.studies.statistics import mean_of  # noqa: E402
 
 if TYPE_CHECKING:
-    from zoo.runs.launch import Here, Jobs
+    from zoo.launch.jobs import Here, Jobs
 
 RECIPES = ROOT / "configs/recipes"
 ROWS = ROOT / "results/recipes.csv"
@@ -100,7 +100,7 @@ class Run:
         words += ["--resume", "auto", "--run_dir", str(self.folder)]
         ended = options.launcher.start(words)
         if ended.code:
-            from zoo.runs.launch import STOPPED, last_words
+            from zoo.launch.jobs import STOPPED, last_words
 
             if ended.code in STOPPED:
                 raise SystemExit(ended.code)
@@ -110,7 +110,7 @@ class Run:
 
 def launcher(options: argparse.Namespace) -> "Here | Jobs":
     """What starts runs and waits for their ends: as processes here, or as jobs."""
-    from zoo.runs.launch import Here, Jobs
+    from zoo.launch.jobs import Here, Jobs
 
     if options.executor == "local":
         return Here(options.threads, ROOT)
@@ -183,8 +183,8 @@ def run_all(options: argparse.Namespace) -> int:
     Raises:
         SystemExit: it was told to stop, and so were its runs, which have saved.
     """
-    from zoo.runs.launch import Here
-    from zoo.runs.signals import StopSignals
+    from zoo.launch.jobs import Here
+    from zoo.resume.signals import StopSignals
 
     there = {(row["recipe"], row["config"], row["seed"]) for row in read_rows(options.rows)}
     wanted = [Run(name, seed) for seed in range(options.seeds) for name in options.names]
@@ -324,7 +324,7 @@ def rewrite(path: Path, text: str) -> None:
     """Puts a text in place of a file's, if it is another."""
     if text == path.read_text():
         return
-    from zoo.runs.folder import whole_file
+    from zoo.files import whole_file
 
     with whole_file(path) as file:
         file.write(text)

@@ -28,7 +28,7 @@ from chaos import write_rows
 from reliability_cells import ENDINGS, SETTINGS, Moment, Round, cells
 from reliability_owners import PLACES, contest, place_of, straight
 
-from zoo.runs.record import git_commit
+from zoo.runs.result import git_commit
 
 MAIN = "dropout"  # the setting of a quick round, and of all moments at which a run can end: it has most to lose
 Part = Callable[[int], list[Any]]  # a share of the work, by its number -> its rows

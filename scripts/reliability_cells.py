@@ -27,9 +27,9 @@ import yaml
 from chaos import STOPS, differences, digest, fingerprint
 from chaos_processes import PATIENCE, SAVE_POINTS, arm, die, start
 
-import zoo.runs.checkpoints as checkpoints
+import zoo.checkpoints.storage as checkpoints
 from zoo import Classifier
-from zoo.runs.checkpoints import SafeCheckpointIO, read_checkpoint
+from zoo.checkpoints.storage import SafeCheckpointIO, read_checkpoint
 from zoo.runs.folder import RunFolder
 from zoo.runs.lock import NAME
 

@@ -22,13 +22,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import torch
 
-import zoo.runs.command
+import zoo.commands.cli
 from benchmarks.setting import machine
 from cli import main as command
+from zoo.checkpoints.storage import read_checkpoint, serialised
+from zoo.resume.history import KeepHistory
 from zoo.runs import source
-from zoo.runs.checkpoints import read_checkpoint, serialised
 from zoo.runs.folder import RunFolder
-from zoo.runs.history import KeepHistory
 from zoo.runs.lock import FolderLock
 
 WATCHED: dict[Any, tuple[str, ...]] = {
@@ -57,7 +57,7 @@ def watched(owner: Any, name: str, spent: Counter[str]) -> Callable[..., Any]:
 def main() -> None:
     """Starts the MLP on MNIST several times, and saves its checkpoint with and without the record."""
     torch.set_num_threads(1)
-    zoo.runs.command.draw_run = lambda *args: None
+    zoo.commands.cli.draw_run = lambda *args: None
     spent: Counter[str] = Counter()
     for owner, names in WATCHED.items():
         for name in names:

@@ -22,7 +22,7 @@ def main() -> None:
     parser.add_argument("--studies", type=Path, default=STUDIES, help="folder of the studies and claims.yaml")
     parser.add_argument("--page", type=Path, default=PAGE, help="file of the page of all studies")
     options = parser.parse_args()
-    from zoo.runs.errors import reported
+    from zoo.commands.report_errors import reported
     from zoo.studies.reading import read_study
     from zoo.studies.report import make_report, read_claims, write_reports
 
@@ -48,7 +48,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    from zoo_start import begin
+    from zoo.launch.start import begin
 
     begin()
     main()

@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 if TYPE_CHECKING:
-    from zoo.runs.launch import Ended, Start
+    from zoo.launch.jobs import Ended, Start
     from zoo.studies.workers import Task
 
 
@@ -43,10 +43,10 @@ def local(trusted: Sequence[str] = ()) -> "Start":
         trusted: words that name further packages which configurations may import from.
     """
     import datamodules.sharing
-    import zoo.runs.command
-    from zoo.runs.inside import start_inside
+    import zoo.commands.cli
+    from zoo.launch.in_process import start_inside
 
-    assert zoo.runs.command
+    assert zoo.commands.cli
     until_the_end = ExitStack()
     until_the_end.enter_context(datamodules.sharing.sharing())
     atexit.register(until_the_end.close)
@@ -57,7 +57,7 @@ def local(trusted: Sequence[str] = ()) -> "Start":
 
 def on_cluster(task: "Task", settings: Sequence[str], jobs: int, trusted: Sequence[str]) -> None:
     """Runs the task as jobs of a SLURM cluster, so many in its queue at a time."""
-    from zoo.runs.launch import Jobs
+    from zoo.launch.jobs import Jobs
     from zoo.studies.workers import one_worker
 
     given = dict(setting.partition("=")[::2] for setting in settings)
@@ -73,8 +73,8 @@ def on_cluster(task: "Task", settings: Sequence[str], jobs: int, trusted: Sequen
 
 def run(options: argparse.Namespace) -> int:
     """Checks the study and runs it; returns how many of its runs have failed."""
-    from zoo.runs.launch import processors
-    from zoo.runs.signals import StopSignals
+    from zoo.launch.jobs import processors
+    from zoo.resume.signals import StopSignals
     from zoo.studies.reading import seeds
     from zoo.studies.rows import keys_of
     from zoo.studies.running import Place, check_arms, wanted
@@ -128,14 +128,14 @@ def main() -> None:
         parser.error(f"processes in --jobs: expected 1 or more, found {options.jobs}")
     if options.threads is not None and options.threads < 1:
         parser.error(f"threads in --threads: expected 1 or more, found {options.threads}")
-    from zoo.runs.errors import reported
+    from zoo.commands.report_errors import reported
 
     with reported(debug=False):
         sys.exit(1 if run(options) else 0)
 
 
 if __name__ == "__main__":
-    from zoo_start import begin
+    from zoo.launch.start import begin
 
     begin()
     main()

@@ -4,7 +4,7 @@
     python scripts/wandb_dashboard.py --entity ME --project small-image-zoo --data MNIST FashionMNIST
     python scripts/wandb_dashboard.py --print        # only what would be sent; needs neither key nor network
 
-Runs of one group differ in their seed only (`zoo/loggers/experiment.py`), so every panel is a mean over groups, with
+Runs of one group differ in their seed only (`zoo/loggers/wandb/group.py`), so every panel is a mean over groups, with
 the spread of the seeds around it. Nothing here is chosen on the test set: the ladder shows it, studies use validation.
 Each call makes a new workspace and a new report.
 """
@@ -20,7 +20,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from zoo.runs.wandb_mode import RefusedKeyError, find_key, no_answer, no_key, server_address  # noqa: E402
+from zoo.loggers.wandb.connection import RefusedKeyError, find_key, no_answer, no_key, server_address  # noqa: E402
 
 PROJECT, TITLE = "small-image-zoo", "Model zoo for small images"
 DATA = ("MNIST", "FashionMNIST", "CIFAR10")

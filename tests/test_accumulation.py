@@ -14,7 +14,7 @@ from torch import Tensor
 from datamodules import Digits
 from test_endings import fit, record
 from zoo import MLP
-from zoo.runs.checkpoints import read_checkpoint
+from zoo.checkpoints.storage import read_checkpoint
 from zoo.runs.metrics import read_metrics
 from zoo.schedules import Cosine
 

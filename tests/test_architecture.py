@@ -11,7 +11,7 @@ from zoo import Classifier
 ROOT = Path(__file__).parents[1]
 FILES = [path for folder in ("zoo", "datamodules", "scripts") for path in sorted((ROOT / folder).rglob("*.py"))]
 MODELS = [getattr(zoo, name) for name in zoo.__all__ if name != "Classifier"]
-FOUNDATION = {"zoo.layers", "zoo.initialisers", "zoo.schedules", "zoo.optimizers", "zoo.whitening"}
+FOUNDATION = {"zoo.nn.layers", "zoo.nn.initialisers", "zoo.schedules", "zoo.optimizers", "zoo.nn.whitening"}
 
 
 def imported(path: Path) -> set[str]:

@@ -21,7 +21,7 @@ from attacks.checkpoints import ATTACKS
 from attacks.scene import MODULE, Scene
 from cli import main
 from datamodules import Digits
-from zoo.runs.checkpoints import read_checkpoint
+from zoo.checkpoints.storage import read_checkpoint
 from zoo.runs.folder import RunFolder
 
 LINE = re.compile(r"error: .+ in .+: expected .+, found .+")
@@ -108,8 +108,8 @@ RECORDER = Recorder()
 
 @pytest.fixture(autouse=True)
 def same_and_fast(monkeypatch: pytest.MonkeyPatch, digits: Any) -> None:
-    monkeypatch.setattr("zoo.runs.command.draw_run", lambda *args: None)  # they cost more than the training
-    monkeypatch.setattr("zoo.runs.record.git_commit", lambda: None)  # starts a process
+    monkeypatch.setattr("zoo.commands.cli.draw_run", lambda *args: None)  # they cost more than the training
+    monkeypatch.setattr("zoo.runs.result.git_commit", lambda: None)  # starts a process
     monkeypatch.setattr(Digits, "_images", digits)
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
 
@@ -127,7 +127,7 @@ def honest(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
     model = "--model MLP --model.hidden [8] --model.schedule Cosine"
     trainer = "--trainer.accelerator cpu --trainer.max_epochs 2"
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("zoo.runs.command.draw_run", lambda *args: None)
+        patched.setattr("zoo.commands.cli.draw_run", lambda *args: None)
         main([*f"fit {data} {model} {trainer}".split(), "--run_dir", str(folder.path)])
     for path in folder.checkpoints.iterdir():
         if path != folder.last:

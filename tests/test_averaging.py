@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from cli import main
 from datamodules import Digits
 from zoo import MLP
-from zoo.runs.checkpoints import read_checkpoint
+from zoo.checkpoints.storage import read_checkpoint
 from zoo.runs.folder import RunFolder
 from zoo.runs.metrics import read_metrics
 

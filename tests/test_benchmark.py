@@ -25,7 +25,7 @@ from benchmarks.marks import epoch as between
 from benchmarks.peers import named, place, pytorch_examples, reached, template_words
 from benchmarks.rounds import Failed, counted, interval, play, quiet, ratios
 from benchmarks.setting import anonymous, tidy
-from zoo.runs.messages import UsageError
+from zoo.errors import UsageError
 from zoo.studies.statistics import mean_of
 
 ROOT = Path(__file__).parents[1]

@@ -34,7 +34,7 @@ import datamodules
 from conftest import Tiny, gz, idx, md5, random_images, write
 from datamodules import CIFAR10, MNIST, FashionMNIST
 from test_data import message, use_mirror
-from zoo.runs.command import download
+from zoo.commands.cli import download
 
 TinyIDX = Callable[[type[MNIST] | type[FashionMNIST]], Tiny]
 fork = multiprocessing.get_context("fork")

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from zoo.runs import checkpoints
-from zoo.runs.checkpoints import SafeCheckpointIO, previous_of, read_checkpoint, resumable, serialised
-from zoo.runs.folder import RunFolder, temporary
-from zoo.runs.messages import UsageError
+from zoo.checkpoints import storage as checkpoints
+from zoo.checkpoints.storage import SafeCheckpointIO, previous_of, read_checkpoint, serialised
+from zoo.errors import UsageError
+from zoo.files import temporary
+from zoo.runs.folder import RunFolder, resumable
 
 LINE = re.compile(r"checkpoint in .+: expected .+, found .+")
 

@@ -11,7 +11,7 @@ import pytest
 from cli import SHELLS, VERBS, main
 
 ROOT = Path(__file__).parents[1]
-SCRIPT = ROOT / "zoo/runs/completion.bash"
+SCRIPT = ROOT / "zoo/commands/completion.bash"
 
 
 def completed(*words: str) -> set[str]:

@@ -7,7 +7,7 @@ import torch
 import yaml
 
 import datamodules
-from zoo.runs.command import ZooCLI
+from zoo.commands.cli import ZooCLI
 
 ROOT = Path(__file__).parents[1]
 RECIPES = sorted((ROOT / "configs/recipes").glob("*.yaml"))

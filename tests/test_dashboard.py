@@ -14,9 +14,9 @@ import yaml
 import datamodules
 from records import texts
 from wandb_server import KEY, WandbServer
-from zoo.loggers.privacy import SHOWN
-from zoo.loggers.wandb import STEP, summary_of
-from zoo.runs.command import ZooCLI
+from zoo.commands.cli import ZooCLI
+from zoo.loggers.wandb.logger import STEP, summary_of
+from zoo.loggers.wandb.privacy import SHOWN
 from zoo.runs.metrics import FIRST
 
 ROOT = Path(__file__).parents[1]

@@ -10,10 +10,10 @@ from torch import nn
 
 from cli import main
 from datamodules import CIFAR10, MNIST
+from zoo.commands.describe import row
+from zoo.commands.layer_table import cells, rounded
+from zoo.commands.precision import Machine, advise, this_machine
 from zoo.geometry import walk
-from zoo.runs.describe import row
-from zoo.runs.layer_table import cells, rounded
-from zoo.runs.precision import Machine, advise, this_machine
 
 ROOT = Path(__file__).parents[1]
 MODELS = sorted(path.stem for path in (ROOT / "configs/model").glob("*.yaml"))

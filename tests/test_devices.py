@@ -15,11 +15,11 @@ import torch
 from lightning.pytorch.utilities import rank_zero_only
 
 from cli import main
-from zoo.runs.devices import check_devices, device_numbers
-from zoo.runs.errors import reported
-from zoo.runs.messages import UsageError
-from zoo.runs.slurm import numbers
-from zoo_start import forget_launchers, launcher
+from zoo.commands.report_errors import reported
+from zoo.errors import UsageError
+from zoo.launch.devices import check_devices, device_numbers
+from zoo.launch.slurm import numbers
+from zoo.launch.start import forget_launchers, launcher
 
 FLAGS = {"accelerator": "cpu", "devices": 1, "num_nodes": 1, "strategy": "auto", "sync_batchnorm": False}
 JOB = {"SLURM_JOB_ID": "7", "SLURM_JOB_NAME": "zoo"}

@@ -13,7 +13,7 @@ from cli import main
 from datamodules import Digits
 from forked import done_by_two
 from zoo import MLP, Classifier
-from zoo.runs.checkpoints import read_checkpoint
+from zoo.checkpoints.storage import read_checkpoint
 from zoo.runs.diagnostics import Reading, grid_of, read_diagnostics
 from zoo.runs.folder import RunFolder
 from zoo.runs.metrics import read_metrics

@@ -19,10 +19,10 @@ from zoo.callbacks.gap import Gap, gap
 from zoo.callbacks.gradients import gradient_norms
 from zoo.callbacks.probe import ProbeDiagnostic, is_activation, look
 from zoo.callbacks.updates import update_ratios
-from zoo.layers import ACTIVATIONS
+from zoo.nn.layers import ACTIVATIONS
 from zoo.runs.diagnostic_figures import HEAT_MAPS, draw_diagnostics, limits
 from zoo.runs.diagnostics import DiagnosticsFile, Reading, grid_of, read_diagnostics
-from zoo.tally import Result
+from zoo.training.accumulator import Result
 
 FUNCTIONS = [name for name in ACTIVATIONS if name != "identity"]
 

@@ -14,8 +14,8 @@ from cli import main
 from forked import done_by_two
 from test_resume import equal, signal_at, state
 from zoo import Classifier
-from zoo.callbacks.keep_best import KeepBest, is_better
-from zoo.runs.checkpoints import read_checkpoint
+from zoo.checkpoints.storage import read_checkpoint
+from zoo.resume.keep_best import KeepBest, is_better
 from zoo.runs.folder import RunFolder
 from zoo.runs.metrics import read_metrics
 

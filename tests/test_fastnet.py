@@ -12,11 +12,11 @@ from torch import Tensor, nn
 from cli import main
 from datamodules import Digits
 from zoo import FastNet
+from zoo.checkpoints.storage import read_checkpoint
 from zoo.fastnet import Scale, ShiftNorm
-from zoo.initialisers import INITIALISERS, initialise
-from zoo.runs.checkpoints import read_checkpoint
+from zoo.nn.initialisers import INITIALISERS, initialise
+from zoo.nn.whitening import EPSILON, Whitening, patch_covariance
 from zoo.runs.folder import RunFolder
-from zoo.whitening import EPSILON, Whitening, patch_covariance
 
 
 def correlated(count: int, channels: int, height: int, width: int, seed: int = 0) -> Tensor:

@@ -10,7 +10,7 @@ import torch
 
 from cli import main
 from zoo import Classifier
-from zoo.runs.checkpoints import read_checkpoint
+from zoo.checkpoints.storage import read_checkpoint
 from zoo.runs.folder import RunFolder
 
 FORM = re.compile(r"^error: .+ in .+: expected .+, found .+ Try: .+")
@@ -56,7 +56,7 @@ def test_a_full_disk(bytes_allowed, tmp_path, capsys):
 
 
 def test_a_disk_that_fills_up_in_a_run(trained, tmp_path, capsys, monkeypatch):
-    from zoo.runs import checkpoints
+    from zoo.checkpoints import storage as checkpoints
 
     write, calls = checkpoints.write_through, []
 

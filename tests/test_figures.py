@@ -12,8 +12,8 @@ import pytest
 import torch
 
 from cli import main
-from zoo.callbacks.mistakes import Mistakes
 from zoo.runs.figures import LONGEST, draw_confusion, draw_curves, draw_mistakes, label_of, save
+from zoo.training.mistakes import Mistakes
 
 NAMES = ["$\\foo$", "$x$ and $y", "a\nb\x1b[31m", "very " * 20 + "long", "שלום", "🦒", "a_b^c {%}", ""]
 
@@ -57,7 +57,7 @@ def test_a_figure_that_fails_takes_nothing_along(
     def fails(*args: Any) -> None:
         raise RuntimeError("no font\n  at all")
 
-    monkeypatch.setattr("zoo.runs.command.draw_run", fails)
+    monkeypatch.setattr("zoo.commands.cli.draw_run", fails)
     words = ["fit", "--data", "Digits", "--data.train_size", "300", "--model", "MLP", "--model.hidden", "[16]"]
     main(
         [*words, "--model.optimizer", "torch.optim.SGD", "--trainer.max_epochs", "2", "--run_dir", str(tmp_path / "r")]

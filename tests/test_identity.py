@@ -12,9 +12,8 @@ import torch
 import yaml
 
 from cli import main
-from zoo.runs.checkpoints import SafeCheckpointIO, read_checkpoint
-from zoo.runs.folder import RunFolder
-from zoo.runs.identity import (
+from zoo.checkpoints.storage import SafeCheckpointIO, read_checkpoint
+from zoo.resume.identity import (
     ANOTHER,
     EXACT,
     FREE,
@@ -30,6 +29,7 @@ from zoo.runs.identity import (
     scored_otherwise,
     table,
 )
+from zoo.runs.folder import RunFolder
 from zoo.runs.metrics import read_metrics
 
 BASE = (

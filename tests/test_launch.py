@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from zoo.runs import launch
-from zoo.runs.launch import Here, Jobs, processors, put_back, quota, start_here, start_in_job
+from zoo.launch import jobs as launch
+from zoo.launch.jobs import Here, Jobs, processors, put_back, quota, start_here, start_in_job
 
 ROOT = Path(__file__).parents[1]
 

@@ -14,13 +14,13 @@ from torch import Tensor, nn
 from torchmetrics.classification import MulticlassAccuracy, MulticlassConfusionMatrix
 
 from zoo.convnet import ConvNet
-from zoo.initialisers import INITIALISERS, InitialiserName, initialise
-from zoo.layers import ACTIVATIONS, ActivationName, ChannelNorm, NormName, PoolName, activate, check_map, out_side
 from zoo.lenet import LeNet
 from zoo.mlp import MLP
+from zoo.nn.initialisers import INITIALISERS, InitialiserName, initialise
+from zoo.nn.layers import ACTIVATIONS, ActivationName, ChannelNorm, NormName, PoolName, activate, check_map, out_side
 from zoo.schedules import Cosine, Schedule, Steps, Triangle
 from zoo.softmax import SoftmaxRegression
-from zoo.tally import Tally
+from zoo.training.accumulator import Tally
 
 
 @pytest.fixture(autouse=True)

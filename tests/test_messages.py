@@ -21,12 +21,13 @@ from torch import nn
 
 import datamodules
 import zoo
-from zoo.runs.class_help import show_class_help
-from zoo.runs.command import prepared, with_nulls
-from zoo.runs.imports import IN_WORDS, restrict
-from zoo.runs.messages import Parser, UsageError, explain, innermost
-from zoo.runs.names import choices, meant, nearest, words
-from zoo.runs.plain_yaml import limit_yaml
+from zoo.commands.class_help import show_class_help
+from zoo.commands.cli import prepared, with_nulls
+from zoo.config.allowlist import IN_WORDS, restrict
+from zoo.config.parser import Parser, explain, innermost
+from zoo.config.type_names import choices, meant, nearest, words
+from zoo.config.yaml_limits import limit_yaml
+from zoo.errors import UsageError
 
 CHOSEN = ["fit", "--data", "Digits", "--model", "MLP"]
 NOISE = ("NestedArg", "<class", "typing.", "Union", "Subtypes", "Parser key", "Namespace(", "'''", "\n")

@@ -12,8 +12,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cli import main
+from zoo.checkpoints.storage import read_checkpoint
 from zoo.optimizers import QUINTIC, Muon, orthogonalise
-from zoo.runs.checkpoints import read_checkpoint
 from zoo.runs.folder import RunFolder
 
 SHAPES = [(16, 40), (40, 16), (24, 24), (3, 200)]

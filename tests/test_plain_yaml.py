@@ -7,7 +7,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zoo.runs.plain_yaml import DEEPEST, LONGEST, MOST_CHARACTERS, MOST_VALUES, BeyondLimitError, count_values, load
+from zoo.config.yaml_limits import DEEPEST, LONGEST, MOST_CHARACTERS, MOST_VALUES, BeyondLimitError, count_values, load
 
 ROOT = Path(__file__).parents[1]
 CONFIGS = sorted((ROOT / "configs").rglob("*.yaml"))

@@ -9,7 +9,7 @@ from types import ModuleType
 import pytest
 from scipy.stats import ttest_1samp
 
-from zoo.runs.launch import Ended, Here
+from zoo.launch.jobs import Ended, Here
 
 ROOT = Path(__file__).parents[1]
 

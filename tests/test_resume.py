@@ -12,7 +12,7 @@ import torch
 
 from cli import main
 from zoo import Classifier
-from zoo.runs.checkpoints import previous_of, read_checkpoint
+from zoo.checkpoints.storage import previous_of, read_checkpoint
 from zoo.runs.folder import RunFolder
 from zoo.runs.metrics import read_metrics
 

@@ -13,9 +13,9 @@ import pytest
 from cli import main
 from forked import Forked, until
 from zoo import Classifier
-from zoo.runs.checkpoints import read_checkpoint
+from zoo.checkpoints.storage import read_checkpoint
+from zoo.launch.start import begin
 from zoo.runs.folder import RunFolder
-from zoo_start import begin
 
 ROOT = Path(__file__).parents[1]
 TWO = [(signal.SIGINT, 130), (signal.SIGTERM, 143)]

@@ -19,9 +19,9 @@ from pathlib import Path
 import pytest
 
 from studies import write_study
-from zoo.runs.checkpoints import read_checkpoint
+from zoo.checkpoints.storage import read_checkpoint
+from zoo.launch.jobs import Jobs
 from zoo.runs.folder import RunFolder
-from zoo.runs.launch import Jobs
 
 pytestmark = pytest.mark.slurm
 

@@ -18,8 +18,8 @@ from lightning.pytorch.profilers import SimpleProfiler
 import datamodules
 import zoo
 from cli import VERBS, main
-from zoo.runs.command import ZooCLI
-from zoo.runs.empty_hooks import EACH_STEP, Unprofiled, pass_over_empty
+from zoo.commands.cli import ZooCLI
+from zoo.training.empty_hooks import EACH_STEP, Unprofiled, pass_over_empty
 
 ROOT = Path(__file__).parents[1]
 HEAVY = ("torch", "lightning", "numpy", "yaml", "jsonargparse")
@@ -82,7 +82,7 @@ def test_the_help_of_a_verb_is_a_screen_of_flags_that_there_are(verb: str, capsy
     assert lines[0].startswith(f"usage: python cli.py {verb} ")
     assert len(lines) <= 40
     assert max(map(len, lines)) <= 120
-    words = set(re.findall(r"[\w.-]+", (ROOT / "zoo/runs/completion.bash").read_text()))
+    words = set(re.findall(r"[\w.-]+", (ROOT / "zoo/commands/completion.bash").read_text()))
     flags = {flag for flag in re.findall(r"--[a-z_.]+", page) if not flag.endswith(".help")}
     assert flags <= words
     assert {"Arrays", "CIFAR10"} & set(page.split()) <= words
@@ -121,7 +121,7 @@ def test_freed_memory_is_kept_for_the_next_step():
         pytest.skip("the C library is not glibc")
     code = """
 import resource, torch
-from zoo.runs.process import keep_memory
+from zoo.launch.process import keep_memory
 keep_memory()
 faults = []
 for _ in range(10):

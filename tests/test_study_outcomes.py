@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from zoo.runs.messages import UsageError
+from zoo.errors import UsageError
 from zoo.studies.outcomes import SMALLEST, Outcome, check_words, read_outcome, read_profile
 from zoo.studies.rows import STEPS, packed
 

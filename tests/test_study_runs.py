@@ -20,9 +20,9 @@ from datamodules import Digits
 from datamodules.sharing import sharing
 from forked import Forked, until
 from studies import study_of, write_rows, write_study
-from zoo.runs.inside import start_inside, undone
-from zoo.runs.launch import Ended, start_here
-from zoo.runs.messages import UsageError
+from zoo.errors import UsageError
+from zoo.launch.in_process import start_inside, undone
+from zoo.launch.jobs import Ended, start_here
 from zoo.studies.outcomes import read_outcome
 from zoo.studies.rows import NEWER, Rows, key_of, read_table, write_table
 from zoo.studies.running import Place, Run, work

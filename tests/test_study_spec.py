@@ -6,10 +6,10 @@ import pytest
 
 from cli import main
 from studies import study_of, write_study
-from zoo.runs.inside import start_inside
-from zoo.runs.launch import Ended
-from zoo.runs.messages import UsageError
-from zoo.runs.plain_yaml import load
+from zoo.config.yaml_limits import load
+from zoo.errors import UsageError
+from zoo.launch.in_process import start_inside
+from zoo.launch.jobs import Ended
 from zoo.studies.reading import read_study
 from zoo.studies.running import check_arms, total, wanted
 from zoo.studies.settings import identity, merged, words

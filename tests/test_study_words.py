@@ -8,8 +8,8 @@ import pytest
 import yaml
 
 from studies import study_of, write_rows
-from zoo.callbacks.keep_best import RULE
-from zoo.runs.messages import UsageError
+from zoo.errors import UsageError
+from zoo.runs.result import RULE
 from zoo.studies.filled import LONGEST, PLACE, Numbers
 from zoo.studies.reading import read_study
 from zoo.studies.report import make_report, readme, tied

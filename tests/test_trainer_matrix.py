@@ -23,7 +23,7 @@ import yaml
 
 import cli
 from datamodules import Digits
-from zoo.runs import command, describe  # noqa: F401  what the command imports
+from zoo.commands import cli as command  # noqa: F401  what the command imports
 from zoo.runs.folder import RunFolder
 from zoo.runs.metrics import Row as MetricsRow
 from zoo.runs.metrics import read_metrics

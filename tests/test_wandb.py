@@ -11,9 +11,9 @@ import pytest
 
 from cli import main
 from wandb_server import KEY, WandbServer
-from zoo.runs import wandb_mode
-from zoo.runs.messages import UsageError
-from zoo.runs.wandb_mode import settle
+from zoo.errors import UsageError
+from zoo.loggers.wandb import connection as wandb_mode
+from zoo.loggers.wandb.connection import settle
 
 FOLDER = Path("some run")
 LIGHTNINGS = {"class_path": "lightning.pytorch.loggers.WandbLogger", "init_args": {"offline": False}}

@@ -17,9 +17,9 @@ import pytest
 import wandb
 from PIL import Image
 
-import zoo.loggers.wandb
-import zoo.loggers.wandb_start
-import zoo.runs.wandb_mode
+import zoo.loggers.wandb.connection
+import zoo.loggers.wandb.logger
+import zoo.loggers.wandb.start
 from cli import main
 from forked import two
 from wandb_server import KEY, WandbServer
@@ -42,14 +42,14 @@ def account(tmp_path, monkeypatch) -> Iterator[None]:
     monkeypatch.delenv("WANDB_ERROR_REPORTING")
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     be_patient(monkeypatch, 60.0)  # with a server that is well, on a machine that is busy
-    monkeypatch.setattr(zoo.runs.wandb_mode, "PATIENCE", 60.0)
+    monkeypatch.setattr(zoo.loggers.wandb.connection, "PATIENCE", 60.0)
     yield
     wandb.teardown()
 
 
 def be_patient(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
-    monkeypatch.setattr(zoo.loggers.wandb_start, "START", seconds)
-    monkeypatch.setattr(zoo.loggers.wandb, "FINISH", seconds)
+    monkeypatch.setattr(zoo.loggers.wandb.start, "START", seconds)
+    monkeypatch.setattr(zoo.loggers.wandb.logger, "FINISH", seconds)
 
 
 @pytest.fixture
@@ -67,8 +67,8 @@ def server(monkeypatch) -> Iterator[WandbServer]:
 @pytest.fixture
 def patient(monkeypatch) -> None:
     """For servers that are well, on machines that are slow."""
-    monkeypatch.setattr(zoo.loggers.wandb_start, "START", 60.0)
-    monkeypatch.setattr(zoo.loggers.wandb, "FINISH", 60.0)
+    monkeypatch.setattr(zoo.loggers.wandb.start, "START", 60.0)
+    monkeypatch.setattr(zoo.loggers.wandb.logger, "FINISH", 60.0)
 
 
 @pytest.fixture
@@ -78,7 +78,7 @@ def figures(monkeypatch) -> None:
         for i, name in enumerate(("curves", "confusion", "mistakes")):
             Image.new("L", (8 + i, 8)).save(folder.figures / f"{name}.png")
 
-    monkeypatch.setattr("zoo.runs.command.draw_run", draw)
+    monkeypatch.setattr("zoo.commands.cli.draw_run", draw)
 
 
 def fit(*flags: str) -> RunFolder:

@@ -24,7 +24,7 @@ import zoo
 import zoo.optimizers
 from cli import main
 from test_architecture import imported
-from zoo.runs.command import ZooCLI
+from zoo.commands.cli import ZooCLI
 from zoo.schedules import Cosine, Steps
 
 ROOT = Path(__file__).parents[1]
@@ -225,7 +225,7 @@ def test_an_earlier_version_left_objects_out_without_a_word(tmp_path):
 
 
 def test_the_zoo_s_own_optimiser_is_known_to_whoever_reads_a_checkpoint():
-    assert "zoo.optimizers" in imported(ROOT / "zoo/runs/named_classes.py")
+    assert "zoo.optimizers" in imported(ROOT / "zoo/checkpoints/class_allowlist.py")
 
 
 def test_a_loaded_model_answers_as_it_was_tested_and_trains_as_ever(tmp_path):
@@ -351,7 +351,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from zoo.classifier import Classifier
+from zoo.training.classifier import Classifier
 
 
 class Larger(nn.Module):
@@ -380,7 +380,7 @@ def test_a_file_of_one_s_own_is_a_model_of_the_shelf(tmp_path):
     """As the README's recipe says, in a copy of the repository."""
     for name in ("zoo", "datamodules"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("cli.py", "zoo_start.py"):
+    for name in ("cli.py", "zoo/launch/start.py"):
         shutil.copy(ROOT / name, tmp_path)
     (tmp_path / "zoo/maxout.py").write_text(MAXOUT)
     words = ["describe", "--data", "Digits", "--model", "Maxout", "--json"]

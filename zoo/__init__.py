@@ -1,25 +1,54 @@
 """The shelf: one file per model, from softmax regression upwards.
 
 A file of your own in this folder is found like the others: `zoo/maxout.py` makes `zoo.Maxout`, `--model Maxout`.
+Nothing is imported before it is asked for.
 """
 
 from importlib import import_module
-from pkgutil import iter_modules
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
 
-from zoo.classifier import Classifier
-from zoo.convnet import ConvNet
-from zoo.fastnet import FastNet
-from zoo.lenet import LeNet
-from zoo.mlp import MLP
-from zoo.resnet import ResNet
-from zoo.softmax import SoftmaxRegression
-from zoo.vit import ViT
+from zoo.config.shelf import shelf
 
-__all__ = ["MLP", "Classifier", "ConvNet", "FastNet", "LeNet", "ResNet", "SoftmaxRegression", "ViT"]
+if TYPE_CHECKING:  # for type checkers; a file of one's own needs no line here
+    from zoo.convnet import ConvNet as ConvNet
+    from zoo.fastnet import FastNet as FastNet
+    from zoo.lenet import LeNet as LeNet
+    from zoo.mlp import MLP as MLP
+    from zoo.resnet import ResNet as ResNet
+    from zoo.softmax import SoftmaxRegression as SoftmaxRegression
+    from zoo.training.classifier import Classifier as Classifier
+    from zoo.vit import ViT as ViT
 
-for _, name, is_package in iter_modules(__path__, f"{__name__}."):
-    for made in () if is_package else tuple(vars(import_module(name)).values()):
-        if isinstance(made, type) and issubclass(made, Classifier) and made.__module__ == name:
-            globals()[made.__name__] = made
-            if made.__name__ not in __all__:
-                __all__.append(made.__name__)
+
+def list_models() -> list[str]:
+    """The names of all models, `zoo.NAME` each. Imports them all, so that the command line knows their short names."""
+    return [name for name in shelf() if _model(name)]
+
+
+def _model(name: str) -> type | None:
+    """The model of this name in a file of this folder; None if the class there is no model."""
+    from zoo.training.classifier import Classifier
+
+    found = getattr(import_module(shelf()[name]), name)
+    return found if isinstance(found, type) and issubclass(found, Classifier) else None
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__all__":
+        return ["Classifier", *list_models()]
+    found: Any = None
+    if name == "Classifier":
+        found = import_module("zoo.training.classifier").Classifier
+    elif name in shelf():
+        found = _model(name)
+    elif not name.startswith("_") and find_spec(f"zoo.{name}"):
+        found = import_module(f"zoo.{name}")
+    if found is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), "Classifier", *shelf()})

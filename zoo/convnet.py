@@ -15,8 +15,7 @@ from typing import Any
 
 from torch import nn
 
-from zoo.classifier import Classifier
-from zoo.layers import (
+from zoo.nn.layers import (
     Activation,
     NormName,
     PoolName,
@@ -32,6 +31,7 @@ from zoo.layers import (
     pool_shape,
     pooling,
 )
+from zoo.training.classifier import Classifier
 
 LARGEST_FLAT_SIDE = 6
 

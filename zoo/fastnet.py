@@ -16,8 +16,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from zoo.classifier import Classifier
-from zoo.layers import (
+from zoo.nn.layers import (
     Activation,
     Shape,
     activate,
@@ -29,7 +28,8 @@ from zoo.layers import (
     conv_shape,
     pool_shape,
 )
-from zoo.whitening import Whitening
+from zoo.nn.whitening import Whitening
+from zoo.training.classifier import Classifier
 
 
 class ShiftNorm(nn.BatchNorm2d):

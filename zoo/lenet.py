@@ -16,8 +16,7 @@ from typing import Any
 
 from torch import nn
 
-from zoo.classifier import Classifier
-from zoo.layers import (
+from zoo.nn.layers import (
     Activation,
     NormName,
     PoolName,
@@ -32,6 +31,7 @@ from zoo.layers import (
     pool_shape,
     pooling,
 )
+from zoo.training.classifier import Classifier
 
 
 class LeNet(Classifier):

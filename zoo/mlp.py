@@ -13,8 +13,8 @@ from typing import Any
 
 from torch import nn
 
-from zoo.classifier import Classifier
-from zoo.layers import Activation, NormName, Shape, check_images, check_widths, dense
+from zoo.nn.layers import Activation, NormName, Shape, check_images, check_widths, dense
+from zoo.training.classifier import Classifier
 
 
 class MLP(Classifier):

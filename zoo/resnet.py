@@ -19,8 +19,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from zoo.classifier import Classifier
-from zoo.layers import (
+from zoo.nn.layers import (
     Activation,
     NormName,
     Shape,
@@ -32,6 +31,7 @@ from zoo.layers import (
     dropping,
     is_size,
 )
+from zoo.training.classifier import Classifier
 
 
 class Block(nn.Module):

@@ -10,8 +10,8 @@ from typing import Any
 
 from torch import nn
 
-from zoo.classifier import Classifier
-from zoo.layers import Shape, check_images
+from zoo.nn.layers import Shape, check_images
+from zoo.training.classifier import Classifier
 
 
 class SoftmaxRegression(Classifier):

@@ -19,8 +19,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from zoo.classifier import Classifier
-from zoo.layers import Activation, Shape, check_factor, check_images, check_name, check_size, dense, dropping, is_size
+from zoo.nn.layers import (
+    Activation,
+    Shape,
+    check_factor,
+    check_images,
+    check_name,
+    check_size,
+    dense,
+    dropping,
+    is_size,
+)
+from zoo.training.classifier import Classifier
 
 PositionsName = Literal["learned", "sincos"]
 

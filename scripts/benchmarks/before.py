@@ -23,7 +23,7 @@ import numpy as np
 from benchmarks.process import run
 from benchmarks.rounds import RESAMPLES, Interval, interval
 from benchmarks.setting import ROOT, commit, keep, setting
-from zoo.runs.messages import UsageError
+from zoo.errors import UsageError
 
 VERSIONS = ("before", "now")
 START = (

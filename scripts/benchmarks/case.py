@@ -85,8 +85,8 @@ def read_case(content: dict[str, Any]) -> Case:
 def make(case: Case, options: Namespace) -> tuple[Any, Any]:
     """Data module and model, as `fit` makes them."""
     from datamodules import ImageDataModule
-    from zoo.runs.command import prepared
-    from zoo.runs.describe import make_parser
+    from zoo.commands.cli import prepared
+    from zoo.commands.describe import make_parser
 
     parser = make_parser(ImageDataModule)
     made = parser.instantiate(parser.parse_args(prepared(case.words(options))))

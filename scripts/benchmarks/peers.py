@@ -30,7 +30,7 @@ from benchmarks.marks import Marks, read
 from benchmarks.process import run
 from benchmarks.rounds import Failed, Sample
 from benchmarks.setting import ROOT
-from zoo.runs.messages import UsageError
+from zoo.errors import UsageError
 
 FILES = {
     "pytorch-examples": "mnist/main.py",

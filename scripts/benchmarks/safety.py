@@ -26,10 +26,10 @@ import datamodules.batches
 from benchmarks.setting import keep, setting
 from cli import main as command
 from zoo import Classifier
-from zoo.callbacks.finite import StopAtNonFinite
-from zoo.callbacks.keep_last import KeepLast
-from zoo.callbacks.step_randomness import StepRandomness
-from zoo.runs.checkpoints import SafeCheckpointIO
+from zoo.checkpoints.storage import SafeCheckpointIO
+from zoo.resume.keep_last import KeepLast
+from zoo.training.finite import StopAtNonFinite
+from zoo.training.step_randomness import StepRandomness
 
 CASES = {
     "MLP 784-256-10, batch 128": "--model MLP --model.hidden [256] --data.batch_size 128",

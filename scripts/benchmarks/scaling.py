@@ -25,7 +25,7 @@ from benchmarks.contenders import turn
 from benchmarks.floors import floor
 from benchmarks.rounds import best_canary, counted, interval, play, values
 from benchmarks.setting import keep, not_measured, setting, told
-from zoo.runs.messages import UsageError
+from zoo.errors import UsageError
 
 AXES = ("width", "depth", "data", "batch")
 MLP = Case("MLP", "MNIST", images=13_500)

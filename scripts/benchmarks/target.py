@@ -32,7 +32,7 @@ from benchmarks.peers import airbench, place, pytorch_examples
 from benchmarks.process import run
 from benchmarks.rounds import Failed, Round, Sample, best_canary, counted, interval, play, ratios, tell, values
 from benchmarks.setting import ROOT, keep, not_measured, setting, told
-from zoo.runs.messages import UsageError
+from zoo.errors import UsageError
 from zoo.studies.statistics import Mean, mean_of
 
 LEVEL = 0.05

@@ -26,7 +26,7 @@ import torch
 from benchmarks.setting import ROOT, keep, setting
 from cli import main as command
 from zoo import Classifier
-from zoo.loggers.wandb import Wandb
+from zoo.loggers.wandb.logger import Wandb
 
 IMAGES = 3375
 CASE = f"--model ConvNet --data.batch_size 128 --data.augment [shift_rotate] --data.train_size {IMAGES}"

@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 
-from zoo.runs.checkpoints import COMMENT, MARK, serialised
+from zoo.checkpoints.storage import COMMENT, MARK, serialised
 from zoo.runs.folder import RunFolder
 
 PLANTED = "planted here"

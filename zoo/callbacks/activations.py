@@ -12,7 +12,7 @@ from lightning import Trainer
 from torch import Tensor, nn
 
 from zoo.callbacks.probe import ProbeDiagnostic, look
-from zoo.classifier import Classifier
+from zoo.training.classifier import Classifier
 
 FLAT = 1 / 20  # of the steepest slope; less is called saturated
 REACH, POINTS = 6.0, 1201  # where the steepest slope is looked for: at so many points from -REACH to REACH

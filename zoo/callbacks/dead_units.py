@@ -10,7 +10,7 @@ from lightning import Trainer
 from torch import Tensor, nn
 
 from zoo.callbacks.probe import ProbeDiagnostic, look
-from zoo.classifier import Classifier
+from zoo.training.classifier import Classifier
 
 
 def dead_units(y: Tensor) -> Tensor:

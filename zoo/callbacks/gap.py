@@ -12,8 +12,8 @@ import torch.nn.functional as F
 from lightning import LightningModule, Trainer
 
 from zoo.callbacks.diagnostic import Diagnostic
-from zoo.classifier import Classifier
-from zoo.tally import Result, Tally
+from zoo.training.accumulator import Result, Tally
+from zoo.training.classifier import Classifier
 
 STEP = 1000  # images at once
 

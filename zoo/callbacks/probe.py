@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from zoo.callbacks.diagnostic import Diagnostic
-from zoo.classifier import Classifier
 from zoo.geometry.running import watched
+from zoo.training.classifier import Classifier
 
 T = TypeVar("T")
 NOT_BY_ELEMENT = (nn.MultiheadAttention, nn.GLU, nn.Softmax, nn.Softmax2d, nn.Softmin, nn.LogSoftmax)

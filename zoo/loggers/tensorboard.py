@@ -14,7 +14,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from PIL import Image
 from torch import Tensor
 
-from zoo.loggers.run_logger import RunFacts, RunLogger, finite, of_training
+from zoo.loggers.base import RunFacts, RunLogger, finite, of_training
 
 
 class TensorBoard(RunLogger):

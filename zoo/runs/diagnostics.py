@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from lightning.pytorch.utilities import rank_zero_only
 
-from zoo.runs.folder import whole_file
+from zoo.files import whole_file
 from zoo.runs.metrics import tidy
 
 ADVICE = " Try: without this file; the run goes on from its checkpoints alone"

@@ -13,12 +13,12 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from torch import Tensor
 
-from zoo.callbacks.mistakes import Mistakes
 from zoo.runs.diagnostic_figures import draw_diagnostics
 from zoo.runs.diagnostics import read_diagnostics
 from zoo.runs.folder import RunFolder
 from zoo.runs.metrics import Row, read_metrics
-from zoo.tally import Result
+from zoo.training.accumulator import Result
+from zoo.training.mistakes import Mistakes
 
 SPLITS = {"train": "C0", "val": "C1"}
 # names are text, whatever is in them: `$\\foo$` is no formula

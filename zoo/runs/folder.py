@@ -10,47 +10,22 @@ and a folder without it is taken back.
 
 import os
 import re
-import secrets
 import shutil
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import yaml
 from lightning import Callback, LightningModule, Trainer
 
+from zoo.checkpoints.storage import previous_of, read_checkpoint
+from zoo.errors import UsageError
+from zoo.files import whole_file
 from zoo.runs.lock import make_folders
-from zoo.runs.messages import UsageError
 
 TEMPORARY = re.compile(r"\..+\.\d+-[0-9a-f]{12}\.tmp|\.(last|last\.prev|best)\.ckpt\.\d+\.tmp")  # the second: of old
 RECORDED = ("seed_everything", "trainer", "data", "model")  # keys of config.yaml; the rest belongs to one start only
-
-
-@contextmanager
-def whole_file(path: Path) -> Iterator[TextIO]:
-    """Opens a text file beside `path` that takes its place once it is written: under the name it is always whole."""
-    beside = temporary(path)
-    try:
-        with beside.open("x", newline="") as file:
-            yield file
-        beside.replace(path)
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, str(path)) from error
-    finally:
-        with suppress(OSError):
-            beside.unlink(missing_ok=True)
-
-
-def temporary(path: Path) -> Path:
-    """A name beside this one that no other process has, on whatever machine: whoever writes there is alone."""
-    return path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(6)}.tmp")
-
-
-def names_in(path: Path) -> set[str]:
-    """What lies in a folder, if there is one."""
-    return {entry.name for entry in path.iterdir()} if path.is_dir() else set()
 
 
 class RunFolder:
@@ -284,3 +259,24 @@ class OpenRun(Callback):
             with whole_file(self.folder.config) as file:
                 file.write(text)
         self.write_identity()
+
+
+def resumable(folder: RunFolder) -> tuple[Path | None, str | None]:
+    """The newest whole checkpoint of a run, if it has one, and a warning if that is not the newest file.
+
+    Depends on the files alone, so that all processes of a run choose the same.
+
+    Raises:
+        ValueError: there are checkpoints, but none is whole.
+    """
+    there = [path for path in (folder.last, previous_of(folder.last)) if path.exists()]
+    for i, path in enumerate(there):
+        try:
+            read_checkpoint(path)
+        except ValueError as error:
+            if path == there[-1]:
+                raise
+            complaint = str(error).partition(". Try:")[0]
+            continue
+        return path, f"{complaint}; goes on from the one before, {path}" if i else None
+    return None, None

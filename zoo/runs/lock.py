@@ -19,7 +19,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from zoo.runs.messages import UsageError
+from zoo.errors import UsageError
 
 try:
     import fcntl

@@ -15,7 +15,7 @@ from typing import Any
 from lightning.pytorch.loggers.logger import Logger
 from lightning.pytorch.utilities import rank_zero_only
 
-from zoo.runs.folder import whole_file
+from zoo.files import whole_file
 
 FIRST = ["epoch", "step", "seconds", "lr", "train/loss", "train/accuracy", "val/loss", "val/accuracy"]
 REWRITE_SECONDS = 5.0  # a long file is not written anew more often than this

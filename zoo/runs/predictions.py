@@ -20,8 +20,8 @@ import torch
 from lightning import Callback, LightningModule, Trainer
 from torch import Tensor
 
-from zoo.runs.folder import whole_file
-from zoo.runs.messages import UsageError
+from zoo.errors import UsageError
+from zoo.files import whole_file
 
 HEAD = "index,label,predicted"  # how each file of predictions begins
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp")

@@ -13,8 +13,8 @@ from typing import Any
 from lightning import Callback, LightningModule, Trainer
 from lightning.pytorch.profilers import PassThroughProfiler, Profiler
 
+from zoo.errors import report
 from zoo.runs.folder import RunFolder
-from zoo.runs.process import say
 
 LIGHTNING = "lightning.pytorch"
 
@@ -32,7 +32,7 @@ class Speaker(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         if record.levelno < logging.WARNING and record.pathname in self.files:
-            say(record.getMessage().strip())
+            report(record.getMessage().strip())
 
 
 def let_speak(parts: Iterable[object]) -> None:

@@ -12,8 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 
-from zoo.runs.imports import trusted
-from zoo.runs.record import RESULTS, git_commit
+from zoo.config.allowlist import trusted
+from zoo.runs.result import RESULTS, git_commit
 
 ROOT = Path(__file__).parents[2]
 

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from zoo.runs.messages import UsageError
-from zoo.runs.names import nearest
+from zoo.config.type_names import nearest
+from zoo.errors import UsageError
 
 
 def mapping(given: Any, where: str) -> dict[Any, Any]:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from zoo.runs.messages import UsageError
+from zoo.errors import UsageError
 from zoo.studies.checks import check_keys, mapping, one_of
 from zoo.studies.statistics import Kind
 

@@ -21,8 +21,8 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from zoo.runs.messages import UsageError
-from zoo.runs.names import nearest
+from zoo.config.type_names import nearest
+from zoo.errors import UsageError
 from zoo.studies.spec import Cell, Study
 from zoo.studies.statistics import Mean, mean_of, paired
 from zoo.studies.verdicts import Judged, Measured

@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from zoo.runs.folder import whole_file
+from zoo.files import whole_file
 
 LIST = ".report.json"
 MARKS = {

@@ -15,8 +15,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from zoo.errors import UsageError
 from zoo.runs.diagnostics import read_diagnostics
-from zoo.runs.messages import UsageError
 from zoo.runs.metrics import read_metrics
 
 OVER: dict[str, Callable[[Sequence[float]], float]] = {

@@ -8,9 +8,9 @@ from typing import Any
 
 import yaml
 
-from zoo.runs.messages import UsageError
-from zoo.runs.names import nearest
-from zoo.runs.plain_yaml import load
+from zoo.config.type_names import nearest
+from zoo.config.yaml_limits import load
+from zoo.errors import UsageError
 from zoo.studies.checks import check_keys, listed, mapping, one_of
 from zoo.studies.expectations import expectation
 from zoo.studies.outcomes import NAME, Outcome, check_words

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from zoo.runs.launch import Start, last_words
-from zoo.runs.record import write_record
+from zoo.launch.jobs import Start, last_words
+from zoo.runs.result import write_record
 from zoo.studies.settings import words
 
 

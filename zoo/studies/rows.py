@@ -12,8 +12,8 @@ from typing import Any
 
 from filelock import FileLock
 
-from zoo.runs.folder import whole_file
-from zoo.runs.messages import UsageError
+from zoo.errors import UsageError
+from zoo.files import whole_file
 from zoo.runs.metrics import read_metrics
 from zoo.studies.outcomes import Profile, read_outcome, read_profile
 from zoo.studies.spec import Cell, Study

@@ -17,10 +17,10 @@ from typing import NamedTuple
 
 from filelock import FileLock, Timeout
 
-from zoo.runs.launch import STOPPED, Start, last_words
+from zoo.config.error_messages import in_file
+from zoo.errors import UsageError
+from zoo.launch.jobs import STOPPED, Start, last_words
 from zoo.runs.lock import in_use
-from zoo.runs.messages import UsageError
-from zoo.runs.phrases import in_file
 from zoo.studies.retest import retest
 from zoo.studies.rows import Key, Row, Rows, blank_row, keys_of, results
 from zoo.studies.settings import RETEST, data_name, label, words

@@ -17,9 +17,9 @@ from typing import Any
 
 import yaml
 
-from zoo.runs.messages import UsageError
-from zoo.runs.names import nearest_config
-from zoo.runs.plain_yaml import load
+from zoo.config.type_names import nearest_config
+from zoo.config.yaml_limits import load
+from zoo.errors import UsageError
 
 Settings = dict[str, Any]
 FILES, RETEST = "config", "test_with"

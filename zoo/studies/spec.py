@@ -7,8 +7,8 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from zoo.runs.messages import UsageError
-from zoo.runs.phrases import in_file
+from zoo.config.error_messages import in_file
+from zoo.errors import UsageError
 from zoo.studies.expectations import Expectation
 from zoo.studies.outcomes import Outcome
 from zoo.studies.settings import Settings, identity, label, merged

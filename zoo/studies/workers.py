@@ -14,7 +14,7 @@ from pathlib import Path
 
 import torch
 
-from zoo.runs.launch import Start
+from zoo.launch.jobs import Start
 from zoo.studies.reading import check_seeds, check_size, read_study
 from zoo.studies.rows import Row, Rows, keys_of
 from zoo.studies.running import Place, Run, total, wanted, work

@@ -5,7 +5,7 @@ import zipfile
 
 from attacks.checkpoints.corpus import LARGE, attack
 from attacks.scene import Scene, members_of, summed, zipped
-from zoo.runs.checkpoints import COMMENT
+from zoo.checkpoints.storage import COMMENT
 
 
 def hostile_pickle(scene: Scene) -> bytes:

@@ -7,7 +7,7 @@ import torch
 
 from attacks.checkpoints.corpus import attack
 from attacks.scene import Scene
-from zoo.runs.checkpoints import serialised
+from zoo.checkpoints.storage import serialised
 
 
 def state(*keys: Any) -> Callable[[Scene, Any], None]:

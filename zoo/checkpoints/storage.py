@@ -1,0 +1,199 @@
+"""Checkpoint files: written whole or not at all, with a sum that tells damage, and read without running code.
+
+    {"state_dict": …, "optimizer_states": …, "loops": …}  ->  torch's zip archive + "sha256:…" as the archive's comment
+
+The sum lies in the file itself, so file and sum can never be of different saves, and every other program that reads
+torch's files reads these. Saving goes beside the target, is flushed to the disk, and is renamed: under a checkpoint's
+name there is always a complete one. Of `last.ckpt` the one before it is kept.
+"""
+
+import contextlib
+import errno
+import hashlib
+import io
+import os
+import pickle
+import shutil
+import struct
+import zipfile
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch.plugins.io import TorchCheckpointIO
+
+from zoo.checkpoints.validation import SUMMED, check_form, plain_archive
+from zoo.errors import UsageError
+from zoo.files import temporary
+
+MARK = b"sha256:"
+COMMENT = len(MARK) + 64  # bytes of the archive's comment
+UNREADABLE = (
+    *(RuntimeError, pickle.UnpicklingError, zipfile.BadZipFile, UnicodeDecodeError, MemoryError, RecursionError),
+    *(EOFError, OSError, ValueError, KeyError, TypeError, AttributeError, IndexError, AssertionError, OverflowError),
+    struct.error,
+)
+
+
+class SafeCheckpointIO(TorchCheckpointIO):
+    """Saves and loads checkpoints in this form.
+
+    Lightning's own save goes through the temporary folder and is a plain copy if that lies on another file system.
+
+    Args:
+        keep_previous: files whose last but one version is kept, under `previous_of` their name.
+    """
+
+    def __init__(self, keep_previous: Collection[Path] = ()) -> None:
+        super().__init__()
+        self.keep_previous = {Path(path).absolute() for path in keep_previous}
+        self._whole: set[Path] = set()  # files that this process has written or found whole
+        self._written: set[Path] = set()
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
+        target = Path(path).absolute()
+        content = serialised(checkpoint)
+        beside = temporary(target)
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            write_through(beside, content)
+            # a file that was found damaged must not take the place of the good one before it
+            if target in self.keep_previous and target in self._whole and target.exists():
+                keep(target, previous_of(target))
+            beside.replace(target)
+        except OSError as error:
+            raise OSError(no_room(error, target, len(content))) from error
+        finally:
+            with contextlib.suppress(OSError):
+                beside.unlink(missing_ok=True)
+        flush_folder(target.parent)
+        self._whole.add(target)
+        self._written.add(target)
+
+    def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:
+        """Reads tensors and plain values only, whatever is asked for: a checkpoint cannot bring code along."""
+        content = read_checkpoint(Path(path))
+        self._whole.add(Path(path).absolute())
+        return content
+
+    def remove_checkpoint(self, path: Any) -> None:
+        """Deletes a file that this process has written, and no other: a callback may have its name from a checkpoint.
+
+        Lightning's own deletes whole folders too, under any address.
+        """
+        if Path(path).absolute() in self._written:
+            Path(path).unlink(missing_ok=True)
+
+
+def previous_of(path: Path) -> Path:
+    """Where the version before this one is kept: last.ckpt -> last.prev.ckpt."""
+    return path.with_name(f"{path.stem}.prev{path.suffix}")
+
+
+def serialised(checkpoint: dict[str, Any]) -> bytes:
+    """The bytes of the file: torch's archive, and as its comment the SHA-256 of all that stands before the comment."""
+    buffer = io.BytesIO()
+    torch.save({**checkpoint, SUMMED: True}, buffer)
+    archive = buffer.getbuffer()
+    archive[-2:] = COMMENT.to_bytes(2, "little")  # an archive ends in the length of its comment, 0 until now
+    return b"".join([archive, MARK, hashlib.sha256(archive).hexdigest().encode()])
+
+
+def write_through(path: Path, content: bytes) -> None:
+    """Writes a new file and waits until it is on the disk."""
+    with path.open("xb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def flush_folder(path: Path) -> None:
+    """Waits until a rename in this folder is on the disk, where the system can do that."""
+    try:
+        handle = os.open(path, os.O_RDONLY)
+    except OSError:  # Windows
+        return
+    try:
+        os.fsync(handle)
+    except OSError:  # some network file systems
+        pass
+    finally:
+        os.close(handle)
+
+
+def keep(path: Path, under: Path) -> None:
+    """Gives a file a second name, in place of what had it; the file is never without its first name."""
+    beside = temporary(under)
+    try:
+        os.link(path, beside)
+        beside.replace(under)
+        beside.unlink(missing_ok=True)  # a rename does nothing where both names are the same file's already
+    except OSError:  # no hard links here: for a moment there is only the second name, which a resume finds too
+        beside.unlink(missing_ok=True)
+        path.replace(under)
+
+
+def no_room(error: OSError, path: Path, size: int) -> str:
+    """What to say when a checkpoint of so many bytes cannot be written."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        free = f"{shutil.disk_usage(path.parent).free / 1e6:.1f} MB free ({error.strerror})"
+        wanted, advice = f"room for {size / 1e6:.1f} MB", "make room"
+    else:
+        wanted, free, advice = "a folder to write to", error.strerror or str(error), f"chmod u+w '{path.parent}'"
+    run = path.parent.parent
+    return (
+        f"checkpoint in {path}: expected {wanted}, found {free}; the one before is still there."
+        f" Try: {advice}, then python cli.py fit --resume auto --run_dir '{run}'"
+    )
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """The contents of a checkpoint, on the CPU.
+
+    Raises:
+        UsageError: it is not there, or not a file in this place.
+        ValueError: it is damaged, is of another kind, or holds more than tensors and plain values.
+    """
+    if "://" in str(path) or ":/" in str(path):
+        raise UsageError(
+            f"checkpoint in --ckpt_path: expected a file on this machine, found the address {path}."
+            " Try: download it, and look at what it is"
+        )
+    if not path.is_file():
+        near = [str(file) for file in sorted(path.parent.glob("*.ckpt")) if file.is_file()]
+        found = "something else" if path.exists() else "none"
+        raise UsageError(
+            f"checkpoint in --ckpt_path: expected a file, found {found} at {path}."
+            f" Try: {', '.join(near[:3]) or '--run_dir DIR of a run'}"
+        )
+    try:
+        raw = path.read_bytes()
+        summed = check_sum(raw)
+        archive = plain_archive(raw)
+        del raw  # reading takes twice the memory of the file, not three times
+        content = torch.load(archive, map_location="cpu", weights_only=True)
+        check_form(content, summed=summed)
+    except UNREADABLE as error:
+        reason = " ".join(str(error).split())[:200].rstrip(".") or type(error).__name__
+        previous = previous_of(path)
+        advice = previous if previous.exists() else "another copy of it, or one that the zoo or Lightning 2 has written"
+        raise ValueError(
+            f"checkpoint in {path}: expected tensors and plain values in a whole file, found {reason}. Try: {advice}"
+        ) from error
+    content.pop(SUMMED, None)
+    return content
+
+
+def check_sum(raw: bytes) -> bool:
+    """Whether the file has a sum, which then is right.
+
+    Raises:
+        ValueError: the sum is there and wrong.
+    """
+    archive, comment = memoryview(raw)[:-COMMENT], raw[-COMMENT:]
+    if not comment.startswith(MARK):
+        return False
+    if hashlib.sha256(archive).hexdigest().encode() != comment.removeprefix(MARK):
+        raise ValueError("damage: its SHA-256 is not the one it was saved with")
+    return True

@@ -1,0 +1,154 @@
+"""The words of a command, completed by what a run folder knows, and cleared of those that no file may say.
+
+test --run_dir DIR             ->  test -c DIR/config.yaml --run_dir DIR --ckpt_path DIR/checkpoints/best.ckpt
+fit --allow_import mine -c …   ->  fit -c …, and mine
+"""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+import yaml
+
+from zoo.config.error_messages import shown
+from zoo.config.yaml_limits import load
+from zoo.errors import UsageError
+from zoo.runs.folder import RunFolder
+
+ARRAYS = "Arrays"  # the data set that is one file
+
+
+def complete(args: Sequence[str]) -> list[str]:
+    """Adds the config and the checkpoint of the run that `--run_dir` or `--ckpt_path` names to the words of a command.
+
+    Raises:
+        UsageError: neither is given, or there is no run.
+    """
+    args = list(args)
+    if (
+        not args
+        or args[0] not in ("fit", "validate", "test", "predict")
+        or {"-h", "--help", "--print_config"} & set(args)
+    ):
+        return args
+    verb, rest = args[0], args[1:]
+    given = places(rest)
+    if given is None:
+        return args
+    folder = RunFolder(given.run_dir) if given.run_dir else None
+    if folder:
+        folder.check_own()
+    if given.ckpt_path in ("best", "last"):  # Lightning's words for them, which mean the run's here
+        if not folder:
+            raise UsageError(
+                f"checkpoint in --ckpt_path: expected a file, or {given.ckpt_path} with the run it belongs to, found no"
+                f" --run_dir. Try: --ckpt_path DIR/checkpoints/{given.ckpt_path}.ckpt"
+            )
+        given.ckpt_path = str(folder.best if given.ckpt_path == "best" else folder.last)
+        rest += ["--ckpt_path", given.ckpt_path]
+    if verb == "fit":
+        resumes = given.resume in ("auto", "must") and folder and folder.config.exists()
+        if not folder or not resumes:
+            return [verb, *rest]
+        folder.check_config()
+        return [verb, "-c", str(folder.config), *rest]
+    if folder:
+        if not given.ckpt_path:
+            folder.check_run()
+            rest += ["--ckpt_path", str(folder.chosen)]
+    elif given.ckpt_path:
+        beside = RunFolder(Path(given.ckpt_path).absolute().parent.parent)
+        folder = beside if beside.config.is_file() else None
+    else:
+        raise UsageError(
+            f"weights in --run_dir or --ckpt_path: expected a run or a checkpoint to {verb}, found neither"
+            f" (random weights are not scored). Try: python cli.py {verb} --run_dir DIR"
+        )
+    if folder and folder.config.exists():
+        folder.check_config()
+        rest = ["-c", str(folder.config), *with_arrays(rest, folder.config)]
+    return [verb, *rest]
+
+
+def places(words: Sequence[str]) -> argparse.Namespace | None:
+    """The run and the checkpoint that the words behind a verb name; None if the full parser must say what is wrong."""
+    look = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    for flag in ("--run_dir", "--ckpt_path", "--resume"):
+        look.add_argument(flag)
+    try:
+        return look.parse_known_args([word for word in words if word != "-c"])[0]
+    except argparse.ArgumentError:
+        return None
+
+
+def seen(args: Sequence[str]) -> tuple[str, tuple[int, ...] | None] | None:
+    """The run that the words name, and the state of the config.yaml that completes them; both are asked for again."""
+    given = places(list(args)[1:])
+    return (given.run_dir, state_of(given.run_dir)) if given and given.run_dir else None
+
+
+def state_of(run_dir: str) -> tuple[int, ...] | None:
+    """What changes with a file config.yaml; None if there is none."""
+    try:
+        found = RunFolder(run_dir).config.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def with_arrays(words: Sequence[str], config: Path) -> list[str]:
+    """Lets `--data.path` name an archive for a network that was trained on a public data set, which has no path."""
+    flags = [word.partition("=")[0] for word in words]
+    if "--data.path" not in flags or "--data" in flags:
+        return list(words)
+    try:
+        data = load(config.read_text())["data"]
+        trained = str(data["class_path"] if isinstance(data, dict) else data)
+    except (yaml.YAMLError, OSError, ValueError, RecursionError, KeyError, TypeError):  # the parser has better words
+        return list(words)
+    module, _, name = trained.rpartition(".")
+    place = flags.index("--data.path")
+    ours = module == "" or module.partition(".")[0] == "datamodules"
+    return list(words) if name == ARRAYS or not ours else [*words[:place], "--data", ARRAYS, *words[place:]]
+
+
+def add_allow_import(parser: argparse.ArgumentParser) -> None:
+    """Adds `--allow_import` for the help, and to refuse it where it is left: in a configuration file."""
+    parser.add_argument(
+        "--allow_import",
+        type=module,
+        metavar="MODULE",
+        help="Lets class paths name this module of yours too; may be repeated. On the command line only.",
+    )
+
+
+def module(value: str) -> str:
+    """Refuses a value for `--allow_import`: those of the command line have been taken out of it."""
+    raise UsageError("option in --: expected it on the command line only, found it in a configuration file")
+
+
+def without_imports(args: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Takes `--allow_import PREFIX` out of the words of a command, however often it is there.
+
+    Returns:
+        The other words, and the prefixes.
+
+    Raises:
+        UsageError: a prefix is not the name of a module.
+    """
+    rest: list[str] = []
+    prefixes: list[str] = []
+    words = iter(args)
+    for word in words:
+        flag, equals, value = word.partition("=")
+        if flag != "--allow_import":
+            rest.append(word)
+            continue
+        prefix = value if equals else next(words, "")
+        if not all(name.isidentifier() for name in prefix.split(".")) or prefix.split(".")[0] == "jsonargparse":
+            found = shown(prefix) if prefix else "none"
+            raise UsageError(
+                f"module in --allow_import: expected the name of one, found {found}. Try: --allow_import my_models"
+            )
+        prefixes.append(prefix)
+    return rest, prefixes

@@ -1,0 +1,147 @@
+"""The verb `describe`: what a network makes of the images of a data set, before anything is downloaded or trained.
+
+--data CIFAR10 --model LeNet  ->  a table with a row for each layer, and below it how its numbers come out
+                      --json  ->  the numbers as one JSON object
+"""
+
+import json
+from argparse import SUPPRESS, Action, ArgumentError, ArgumentParser
+from collections.abc import Sequence
+from typing import Any
+
+from jsonargparse import ActionConfigFile, DefaultHelpFormatter
+from lightning import LightningDataModule
+
+from zoo.commands.arguments import add_allow_import
+from zoo.commands.class_help import show_class_help
+from zoo.commands.cli import check_values, link_data, prepared
+from zoo.commands.layer_table import show
+from zoo.commands.precision import advise, this_machine
+from zoo.config.parser import Parser, innermost
+from zoo.config.type_names import choices
+from zoo.errors import UsageError
+from zoo.geometry import Layer, check_geometry, walk
+from zoo.launch.process import quieten
+from zoo.runs.folder import RunFolder
+from zoo.training.classifier import Classifier
+
+DESCRIPTION = """Show what a network makes of an image: its layers in the order of the data, the shape of what each
+makes, receptive field, parameters and multiply-adds, and how these numbers come out. Downloads, trains and writes
+nothing."""
+USAGE = "%(prog)s --data NAME --model NAME [--data.* …] [--model.* …] [-c FILE] [--run_dir DIR] [--json]"
+
+
+def describe(data_class: type[LightningDataModule], args: Sequence[str]) -> None:
+    """Runs the verb.
+
+    Args:
+        data_class: what `--data` names subclasses of.
+        args: the words behind the verb.
+    """
+    quieten()
+    parser = make_parser(data_class)
+    words = prepared(args)
+    show_class_help(words, parser)
+    config = parser.parse_args(with_run(words))
+    check_values(config, ("data", "model"))
+    try:
+        made = parser.instantiate(config)
+        data, model = made["data"], made["model"]
+        check_geometry(model.net, data.in_shape)
+    except ValueError as error:  # a constructor refused a value, or a layer its input
+        raise UsageError(innermost(error)) from error
+    layers = walk(model.net, data.in_shape)
+    record = make_record(data, model, layers)
+    if config.json:
+        print(json.dumps(record))
+    else:
+        show(record, layers)
+
+
+def with_run(args: Sequence[str]) -> list[str]:
+    """Puts the configuration of the run that `--run_dir` names before the other words, which beat it.
+
+    Raises:
+        UsageError: there is no run.
+    """
+    look = ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    look.add_argument("--run_dir")
+    try:
+        given, rest = look.parse_known_args(args)
+    except ArgumentError:  # the full parser has the better words for it
+        return list(args)
+    if given.run_dir is None:
+        return rest
+    folder = RunFolder(given.run_dir)
+    folder.check_own()
+    folder.check_config_there()
+    folder.check_config()
+    return ["-c", str(folder.config), *rest]
+
+
+class PlainHelp(DefaultHelpFormatter):
+    """Help that says what an option is for, without Python's types and the links between options."""
+
+    def _get_help_string(self, action: Action) -> str:
+        return action.help or ""
+
+    def add_argument(self, action: Action) -> None:
+        """Adds an option, but no link."""
+        if not any("-->" in name for name in action.option_strings):
+            super().add_argument(action)
+
+
+def make_parser(data_class: type[LightningDataModule]) -> Parser:
+    """Takes what `fit` takes for data and model, and the configuration of a run, whose other keys change nothing."""
+    parser = Parser(
+        prog="python cli.py describe",
+        usage=USAGE,
+        description=DESCRIPTION,
+        formatter_class=PlainHelp,
+        allow_abbrev=False,
+    )
+    parser.add_argument("-c", "--config", action=ActionConfigFile, help="Configuration file, such as a run's; several.")
+    parser.add_argument("--run_dir", metavar="DIR", help="Folder of a run, whose config.yaml is read.")
+    parser.add_argument("--json", action="store_true", help="Print one JSON object instead.")
+    add_allow_import(parser)
+    for key, base, text in (
+        ("data", data_class, "Data set: {}. Its options follow as --data.NAME."),
+        ("model", Classifier, "Network: {}. Its options follow as --model.NAME."),
+    ):
+        help = text.format(", ".join(choices(base)))
+        parser.add_subclass_arguments(base, key, required=True, fail_untyped=False, metavar="NAME", help=help)
+    parser.add_argument("--trainer", type=dict, default={}, help=SUPPRESS)
+    parser.add_argument("--seed_everything", type=bool | int, default=0, help=SUPPRESS)
+    link_data(parser)
+    return parser
+
+
+def make_record(data: Any, model: Classifier, layers: list[Layer]) -> dict[str, Any]:
+    """The numbers of a network on a data set, as plain values."""
+    total = sum(layer.multiply_adds for layer in layers)
+    return {
+        "data": type(data).__name__,
+        "model": type(model).__name__,
+        "in_shape": list(data.in_shape),
+        "num_classes": data.num_classes,
+        "layers": [{**row(layer), "share": layer.multiply_adds / max(total, 1)} for layer in layers],
+        "parameters": sum(parameter.numel() for parameter in model.parameters()),
+        "multiply_adds": total,
+        "precision": advise(total, this_machine())._asdict(),
+    }
+
+
+def row(layer: Layer) -> dict[str, Any]:
+    """The numbers of a layer, its receptive field not cut to the image; None for what it does not have."""
+    window = layer.slide.window if layer.slide else None
+    return {
+        "name": layer.name,
+        "kind": layer.kind,
+        "kernel": list(window.kernel) if window else None,
+        "stride": list(window.stride) if window else None,
+        "padding": list(window.padding) if window else None,
+        "output": list(layer.output),
+        "receptive_field": list(layer.field.size) if layer.field else None,
+        "parameters": layer.num_parameters,
+        "multiply_adds": layer.multiply_adds,
+    }

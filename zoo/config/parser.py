@@ -1,0 +1,153 @@
+"""What is wrong with what the user wrote, in one line, made of what jsonargparse says in many.
+
+    parser.error('Parser key "model": Does not validate against any of the Union subtypes …', exception)
+        -> UsageError("class in --model: expected one of ConvNet, LeNet, MLP, …, found 'MLPP'. Try: --model MLP")
+
+The options of each class are parsed by a parser of their own, so that one mistake is reported by several parsers. The
+innermost one knows the option and its type, and writes the line with its own flag, `--hiden`; each parser around it
+puts its key into the flags, `--model.hiden`, and a configuration file around it puts its name after them.
+"""
+
+from argparse import ArgumentParser
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, ClassVar, NoReturn
+
+import yaml
+from jsonargparse import Namespace
+from lightning.pytorch.cli import LightningArgumentParser
+
+from zoo.config.allowlist import trusted_only
+from zoo.config.error_messages import NOISE, PHRASES, first_line, format_error, in_file, key_in
+from zoo.config.structure import misspelt
+from zoo.config.type_names import command, family, type_of, words
+from zoo.config.yaml_limits import load
+from zoo.errors import UsageError, chain
+
+
+class Parser(LightningArgumentParser):
+    """A parser whose errors are UsageErrors of one line.
+
+    Args:
+        args: for `LightningArgumentParser`.
+        kwargs: for `LightningArgumentParser`.
+    """
+
+    roots: ClassVar[set[type]] = set()  # of each of these, a subclass must be chosen
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self.described: type | None = None  # the class whose options these are, if they are those of one class
+        self.files: dict[str, Namespace] = {}  # the configuration files that were read
+        super().__init__(*args, **kwargs)
+
+    def add_class_arguments(self, theclass: type, nested_key: str | None = None, *args: Any, **kwargs: Any) -> Any:
+        """Adds the options of a class and remembers it."""
+        if nested_key is None:
+            self.described = theclass
+        return super().add_class_arguments(theclass, nested_key, *args, **kwargs)
+
+    def add_function_arguments(self, function: Any, *args: Any, **kwargs: Any) -> Any:
+        """Adds the options of a function that a class path has named, if it is the user's own."""
+        if path := trusted_only(function):
+            self.error(f"Importing '{path}' is not allowed: a function")
+        return super().add_function_arguments(function, *args, **kwargs)
+
+    def add_subclass_arguments(self, baseclass: Any, nested_key: str, *args: Any, **kwargs: Any) -> Any:
+        """Adds the choice of a class and remembers if it must be made."""
+        if kwargs.get("required"):
+            self.roots.update(baseclass if isinstance(baseclass, tuple) else [baseclass])
+        return super().add_subclass_arguments(baseclass, nested_key, *args, **kwargs)
+
+    def parse_path(self, path: Any, *args: Any, **kwargs: Any) -> Namespace:
+        """Reads a configuration file; its errors name it."""
+        try:
+            self.files[str(path)] = super().parse_path(path, *args, **kwargs)
+        except UsageError as error:
+            raise UsageError(in_file(misspelt_in(path) or str(error), str(path))) from error
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(f"file in {path}: expected yaml, found what cannot be read ({error})") from error
+        included = self.files[str(path)].get("config")
+        if isinstance(included, list) and any(isinstance(each, str) for each in included):
+            raise UsageError(f"value in --config of {path}: expected the path of one file, found a list")
+        return self.files[str(path)]
+
+    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
+        """Raises a UsageError, where argparse would print the usage and exit."""
+        raise UsageError(self._misspelt() or explain(message, self, ex)) from ex
+
+    def _misspelt(self) -> str | None:
+        """The line for a key of a class that is misspelt in one of the files or words, if that is what is wrong."""
+        found = ((misspelt_in(path), path) for each in family(self) for path in getattr(each, "files", {}))
+        if line := next((in_file(line, path) for line, path in found if line), None):
+            return line
+        words = [part for word in getattr(self, "args", []) for part in word.split("=", word.startswith("--"))]
+        flags = ((word[2:], after) for word, after in pairwise(words) if word.startswith("--"))
+        return next(filter(None, (misspelt_in(value, flag) for flag, value in flags)), None)
+
+
+def misspelt_in(given: Any, key: str = "") -> str | None:
+    """The line for a key of a class that is misspelt in a configuration file, or in the value of a flag; or None."""
+    text = str(given)
+    try:
+        if text.endswith((".yaml", ".yml")) and Path(text).is_file():
+            text = Path(text).read_text()
+        elif not text.startswith(("{", "[")):
+            return None
+        return misspelt(load(text), key)
+    except (OSError, ValueError, yaml.YAMLError, RecursionError):  # said by others
+        return None
+
+
+def explain(message: str, parser: ArgumentParser, error: BaseException | None = None) -> str:
+    """The one line for an error of a parser.
+
+    Args:
+        message: what the parser says, usually in many lines.
+        parser: the parser that says it; knows the options, their types and the verbs.
+        error: what it was raised from; may hold the line of a parser further in.
+    """
+    key = key_in(message, parser)
+    if line := line_within(message, error):
+        return under(key, line)
+    lines = (phrase(message, parser) for phrase in PHRASES)
+    return " ".join((next((line for line in lines if line), None) or otherwise(message, key, parser)).split())
+
+
+def otherwise(message: str, key: str, parser: ArgumentParser) -> str:
+    """The line for a mistake of no known kind."""
+    hint = type_of(key, parser) if key else None
+    where = f"--{key}" if key else command(parser)
+    return format_error(
+        "value", where, words(hint) if hint else "one that can be read", f"another ({first_line(message)})"
+    )
+
+
+def line_within(message: str, error: BaseException | None) -> str | None:
+    """That line: from the exceptions, or from the text, as a union keeps only the exception of its first member."""
+    lines = [line.strip().removeprefix("- ") for line in message.splitlines()]
+    raised = [str(inner) for inner in chain(error) if isinstance(inner, UsageError) and "\n" not in str(inner)]
+    return next((line for line in [*raised, *lines] if " in --" in line and ": expected " in line), None)
+
+
+def under(key: str, line: str) -> str:
+    """Puts the key of the parser around a line into its flags."""
+    if not key or key == "config":
+        return line
+    start, _, rest = line.partition(" in --")
+    middle, _, advice = rest.partition(" Try: --")
+    if advice.startswith("allow_import "):  # a flag of the command, not of a class in it
+        return f"{start} in {flag(key, middle)} Try: --{advice}"
+    return f"{start} in {flag(key, middle)}" + (f" Try: {flag(key, advice)}" if advice else "")
+
+
+def flag(key: str, rest: str) -> str:
+    """A flag below a key, or the key's own if there is no name at the beginning of the rest."""
+    return f"--{key}{'' if rest.startswith((':', ' ')) else '.'}{rest}"
+
+
+def innermost(error: BaseException) -> str:
+    """The one line that an exception was first raised with, however often jsonargparse has wrapped it."""
+    for inner in chain(error):
+        if not str(inner).strip().startswith(NOISE):
+            return " ".join(str(inner).split()) or type(inner).__name__
+    return first_line(str(error))

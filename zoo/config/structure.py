@@ -1,0 +1,58 @@
+"""The keys that say which class is meant, where they are misspelt: jsonargparse takes what is under them for options.
+
+model: {class_path: MLP, init_arg: {hidden: [3]}}
+    -> key init_arg in --model: expected class_path, with init_args, found another. Try: init_args
+"""
+
+from collections.abc import Iterator, Mapping
+from difflib import SequenceMatcher
+from typing import Any
+
+from zoo.config.error_messages import format_error, shown
+
+KEYS = ("class_path", "init_args", "dict_kwargs")
+SAME = 0.8  # share of letters in common, from which a word is one of these misspelt; `init` and `classes` have less
+
+
+def misspelt(value: Any, key: str = "") -> str | None:
+    """The line for the first such key in a configuration, None if there is none.
+
+    Args:
+        value: the configuration, or the part of it under `key`.
+        key: dotted, as flags have it.
+    """
+    return next(lines(value, key), None)
+
+
+def lines(value: Any, key: str) -> Iterator[str]:
+    """One for each such key."""
+    if isinstance(value, list):
+        for item in value:
+            yield from lines(item, key)
+    if not isinstance(value, Mapping):
+        return
+    for name in map(str, value):
+        right = meant_key(name, value) if key and name not in KEYS else None
+        if right:
+            found = f"{shown(name)} beside them" if right == "init_args" and not alike(name, right) else shown(name)
+            advice = f"init_args: {{{name}: …}}" if found.endswith("them") else right
+            yield format_error(
+                f"key {name[:60]}", f"--{key}", "class_path, and init_args with what it takes", found, advice
+            )
+    for name, item in value.items():
+        yield from lines(item, key if name in KEYS else f"{key}.{name}".removeprefix("."))
+
+
+def meant_key(name: str, among: Mapping[Any, Any]) -> str | None:
+    """The key that is meant by another one of a class: by its letters, or by what it stands beside."""
+    near = max(KEYS, key=lambda known: SequenceMatcher(None, known, name).ratio())
+    if alike(name, near) and near not in among:
+        return near
+    if "class_path" in among:
+        return "init_args"
+    return "class_path" if "init_args" in among else None
+
+
+def alike(name: str, key: str) -> bool:
+    """Whether a word is this key, misspelt."""
+    return SequenceMatcher(None, key, name).ratio() >= SAME

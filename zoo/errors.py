@@ -1,0 +1,52 @@
+"""What every part of the project says to people in the same way: errors of one line, news, warnings.
+
+UsageError("<what> in <file or key>: expected <x>, found <y>. Try: <command or nearest name>")
+
+Needs nothing but Python until something is said.
+"""
+
+import sys
+from collections.abc import Iterator
+
+
+class UsageError(ValueError):
+    """What the user asked for cannot be: reported in one line, exit code 2."""
+
+
+class MissingDevice(UsageError):
+    """What the user asked for cannot be on this machine; on others it may."""
+
+
+def chain(error: BaseException | None) -> Iterator[BaseException]:
+    """An exception and what it was raised from, outermost first."""
+    while error:
+        yield error
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+
+
+MOST_LETTERS = 2000  # of a message
+
+
+def one_line(text: str) -> str:
+    """The text without its line breaks, and without what a terminal would obey: names may be a stranger's."""
+    line = "".join(letter if letter.isprintable() else "�" for letter in " ".join(text.split()))
+    return line if len(line) <= MOST_LETTERS else f"{line[:MOST_LETTERS]} …"
+
+
+def is_rank_zero() -> bool:
+    """Whether this process is the first of its run, as far as Lightning knows."""
+    from lightning.pytorch.utilities import rank_zero_only
+
+    return getattr(rank_zero_only, "rank", 0) == 0
+
+
+def report(text: str) -> None:
+    """Says how things stand, once for all processes of the run."""
+    if is_rank_zero():
+        print(text, flush=True)
+
+
+def warn(text: str | None) -> None:
+    """Says on stderr what does not stop the run, once for all its processes."""
+    if text and is_rank_zero():
+        print(f"warning: {text}", file=sys.stderr)
