@@ -4,6 +4,7 @@
 #   make test         the default tests
 #   make install      only the environment .venv, from requirements.lock
 #   make lint         formatting, style and types
+#   make house        rooms, sizes and names, as they are and as they should be
 #   make test-slow    trainings to a stated accuracy on the real data (ZOO_DATA or ../shared/data)
 #   make test-slurm   jobs on a throw-away SLURM of two nodes; installs it (as root, Debian or Ubuntu)
 #   make lock         resolve the newest allowed versions into requirements.lock
@@ -13,7 +14,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: quickstart test test-slow test-slurm install lint lock clean
+.PHONY: quickstart test test-slow test-slurm install lint house lock clean
 
 quickstart: install
 	$(BIN)/python cli.py fit -c configs/recipes/quickstart.yaml
@@ -32,6 +33,9 @@ lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+house:
+	@$(PYTHON) scripts/house.py
 
 install: $(STAMP)
 

@@ -24,16 +24,14 @@ from lightning.pytorch.cli import LightningCLI  # noqa: E402
 
 import datamodules  # noqa: E402
 import zoo  # noqa: E402
-from cli import VERBS  # noqa: E402
-from zoo.commands.cli import ZooCLI, download_parser  # noqa: E402
-from zoo.commands.describe import make_parser  # noqa: E402
+from zoo.commands.cli import ZooCLI  # noqa: E402
+from zoo.commands.verbs import verbs  # noqa: E402
 from zoo.config.parser import Parser  # noqa: E402
 from zoo.optimizers import Muon  # noqa: E402
 from zoo.schedules import Schedule  # noqa: E402
 
 FILE, TEMPLATE = ROOT / "zoo/commands/completion.bash", Path(__file__).with_suffix(".template")
 LINKED = ("in_shape", "num_classes", "seed", "known_classes")  # no one types them: they come from the data and the seed
-OTHERS = {"describe": make_parser, "download": download_parser}  # verbs that have a parser of their own
 
 Words = dict[str, list[str]]
 
@@ -47,8 +45,9 @@ class ParsersOnly(ZooCLI):
 
 def parsers() -> Mapping[str, Any]:
     """The parser of each verb."""
-    others = {verb: make(datamodules.ImageDataModule) for verb, make in OTHERS.items()}
-    return {**{verb: parser_of(verb) for verb in LightningCLI.subcommands()}, **others}
+    own = {name: verb.parser for name, verb in verbs().items() if hasattr(verb, "parser")}
+    others = {name: make(lambda: datamodules.ImageDataModule) for name, make in own.items()}
+    return {**{name: parser_of(name) for name in LightningCLI.subcommands()}, **others}
 
 
 def parser_of(verb: str) -> Any:
@@ -133,7 +132,7 @@ def script() -> str:
     """The file's text."""
     flags, values = tables()
     text = TEMPLATE.read_text()
-    for name, words in {"VERBS": " ".join(VERBS), "FLAGS": cases(flags), "VALUES": cases(values)}.items():
+    for name, words in {"FLAGS": cases(flags), "VALUES": cases(values)}.items():
         text = text.replace(f"@{name}@", words)
     return text
 

@@ -34,7 +34,7 @@ import datamodules
 from conftest import Tiny, gz, idx, md5, random_images, write
 from datamodules import CIFAR10, MNIST, FashionMNIST
 from test_data import message, use_mirror
-from zoo.commands.cli import download
+from zoo.commands.verbs import download
 
 TinyIDX = Callable[[type[MNIST] | type[FashionMNIST]], Tiny]
 fork = multiprocessing.get_context("fork")
@@ -432,7 +432,7 @@ def test_without_a_network_a_damaged_file_is_named_and_kept(
     words = shlex.split(text.partition("Try: python cli.py download ")[2])
     with Mirror(cache, lambda: None) as mirror:  # now there is a network, and the advice is followed
         use_mirror(monkeypatch, mirror.url)
-        download(datamodules.ImageDataModule, words[:4])
+        download.run(words[:4], lambda: datamodules.ImageDataModule)
     assert cache.found() == cache.whole
 
 

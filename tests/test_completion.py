@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from cli import SHELLS, VERBS, main
+from cli import main
+from zoo.commands.verbs import verbs
+from zoo.commands.verbs.completion import SCRIPT, SHELLS, script
 
 ROOT = Path(__file__).parents[1]
-SCRIPT = ROOT / "zoo/commands/completion.bash"
 
 
 def completed(*words: str) -> set[str]:
@@ -19,7 +20,7 @@ def completed(*words: str) -> set[str]:
     if not shutil.which("bash"):
         pytest.skip("there is no bash here")
     line = " ".join(f"'{word}'" for word in words)
-    code = f'. {SCRIPT}; COMP_WORDS=({line}); COMP_CWORD={len(words) - 1}; _zoo; echo "${{COMPREPLY[*]}}"'
+    code = script("bash") + f'COMP_WORDS=({line}); COMP_CWORD={len(words) - 1}; _zoo; echo "${{COMPREPLY[*]}}"'
     found = subprocess.run(["bash", "-c", code], capture_output=True, text=True, check=True)
     assert not found.stderr
     return set(found.stdout.split())
@@ -30,16 +31,17 @@ def test_the_words_are_those_of_the_parsers(monkeypatch: pytest.MonkeyPatch):
     if not os.environ.get("ZOO_LOCKED"):
         pytest.skip("the optimisers and trainer flags are those of the locked versions")
     monkeypatch.syspath_prepend(str(ROOT / "scripts"))
-    from completion import script
+    import completion
 
-    assert SCRIPT.read_text() == script()
+    assert SCRIPT.read_text() == completion.script()
 
 
 @pytest.mark.parametrize("shell", SHELLS)
 def test_shells_get_a_script_without_torch(shell: str):
     code = f"import sys, cli; cli.main(['completion', '{shell}']); assert 'torch' not in sys.modules"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stdout == SHELLS[shell] + SCRIPT.read_text()
+    assert done.stdout == script(shell)
+    assert "@" not in done.stdout.replace("${COMP_WORDS[@]", "")
 
 
 @pytest.mark.parametrize(("words", "found"), [(["fish"], "fish"), ([], "none"), (["bash", "zsh"], "bash zsh")])
@@ -52,7 +54,7 @@ def test_other_shells_are_refused_in_one_line(words: list[str], found: str, caps
 
 
 def test_bash_completes_verbs_flags_and_values(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    assert completed("zoo", "") == {*VERBS, "--help", "--version"}
+    assert completed("zoo", "") == {*verbs(), "--help", "--version"}
     assert completed("zoo", "des") == {"describe"}
     assert completed("zoo", "fit", "--model", "M") == {"MLP"}
     assert completed("zoo", "fit", "--data", "") >= {"MNIST", "CIFAR10", "Arrays"}

@@ -155,7 +155,7 @@ def test_what_the_user_trusts_is_trusted_for_one_command(folder, own, capsys):
         f" Try: --allow_import {own} if you trust it"
     )
     assert said(words, capsys) == line
-    main([*words, "--allow_import", "another", f"--allow_import={own}"])
+    main([*words, "--allow_import", "textwrap", f"--allow_import={own}"])
     assert f"class_path: {own}.Wide" in (folder / "run/config.yaml").read_text()
     assert "allow_import" not in (folder / "run/config.yaml").read_text()
     assert own in said(["test", "--run_dir", "run"], capsys)  # a folder cannot say it for the user

@@ -3,6 +3,7 @@
 import logging
 import os
 import re
+import shutil
 import subprocess
 import sys
 import warnings
@@ -17,15 +18,16 @@ from lightning.pytorch.profilers import SimpleProfiler
 
 import datamodules
 import zoo
-from cli import VERBS, main
+from cli import main
 from zoo.commands.cli import ZooCLI
+from zoo.commands.verbs import verbs
 from zoo.training.empty_hooks import EACH_STEP, Unprofiled, pass_over_empty
 
 ROOT = Path(__file__).parents[1]
 HEAVY = ("torch", "lightning", "numpy", "yaml", "jsonargparse")
 
 
-PAGES = [[verb, "--help"] for verb in VERBS]
+PAGES = [[verb, "--help"] for verb in verbs()]
 
 
 def test_what_needs_no_torch_imports_nothing_heavy():
@@ -62,18 +64,18 @@ def test_a_wrong_verb_is_told_at_once(words, found, capsys, monkeypatch):
         main(words)
     out, err = capsys.readouterr()
     assert (stop.value.code, out) == (2, "")
-    assert err == f"error: verb in python cli.py: expected one of {', '.join(VERBS)}, {found}\n"
+    assert err == f"error: verb in python cli.py: expected one of {', '.join(verbs())}, {found}\n"
 
 
 def test_the_overview_has_the_verbs_that_there_are(capsys: pytest.CaptureFixture[str]):
     cli = ZooCLI(datamodules.ImageDataModule, ["--data", "Digits", "--model", "MLP"], run=False)
-    assert list(VERBS) == [*cli.subcommands(), "describe", "download", "completion"]
+    assert list(verbs()) == [*cli.subcommands(), "describe", "download", "completion"]
     main(["--help"])
     page = capsys.readouterr().out
-    assert all(f"\n  {verb} " in page for verb in VERBS)
+    assert all(f"\n  {verb} " in page for verb in verbs())
 
 
-@pytest.mark.parametrize("verb", [verb for verb in VERBS if verb != "completion"])
+@pytest.mark.parametrize("verb", [verb for verb in verbs() if verb != "completion"])
 def test_the_help_of_a_verb_is_a_screen_of_flags_that_there_are(verb: str, capsys: pytest.CaptureFixture[str]):
     """Flags, data sets and models are those that shells complete, and those are the parsers'."""
     main([verb, "--help"])
@@ -182,3 +184,29 @@ def test_the_hooks_of_a_training_step_are_known(tmp_path: Path):
     steps = calls["on_train_batch_end"]
     assert steps == 12
     assert {hook for hook, count in calls.items() if count >= steps} == set(EACH_STEP[:6])
+
+
+def test_a_new_verb_is_one_file_and_nothing_else(tmp_path: Path):
+    """In a copy of the command: overview, help, errors and completion know it."""
+    for name in ("cli.py", "zoo", "datamodules"):
+        place = ROOT / name
+        if place.is_dir():
+            shutil.copytree(place, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(place, tmp_path / name)
+    (tmp_path / "zoo/commands/verbs/greet.py").write_text(
+        'SUMMARY, ORDER, HELP = "say hello", 5, "usage: zoo greet NAME"\n\n\n'
+        'def run(args, data_class):\n    print("hello", *args)\n'
+    )
+    code = f"""
+import sys, cli
+for words in {[["greet", "you"], ["greet", "--help"], ["--help"], ["completion", "bash"], ["greett"]]!r}:
+    cli.main(words)"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
+    assert done.stdout.startswith("hello you\nusage: zoo greet NAME\n")
+    assert "\n  greet       say hello\n  fit " in done.stdout
+    assert "compgen -W 'greet fit " in done.stdout
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: verb in ")
+    assert ": expected one of greet, fit, " in done.stderr
+    assert done.stderr.endswith(" greet\n")

@@ -34,6 +34,7 @@ from lightning.pytorch.plugins import CheckpointIO
 from lightning.pytorch.profilers import PassThroughProfiler
 from lightning.pytorch.strategies.launchers import _MultiProcessingLauncher, _SubprocessScriptLauncher
 
+import zoo
 from zoo.callbacks.diagnostic import Diagnostic
 from zoo.checkpoints.storage import SafeCheckpointIO, read_checkpoint
 from zoo.commands.arguments import add_allow_import, complete, seen, state_of, without_imports
@@ -73,6 +74,7 @@ from zoo.launch.process import (
     keep_memory,
     kill_processes,
     leave_group,
+    left_as_found,
     quieten,
     skip_driver_search,
     started_processes,
@@ -915,6 +917,18 @@ class ZooCLI(LightningCLI):
         show_table(self._title(), {split: record[split] for split in ("train", "val", "test")}, notes)
 
 
+def run_lightning(args: Sequence[str], data_class: type[LightningDataModule]) -> None:
+    """Runs one of LightningCLI's verbs and leaves the process as it was.
+
+    Args:
+        args: the verb and the words after it.
+        data_class: what `--data` names subclasses of.
+    """
+    zoo.list_models()  # imported, the classes are known by their short names
+    with left_as_found():
+        ZooCLI(data_class, args)
+
+
 def prepared(args: Sequence[str]) -> list[str]:
     """The words to parse, once it is settled what they and the files they name may say."""
     words, trusted = without_imports(args)
@@ -966,26 +980,6 @@ def link_data(parser: LightningArgumentParser) -> None:
     for name in ("in_shape", "num_classes"):
         parser.link_arguments(f"data.{name}", f"model.init_args.{name}", apply_on="instantiate")
     parser.link_arguments("seed_everything", "data.init_args.seed")
-
-
-def download_parser(data_class: type[LightningDataModule]) -> Parser:
-    """Takes what `fit` takes for data."""
-    parser = Parser(prog="python cli.py download", description="Download a data set.", allow_abbrev=False)
-    parser.add_lightning_class_args(data_class, "data", subclass_mode=True)
-    add_allow_import(parser)
-    return parser
-
-
-def download(data_class: type[LightningDataModule], args: Sequence[str]) -> None:
-    """Brings a data set into its folder, for machines that will have no network: `download --data MNIST`."""
-    parser = download_parser(data_class)
-    words = prepared(args)
-    show_class_help(words, parser)
-    data = parser.instantiate(parser.parse_args(words))["data"]
-    data.prepare_data()
-    data.setup()
-    counts = ", ".join(f"{len(indices):,} {split}" for split, indices in data.splits.items())
-    print(f"{type(data).__name__} is there and whole: {counts} images")
 
 
 def check_whole(config: Namespace) -> None:

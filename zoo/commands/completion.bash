@@ -61,7 +61,7 @@ _zoo_values() { # of a flag
 _zoo() {
     local current=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} verb=${COMP_WORDS[1]} words i
     if [ "$COMP_CWORD" -eq 1 ]; then
-        COMPREPLY=($(compgen -W 'fit validate test predict describe download completion --help --version' -- "$current"))
+        COMPREPLY=($(compgen -W '@VERBS@ --help --version' -- "$current"))
         return
     fi
     if [ "$verb" = completion ]; then

@@ -2,9 +2,9 @@
 
     error: <what> in <file or key>: expected <x>, found <y>. Try: <command or nearest name>
 
-What a library raises under a flag that the user has set is the user's (`blame.py`); the rest of what is neither
-ValueError nor OSError is ours. Exit code 2 for usage and configuration, 1 for the rest, 130 for an interrupt. Of
-several processes the first speaks; the others do only where it has nothing to say.
+What a library raises under a flag that the user has set is the user's (`library_errors.py`); the rest of what is
+neither ValueError nor OSError is ours. Exit code 2 for usage and configuration, 1 for the rest, 130 for an interrupt.
+Of several processes the first speaks; the others do only where it has nothing to say.
 """
 
 import re
@@ -15,8 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from zoo.errors import one_line
-from zoo.launch.process import first_of_another_machine, lost_process
+from zoo.errors import MissingDevice, UsageError, one_line
 
 FORM = re.compile(r".+ in .+: expected .+, found .+")
 UNDER_A_FLAG = re.compile(r"[^:]+ in --\w")  # the value of a flag is wrong, whoever has noticed it
@@ -38,15 +37,18 @@ def reported(*, debug: bool) -> Iterator[None]:
             raise
         sys.exit(130)
     except Exception as error:
+        if debug:
+            raise
+        if isinstance(error, UsageError) and "torch" not in sys.modules:  # found before the slow imports
+            print(f"error: {one_line(str(error))}", file=sys.stderr, flush=True)
+            sys.exit(2)
         from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
         from zoo.config.library_errors import blamed, is_out_of_memory
         from zoo.config.parser import innermost
-        from zoo.errors import MissingDevice, UsageError
+        from zoo.launch.process import lost_process
         from zoo.runs.lock import FolderInUse
 
-        if debug:
-            raise
         lost = lost_process(error)
         text = lost or innermost(error)
         usage = isinstance(error, UsageError | MisconfigurationException)
@@ -77,6 +79,8 @@ def must_speak(*, of_all: bool) -> bool:
     """
     import torch.distributed
     from lightning.pytorch.utilities import rank_zero_only
+
+    from zoo.launch.process import first_of_another_machine
 
     rank = getattr(rank_zero_only, "rank", 0)
     if not torch.distributed.is_available() or not torch.distributed.is_initialized():

@@ -38,7 +38,6 @@ from zoo.config.type_names import (
 )
 from zoo.config.unfit_parts import Unfit, unfit
 
-OWN_PARSERS = ("describe", "download", "completion")  # verbs that the parser of the others does not know
 MAX_SHOWN = 60  # characters of what the user wrote
 NOISE = (  # beginnings of lines that only repeat types or wrap another message
     *("Parser key ", "Does not validate against any of the Union subtypes", "Problem with given class_path"),
@@ -97,7 +96,7 @@ def value_in(message: str) -> str | None:
 
 def wrong_verb(message: str, parser: ArgumentParser) -> str | None:
     """No verb, or one that does not exist."""
-    known = [*verbs(parser), *OWN_PARSERS]
+    known = [*getattr(parser, "all_verbs", verbs(parser))]
     if not verbs(parser) or not ("invalid choice: " in message or message.startswith('expected "subcommand"')):
         return None
     given = next(iter(getattr(parser, "args", [])), None)

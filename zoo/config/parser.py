@@ -33,6 +33,7 @@ class Parser(LightningArgumentParser):
         kwargs: for `LightningArgumentParser`.
     """
 
+    all_verbs: ClassVar[tuple[str, ...]] = ()  # of the command, also those with a parser of their own
     roots: ClassVar[set[type]] = set()  # of each of these, a subclass must be chosen
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

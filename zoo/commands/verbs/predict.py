@@ -1,3 +1,12 @@
+"""Writes down what a run's weights take each test image for."""
+
+from collections.abc import Sequence
+
+from zoo.commands.verbs import DataClass
+
+SUMMARY = "what they take each test image for"
+ORDER = 40
+HELP = """\
 usage: python cli.py predict --run_dir DIR [FLAG VALUE] …      or --ckpt_path FILE --data NAME --model NAME
 
 Write what the weights of a run take each test image for, and the probability of each class.
@@ -10,4 +19,11 @@ Write what the weights of a run take each test image for, and the probability of
   --trainer.accelerator NAME, --trainer.devices N, --trainer.precision NAME
   --debug                   show the traceback behind an error
 
-  --help_all                all flags, with those of Lightning's Trainer
+  --help_all                all flags, with those of Lightning's Trainer"""
+
+
+def run(args: Sequence[str], data_class: DataClass) -> None:
+    """Hands the words to LightningCLI."""
+    from zoo.commands.cli import run_lightning
+
+    run_lightning(["predict", *args], data_class())

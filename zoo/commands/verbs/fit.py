@@ -1,3 +1,12 @@
+"""Trains, chooses on validation, tests once, records."""
+
+from collections.abc import Sequence
+
+from zoo.commands.verbs import DataClass
+
+SUMMARY = "train, choose the weights on validation, test them once, leave a folder"
+ORDER = 10
+HELP = """\
 usage: python cli.py fit --data NAME --model NAME [FLAG VALUE] …      or with -c FILE
 
 Train, keep the weights that did best on the validation images, test them once, leave a folder.
@@ -33,4 +42,11 @@ Train, keep the weights that did best on the validation images, test them once, 
   --model.help NAME         the options of a model; --data.help NAME of a data set; so --model.optimizer.help NAME,
                             --model.schedule.help NAME, --trainer.callbacks.help NAME
   --help_all                all flags, with those of Lightning's Trainer
-  --print_config            the whole configuration, without running it
+  --print_config            the whole configuration, without running it"""
+
+
+def run(args: Sequence[str], data_class: DataClass) -> None:
+    """Hands the words to LightningCLI."""
+    from zoo.commands.cli import run_lightning
+
+    run_lightning(["fit", *args], data_class())

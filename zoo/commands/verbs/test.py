@@ -1,3 +1,12 @@
+"""Scores a run's weights on the test images."""
+
+from collections.abc import Sequence
+
+from zoo.commands.verbs import DataClass
+
+SUMMARY = "score them on the test images"
+ORDER = 30
+HELP = """\
 usage: python cli.py test --run_dir DIR [FLAG VALUE] …      or --ckpt_path FILE --data NAME --model NAME
 
 Score the weights of a run on the test images, each counted once.
@@ -10,4 +19,11 @@ Score the weights of a run on the test images, each counted once.
   --trainer.accelerator NAME, --trainer.devices N, --trainer.precision NAME
   --debug                   show the traceback behind an error
 
-  --help_all                all flags, with those of Lightning's Trainer
+  --help_all                all flags, with those of Lightning's Trainer"""
+
+
+def run(args: Sequence[str], data_class: DataClass) -> None:
+    """Hands the words to LightningCLI."""
+    from zoo.commands.cli import run_lightning
+
+    run_lightning(["test", *args], data_class())

@@ -1,0 +1,205 @@
+"""Is the house in order? Rooms and what they import, sizes, names: aims to judge by eye. A test asserts the law only.
+
+    python scripts/house.py        (make house)
+
+the files of zoo/, datamodules/, scripts/ and cli.py  ->  a table: what is counted, the aim, what is, where most
+"""
+
+import ast
+from collections import Counter
+from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).resolve().parents[1]
+# a room may import those of lower floors, and of its own floor as long as there is no circle
+FLOORS = (
+    ("errors", "files", "prepare", "nn", "geometry", "optimizers", "schedules"),
+    ("checkpoints", "config", "launch"),
+    ("training",),
+    ("models", "runs", "resume"),
+    ("loggers", "studies", "weights"),
+    ("callbacks",),
+    ("zoo",),  # the front door, which knows the models by name
+    ("commands",),
+)
+GROUND = {name for names in FLOORS for name in names} - {"models", "zoo"}  # what is no room of these is a model
+GROUND_OF_DATA = {"errors", "files", "prepare"}  # all of zoo that data modules may use
+FRONT = {"zoo", "zoo.classifier"}  # the front door, and the old name of one room
+FOREIGN = ("lightning", "torch", "jsonargparse", "torchmetrics", "torchvision")
+FROZEN = (
+    "zoo",
+    "zoo/studies",
+    "datamodules",
+    "zoo/commands/verbs",
+)  # folders whose names stand in files, or hold a file a verb
+
+
+class Line(NamedTuple):
+    """One line of the table."""
+
+    what: str
+    aim: str
+    found: str
+    worst: str
+
+
+def modules(*folders: str) -> Iterator[tuple[str, Path]]:
+    """Name and file of each module below some folders."""
+    for folder in folders:
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            words = path.relative_to(ROOT).with_suffix("").parts
+            yield ".".join(words[:-1] if words[-1] == "__init__" else words), path
+
+
+def imported(path: Path) -> set[str]:
+    """What a file imports, wherever in it; `from zoo.runs import folder` counts as `zoo.runs.folder`."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {each.name for each in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {f"{node.module}.{each.name}" for each in node.names}
+    return found
+
+
+def room(module: str) -> str:
+    """The room of a module: a package or file of the ground by its name, a file of a model as one of them."""
+    package, _, rest = module.partition(".")
+    name = rest.partition(".")[0]
+    if package != "zoo" or not rest:
+        return package
+    if name in GROUND or (ROOT / "zoo" / name).is_dir():
+        return name
+    return "models" if (ROOT / "zoo" / f"{name}.py").exists() else "zoo"
+
+
+def arrows() -> dict[tuple[str, str], set[str]]:
+    """From room to room, with the imports that make them."""
+    found: dict[tuple[str, str], set[str]] = {}
+    for module, path in modules("zoo", "datamodules"):
+        for target in imported(path) if module not in FRONT else ():
+            if target.partition(".")[0] in ("zoo", "datamodules", "cli") and room(module) != room(target):
+                found.setdefault((room(module), room(target)), set()).add(f"{module} -> {target}")
+    return found
+
+
+def upward() -> list[str]:
+    """The imports that the law forbids."""
+    floor = {name: number for number, names in enumerate(FLOORS) for name in names}
+    wrong = []
+    for (here, there), imports in arrows().items():
+        if here == "datamodules":
+            allowed = there in GROUND_OF_DATA
+        else:
+            allowed = here in floor and floor.get(there, len(FLOORS)) <= floor[here]
+        wrong += [] if allowed else sorted(imports)
+    return wrong
+
+
+def circle() -> list[str]:
+    """Rooms that import each other in a circle; none if there is none."""
+    graph: dict[str, set[str]] = {}
+    for here, there in arrows():
+        graph.setdefault(here, set()).add(there)
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        return list(error.args[1])
+    return []
+
+
+def sizes(kind: type | tuple[type, ...]) -> Counter[str]:
+    """Lines of each class, or function, of the product."""
+    found: Counter[str] = Counter()
+    for module, path in product():
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, kind):
+                found[f"{module}.{node.name}"] = (node.end_lineno or 0) - node.lineno + 1  # type: ignore[attr-defined]
+    return found
+
+
+def product() -> Iterator[tuple[str, Path]]:
+    """The modules that are installed."""
+    yield from modules("zoo", "datamodules")
+    yield "cli", ROOT / "cli.py"
+
+
+def private_names() -> dict[str, set[str]]:
+    """Names with an underscore that are not ours, with the modules that use them."""
+    found: dict[str, set[str]] = {}
+    own: set[str] = set()
+    for _, path in product():
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.FunctionDef | ast.ClassDef):
+                own.add(node.name)
+            elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+                own.add(node.attr)
+    for module, path in product():
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = []
+            if isinstance(node, ast.Attribute):
+                names = [node.attr]
+            elif isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] in FOREIGN:
+                names = [*(each.name for each in node.names), *(node.module or "").split(".")]
+            for name in names:
+                of_tuples = name in ("_asdict", "_replace", "_fields", "_exit")
+                if name.startswith("_") and not name.startswith("__") and name not in own and not of_tuples:
+                    found.setdefault(name, set()).add(module)
+    return found
+
+
+def same_names() -> dict[str, set[str]]:
+    """Functions and classes at the top of several files."""
+    found: dict[str, set[str]] = {}
+    for module, path in product():
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.FunctionDef | ast.ClassDef):
+                found.setdefault(node.name, set()).add(module)
+    return {name: places for name, places in found.items() if len(places) > 1}
+
+
+def lines_of(paths: Iterator[tuple[str, Path]]) -> Counter[str]:
+    """Lines of each file."""
+    return Counter({module: len(path.read_text().splitlines()) for module, path in paths})
+
+
+def table() -> list[Line]:
+    """All that is counted."""
+    files = lines_of(product())
+    folders = Counter(str(path.parent.relative_to(ROOT)) for _, path in product() if path.name != "__init__.py")
+    wide = Counter({name: count for name, count in folders.items() if name not in FROZEN})
+    classes, functions = sizes(ast.ClassDef), sizes(ast.FunctionDef)
+    private, same = private_names(), same_names()
+    above = upward()
+
+    def most(counts: Counter[str]) -> tuple[str, str]:
+        name, count = counts.most_common(1)[0]
+        return str(count), name
+
+    return [
+        Line("arrows up", "0", str(len(above)), ", ".join(above[:2])),
+        Line("rooms in a circle", "0", str(len(circle())), " -> ".join(circle())),
+        Line("lines of the product", "11,000", f"{files.total():,}", ""),
+        Line("lines of scripts", "4,000", f"{lines_of(modules('scripts')).total():,}", ""),
+        Line("files in a folder", "10", *most(wide)),
+        Line("lines of a file", "280", *most(files)),
+        Line("lines of a class", "150", *most(classes)),
+        Line("lines of a function", "40", *most(functions)),
+        Line("private names of libraries", "12", str(len(private)), ", ".join(sorted(private)[:4])),
+        Line("files that use them", "1", str(len({each for places in private.values() for each in places})), ""),
+        Line("same name at the top of several files", "15", str(len(same)), ", ".join(sorted(same)[:6])),
+        Line("README, KB", "8", f"{(ROOT / 'README.md').stat().st_size / 1000:.1f}", ""),
+    ]
+
+
+def main() -> None:
+    """Prints the table."""
+    lines = [Line("what", "aim", "is", "worst"), *table()]
+    for line in lines:
+        print(f"{line.what:38} {line.aim:>7} {line.found:>7}  {line.worst}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,42 @@
+"""The verbs of the command, one file each. A file that is put here is found: by the overview, errors and completion.
+
+SUMMARY                 what it does, for the overview
+ORDER                   its place there
+HELP                    what `VERB --help` shows: what people use; `--help_all` has the rest, and takes seconds
+run(args, data_class)   does it; `data_class()` gives the base class of data sets
+parser(data_class)      the parser of its flags, which shells complete; only where it is not LightningCLI's
+
+Overview, help and errors come before the seconds that torch takes to be imported: so a file imports what it needs in
+its functions.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import cache
+from importlib import import_module
+from pkgutil import iter_modules
+from typing import Any, Protocol, cast
+
+DataClass = Callable[[], type[Any]]
+
+
+class Verb(Protocol):
+    """What a file of this folder offers."""
+
+    SUMMARY: str
+    ORDER: int
+    HELP: str
+
+    def run(self, args: Sequence[str], data_class: DataClass) -> None:
+        """Does it.
+
+        Args:
+            args: the words after the verb.
+            data_class: gives the base class of data sets.
+        """
+
+
+@cache
+def verbs() -> dict[str, Verb]:
+    """All verbs by name, in the order of the overview."""
+    found = {each.name: cast(Verb, import_module(f"{__name__}.{each.name}")) for each in iter_modules(__path__)}
+    return dict(sorted(found.items(), key=lambda item: (item[1].ORDER, item[0])))

@@ -1,0 +1,29 @@
+"""Prints the script with which a shell completes the words of the command."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from zoo.commands.verbs import DataClass, verbs
+from zoo.errors import UsageError
+
+SUMMARY = "print what lets bash or zsh complete these words: source <(zoo completion bash)"
+ORDER = 70
+HELP = """\
+usage: zoo completion bash|zsh
+
+in ~/.bashrc, to have it always: source <(zoo completion bash)"""
+SHELLS = {"bash": "", "zsh": "autoload -U +X bashcompinit && bashcompinit\n"}
+SCRIPT = Path(__file__).parents[1] / "completion.bash"
+
+
+def run(args: Sequence[str], data_class: DataClass) -> None:
+    """Prints it; without torch."""
+    if len(args) != 1 or args[0] not in SHELLS:
+        found = " ".join(args) or "none"
+        raise UsageError(f"shell in completion: expected one of {', '.join(SHELLS)}, found {found}. Try: bash")
+    print(script(args[0]), end="")
+
+
+def script(shell: str) -> str:
+    """The script for a shell, with the verbs that there are."""
+    return SHELLS[shell] + SCRIPT.read_text().replace("@VERBS@", " ".join(verbs()))
