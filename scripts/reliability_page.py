@@ -141,6 +141,16 @@ def cost() -> str:
     )
 
 
+def before() -> str:
+    """Whole starts and epochs against the version before."""
+    from benchmarks.before import summary
+
+    record = json.loads((RESULTS / "benchmark_before.json").read_text())
+    setting = record["setting"]
+    lines = "".join(f"\n- {line}." for line in summary(record))
+    return f"Against commit {setting['before'][:7]}, on {setting['machine']}, one thread:\n{lines}"
+
+
 MADE: dict[str, Callable[[], str]] = {
     "cells": cells,
     "owners": owners,
@@ -148,6 +158,7 @@ MADE: dict[str, Callable[[], str]] = {
     "flags": flags,
     "matrix": matrix,
     "cost": cost,
+    "before": before,
 }
 
 
