@@ -377,7 +377,7 @@ class Maxout(Classifier):
 
 
 def test_a_file_of_one_s_own_is_a_model_of_the_shelf(tmp_path):
-    """As the README's recipe says, in a copy of the repository."""
+    """As CONTRIBUTING.md says, in a copy of the repository."""
     for name in ("zoo", "datamodules"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("cli.py", "zoo/launch/start.py"):
