@@ -233,10 +233,6 @@ def test_the_page_is_that_of_the_rounds():
     assert report.page() == report.PAGE.read_text()
 
 
-def test_the_readme_is_that_of_the_rounds():
-    assert report.with_table(report.README.read_text()) == report.README.read_text()
-
-
 def test_the_curves_are_those_of_the_rounds():
     drawn = report.pictures()
     assert drawn.keys() == {path.stem for path in report.PICTURES.glob("*.svg")}

@@ -104,8 +104,8 @@ def test_the_page(described: Callable[..., str], tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_example_in_the_readme_is_what_comes_out(described: Callable[..., str]) -> None:
-    text = (ROOT / "README.md").read_text().partition("$ python cli.py describe ")[2]
+def test_the_example_in_the_documents_is_what_comes_out(described: Callable[..., str]) -> None:
+    text = (ROOT / "docs/command-line.md").read_text().partition("$ python cli.py describe ")[2]
     command, *example = text.partition("\n```")[0].splitlines()
     lines = [line.rstrip() for line in described(*command.split()).splitlines()]
     assert len(example) > 20

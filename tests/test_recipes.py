@@ -1,6 +1,7 @@
-"""Protects the numbers in the documents: rows belong to their recipes, headers and the README's table to the rows."""
+"""Protects the numbers in the documents: rows belong to their recipes, headers, tables and picture to the rows."""
 
 import importlib.util
+import re
 from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
@@ -44,9 +45,43 @@ def test_headers_are_those_of_the_rows(recipes):
         assert recipes.with_header(name, text, groups.get(name, [])) == text
 
 
-def test_the_readme_is_that_of_the_rows(recipes):
-    text = (ROOT / "README.md").read_text()
-    assert recipes.with_table(text, recipes.read_rows()) == text
+def test_tables_are_those_of_the_rows(recipes):
+    rows = recipes.read_rows()
+    for path, table in ((recipes.README, recipes.small_table(rows)), (recipes.PAGE, recipes.full_table(rows))):
+        assert recipes.with_table(path.read_text(), table) == path.read_text()
+
+
+def test_the_small_table_shows_what_did_best_on_validation(recipes):
+    def rows(recipe: str, val: float, test: float) -> list[dict[str, str]]:
+        first = next(row for row in recipes.read_rows() if row["recipe"] == "fashion_mlp")
+        return [
+            {**first, "recipe": recipe, "seed": str(seed), "val_accuracy": str(val), "test_accuracy": str(test)}
+            for seed in range(5)
+        ]
+
+    table = recipes.small_table([*rows("a", 0.92, 0.90), *rows("b", 0.91, 0.93)])
+    assert "90.00" in table
+    assert "93.00" not in table
+
+
+def test_the_picture_is_that_of_the_rows(recipes):
+    # names of clipping paths are made of a layout's last digits, which processors round differently
+    drawn, there = (
+        re.sub(r"\bp[0-9a-f]{10}\b", "clip", text)
+        for text in (recipes.picture(recipes.read_rows()), recipes.PICTURE.read_text())
+    )
+    assert drawn == there
+
+
+def test_the_picture_can_be_read(recipes):
+    """No text is smaller than 7 pt at the width of a page, and every recipe of the table has its label."""
+    text = recipes.PICTURE.read_text()
+    sizes = [float(size) for size in re.findall(r"font-size: ([\d.]+)px", text)]
+    assert min(sizes) >= 7
+    groups = recipes.published(recipes.read_rows())
+    assert len(re.findall(r">(MLP|LeNet|ViT|ConvNet|FastNet|ResNet|softmax)<", text)) == sum(
+        group[0]["data"] != "Digits" for group in groups.values()
+    )
 
 
 def test_rows_count_all_test_images_and_name_their_code(recipes):
