@@ -159,7 +159,7 @@ def test_mistakes_are_said_as_for_fit(refused: Callable[..., str], monkeypatch: 
     assert "found 'descrbe'. Try: python" in (line := refused("descrbe"))
     assert line.endswith(" describe\n")
     kernel = refused("describe", "--data", "MNIST", "--model", "LeNet", "--model.kernel_size", "0")
-    assert "kernel size in --model.kernel_size: expected a whole number from 1, found 0" in kernel
+    assert "kernel size in --model.kernel_size: expected at least 1, found 0" in kernel
     missing = ("describe", "--data", "Arrays", "--data.path", "no.npz", "--model", "MLP")
     assert "archive in --data.path" in refused(*missing, code=1)
 

@@ -96,7 +96,7 @@ def value_in(message: str) -> str | None:
 
 def wrong_verb(message: str, parser: ArgumentParser) -> str | None:
     """No verb, or one that does not exist."""
-    known = [*getattr(parser, "all_verbs", verbs(parser))]
+    known = [*(getattr(parser, "all_verbs", ()) or verbs(parser))]
     if not verbs(parser) or not ("invalid choice: " in message or message.startswith('expected "subcommand"')):
         return None
     given = next(iter(getattr(parser, "args", [])), None)
@@ -223,6 +223,8 @@ def refused_import(message: str, parser: ArgumentParser) -> str | None:
         )
     advice = f"--allow_import {own} if you trust it" if own else f"--{key} {name}" if name and key else None
     more = ", a function" if match[2] else f", which is {path}" if path != given else ""
+    if not more and path.startswith("zoo.") and (missing := absent(path)):
+        more = f", and there is no module {missing}"
     return format_error("class", f"--{key}", IN_WORDS, shown(given) + more, advice)
 
 
