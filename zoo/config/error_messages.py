@@ -225,6 +225,7 @@ def refused_import(message: str, parser: ArgumentParser) -> str | None:
     more = ", a function" if match[2] else f", which is {path}" if path != given else ""
     if not more and path.startswith("zoo.") and (missing := absent(path)):
         more = f", and there is no module {missing}"
+        advice = advice if path.rpartition(".")[2].lower() in map(str.lower, names) else None
     return format_error("class", f"--{key}", IN_WORDS, shown(given) + more, advice)
 
 
