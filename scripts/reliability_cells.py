@@ -531,7 +531,8 @@ def cells(name: str, moment: Moment, round_: Round) -> Iterator[Cell]:
             more = LIMITS[ending.limit](round_.setting).more
             went = run(words(folder.path, round_.flags(ending), more), folder.path, ending.always)
             target = RunFolder(folder.path.with_name(f"{folder.path.name}-new")) if going.startswith("fit") else folder
-            cell.found = judge(wanted, going, ending, round_, ended, went, target, before)
+            cut = moment.name == "a validation"
+            cell.found = judge(wanted, going, ending, round_, ended, went, target, before, cut=cut)
         cell.right = not cell.found
         cell.found = cell.found or wanted.outcome
         cell.seconds = round(time.monotonic() - began, 2)
@@ -549,6 +550,8 @@ def judge(
     went: Ended,
     folder: RunFolder,
     before: dict[str, str],
+    *,
+    cut: bool,
 ) -> str:
     """What is wrong with how a run went on; nothing if it is right.
 
@@ -561,6 +564,7 @@ def judge(
         went: how this start ended.
         folder: the run's, now.
         before: its files before.
+        cut: whether it was stopped in a validation, which is then still to be made.
     """
     told_ = f"exit {went.code}: {(error_lines(went.complaint) or went.said.splitlines() or [''])[-1][:300]}"
     if "Traceback" in went.complaint:
@@ -588,7 +592,7 @@ def judge(
     if wanted.outcome == "table":
         return "" if table(went.said) == table(straight.ended.said) else f"another table: {table(went.said)}"
     if wanted.outcome == "scores":
-        return scores(straight, folder, went)
+        return scores(straight, folder, went, cut=cut)
     return unequal(straight, folder)
 
 
@@ -615,13 +619,13 @@ def unequal(straight: Straight, folder: RunFolder) -> str:
     return ", ".join(part for part in found if part)
 
 
-def scores(straight: Straight, folder: RunFolder, went: Ended) -> str:
+def scores(straight: Straight, folder: RunFolder, went: Ended, *, cut: bool) -> str:
     """Whether `test` has scored the straight run's best weights at this time."""
     path = folder.chosen
     if path == folder.last:  # no validation yet
         return "" if table(went.said) else "no table"
     steps = steps_in(path)
-    newest = max([step for step in straight.bests if step <= steps_in(folder.last)], default=-1)
+    newest = max([step for step in straight.bests if step <= steps_in(folder.last) - cut], default=-1)
     if steps not in straight.bests or steps < newest:
         return f"best.ckpt is of step {steps}, the straight run's of {sorted(straight.bests)}"
     best, other = (digest(read_checkpoint(p)["state_dict"]) for p in (path, straight.bests[steps]))
