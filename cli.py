@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.commands.report_errors import reported
-from zoo.commands.verbs import verbs
+from zoo.commands.verbs import verbs, without_debug
 from zoo.errors import UsageError
 from zoo.launch.start import begin, forget_launchers
 
@@ -81,7 +81,7 @@ def main(args: Sequence[str] | None = None) -> None:
         print(verb.HELP)
         return
     debug = "--debug" in words
-    words = ["--help" if word == "--help_all" else word for word in words if word != "--debug"]
+    words = without_debug(words)
     with reported(debug=False):
         check_verb(words)
     with reported(debug=debug):

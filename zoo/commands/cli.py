@@ -32,7 +32,7 @@ from lightning.pytorch.callbacks import (
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.plugins import CheckpointIO
 from lightning.pytorch.profilers import PassThroughProfiler
-from lightning.pytorch.strategies.launchers import _MultiProcessingLauncher, _SubprocessScriptLauncher
+from lightning.pytorch.strategies.launchers import _MultiProcessingLauncher
 
 import zoo
 from zoo.callbacks.diagnostic import Diagnostic
@@ -58,6 +58,8 @@ from zoo.commands.trainer_checks import (
     too_small,
 )
 from zoo.commands.trainer_setup import without_repeats
+from zoo.commands.verbs import verbs as all_verbs
+from zoo.commands.verbs import without_debug
 from zoo.config.allowlist import import_trusted, restrict, smuggled
 from zoo.config.error_messages import shown
 from zoo.config.library_errors import blamed, is_out_of_memory
@@ -78,6 +80,7 @@ from zoo.launch.process import (
     quieten,
     skip_driver_search,
     started_processes,
+    starts_itself_again,
 )
 from zoo.loggers import TensorBoard, Wandb
 from zoo.loggers.base import BeginLoggers, RunFacts, ending, log_result, run_loggers
@@ -164,6 +167,7 @@ class ZooCLI(LightningCLI):
             self._leave_folder()
 
     def _start(self, data_class: type[LightningDataModule], args: Sequence[str], run: bool) -> None:
+        Parser.all_verbs = tuple(all_verbs())
         self.given = without_debug(args)
         self.words = words = prepared(self.given)
         super().__init__(
@@ -940,19 +944,6 @@ def prepared(args: Sequence[str]) -> list[str]:
             raise UsageError(str(error)) from error
     limit_yaml()
     return words
-
-
-def without_debug(args: Sequence[str]) -> list[str]:
-    """The words of a command as they are handed on."""
-    return ["--help" if word == "--help_all" else str(word) for word in args if word != "--debug"]
-
-
-def starts_itself_again(trainer: Trainer) -> bool:
-    """Whether Lightning starts the processes of the other devices, by the words of this one."""
-    launcher = trainer.strategy.launcher
-    if not isinstance(launcher, _SubprocessScriptLauncher):
-        return False
-    return not launcher.cluster_environment.creates_processes_externally
 
 
 def with_nulls(args: Sequence[str], parser: LightningArgumentParser) -> list[str]:

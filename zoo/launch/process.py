@@ -13,9 +13,8 @@ import torch
 import torch.distributed
 from lightning import Trainer
 from lightning.pytorch.strategies.launchers import _SubprocessScriptLauncher
-from lightning.pytorch.utilities import rank_zero_only
 
-from zoo.errors import one_line
+from zoo.errors import is_rank_zero, one_line
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # from malloc.h
 LIGHTNINGS = ("lightning.pytorch", "lightning.fabric")  # loggers
@@ -85,13 +84,21 @@ def quieten() -> None:
 
 def is_first() -> bool:
     """Whether this process is the first of its run, which alone writes; known before the processes know each other."""
-    return getattr(rank_zero_only, "rank", 0) == 0 and not first_of_another_machine()
+    return is_rank_zero() and not first_of_another_machine()
 
 
 def started_processes(trainer: Trainer | None) -> list[subprocess.Popen[bytes]]:
     """The processes that this one has started for the other devices."""
     launcher = trainer.strategy.launcher if trainer else None
     return launcher.procs if isinstance(launcher, _SubprocessScriptLauncher) else []
+
+
+def starts_itself_again(trainer: Trainer) -> bool:
+    """Whether Lightning starts the processes of the other devices, by the words of this one."""
+    launcher = trainer.strategy.launcher
+    if not isinstance(launcher, _SubprocessScriptLauncher):
+        return False
+    return not launcher.cluster_environment.creates_processes_externally
 
 
 def leave_group() -> None:

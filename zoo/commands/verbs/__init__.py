@@ -40,3 +40,8 @@ def verbs() -> dict[str, Verb]:
     """All verbs by name, in the order of the overview."""
     found = {each.name: cast(Verb, import_module(f"{__name__}.{each.name}")) for each in iter_modules(__path__)}
     return dict(sorted(found.items(), key=lambda item: (item[1].ORDER, item[0])))
+
+
+def without_debug(args: Sequence[str]) -> list[str]:
+    """The words of a command as they are handed on."""
+    return ["--help" if word == "--help_all" else str(word) for word in args if word != "--debug"]
