@@ -33,22 +33,24 @@ START = (
 EPOCH = "fit --data MNIST --model MLP --model.hidden [256] --data.batch_size 128 --trainer.accelerator cpu"
 WARM_UP = 2  # epochs
 MARK = "turn "
+READERS = {"wall": "perf_counter", "processor": "process_time"}
 # the command, in whatever version lies where it runs; it says how long each epoch took, and waits for its next turn
 PROGRAM = f"""
 import sys, time
 sys.path.insert(0, "")
 import torch
 torch.set_num_threads(int(sys.argv[1]))
+now = getattr(time, sys.argv[2])
 from cli import main
 from zoo import Classifier
 begin, began = Classifier.on_train_epoch_start, [0.0]
 def on_train_epoch_start(model):
-    print("{MARK}", time.perf_counter() - began[0], flush=True)
+    print("{MARK}", now() - began[0], flush=True)
     sys.stdin.readline()
-    began[0] = time.perf_counter()
+    began[0] = now()
     begin(model)
 Classifier.on_train_epoch_start = on_train_epoch_start
-main(sys.argv[2:])
+main(sys.argv[3:])
 """
 
 
@@ -59,12 +61,13 @@ class Turns:
         tree: the version's files.
         words: the command's.
         threads: of torch.
+        clock: what an epoch is timed with: "wall" or "processor".
         errors: file that takes what it complains of.
     """
 
-    def __init__(self, tree: Path, words: list[str], threads: int, errors: Path) -> None:
+    def __init__(self, tree: Path, words: list[str], threads: int, clock: str, errors: Path) -> None:
         self.errors = errors
-        command = [sys.executable, "-c", PROGRAM, str(threads), *words]
+        command = [sys.executable, "-c", PROGRAM, str(threads), READERS[clock], *words]
         environ = {**os.environ, "OMP_NUM_THREADS": str(threads), "PYTHONPATH": str(tree)}
         with errors.open("w") as file:
             self.process = subprocess.Popen(
@@ -124,7 +127,8 @@ def epochs(trees: dict[str, Path], options: argparse.Namespace) -> list[list[dic
                     words = (
                         f"{EPOCH} --data.root {options.data_root} --trainer.max_epochs 1000 --run_dir {folder}/{name}"
                     )
-                    turns[name] = Turns(trees[name], words.split(), options.threads, Path(folder, f"{name}.err"))
+                    errors = Path(folder, f"{name}.err")
+                    turns[name] = Turns(trees[name], words.split(), options.threads, options.clock, errors)
                 pairs = [{name: turns[name].epoch() for name in in_turn(i)} for i in range(WARM_UP + options.pairs)]
             finally:
                 for turn in turns.values():
@@ -163,7 +167,7 @@ def summary(record: dict[str, Any]) -> list[str]:
     lines.append(
         f"an epoch takes {100 * (cost.median - 1):+.1f} % more ({100 * (cost.low - 1):+.1f} to"
         f" {100 * (cost.high - 1):+.1f} %, {cost.n} pairs of {len(record['epochs'])} processes),"
-        f" before {seconds.median:.2f} s"
+        f" before {seconds.median:.2f} s{' of the processor' if record['setting'].get('clock') == 'processor' else ''}"
     )
     return lines
 
