@@ -75,6 +75,8 @@ def state(folder: RunFolder) -> dict[str, Any]:
     record = json.loads(folder.result.read_text())
     names = ("state_dict", "optimizer_states", "lr_schedulers", "current_model_state", "averaging_state", "global_step")
     kept = {name: content.get(name) for name in names}
+    if folder.best.exists():
+        kept["results of the best"] = read_checkpoint(folder.best)["results"]
     return {**kept, "rows": rows, **{name: record[name] for name in ("train", "val", "test", "best_epoch")}}
 
 
@@ -93,6 +95,7 @@ STOPS = [
     ("plain", "training_step", 1),
     ("plain", "training_step", 10),  # the last step of an epoch: validation comes first
     ("two validations", "training_step", 15),  # a step with a validation behind it
+    ("two validations", "training_step", 23),  # the next validation is of half an epoch, and the best
     ("plain", "validation_step", 2),
     ("two validations", "validation_step", 1),
     ("average", "validation_step", 1),

@@ -74,6 +74,7 @@ class Classifier(LightningModule):
         self.schedule = schedule
         self.label_smoothing = label_smoothing
         self.results: dict[str, Result] = {}  # of the last complete pass over each split
+        self._results_before: dict[str, dict[str, float]] = {}  # of the run that this one goes on from
         self._tally: dict[str, Tally] = {}
         self._counted: dict[str, Tensor] | None = None  # what a resumed epoch had counted before
         self.identity: dict[str, Any] | None = None  # the record of the run that trains it, zoo/resume/identity.py
@@ -330,7 +331,7 @@ class Classifier(LightningModule):
             checkpoint[UNSAVED] = {name: in_words(held[name]) for name in unsaved}
         if self.identity:
             checkpoint["identity"] = self.identity
-        checkpoint["results"] = {
+        checkpoint["results"] = self._results_before | {
             split: {"accuracy": result.accuracy, "loss": result.loss, "n": result.n}
             for split, result in self.results.items()
         }
@@ -341,6 +342,8 @@ class Classifier(LightningModule):
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self._counted = checkpoint.get("tally")
+        results = checkpoint.get("results", {})
+        self._results_before = {split: results[split] for split in ("train", "val") if split in results}
         held = checkpoint.get(self.CHECKPOINT_HYPER_PARAMS_KEY, {}).get("optimizer")
         now = self.hparams.get("optimizer")
         self._settings_differ = held is not None and held != (now if is_plain(now) else spelt(now))
