@@ -431,6 +431,23 @@ def test_a_type_is_said_in_words(hint: Any, said: str) -> None:
     assert words(hint) == said
 
 
+class Limited:
+    """Its numbers are asked for in the order that typing gives Lightning's after `import sklearn.svm`."""
+
+    def __init__(self, limit: float | int | None = None, share: float | int | str = 1.0) -> None:
+        self.limit, self.share = limit, share
+
+
+def test_a_whole_number_is_a_count_whatever_was_imported_before() -> None:
+    parser = Parser()
+    parser.add_class_arguments(Limited, "x")
+    read = parser.parse_args(["--x.limit", "1", "--x.share=0.5"]).x
+    assert (type(read.limit), read.limit, type(read.share)) == (int, 1, float)
+    read = parser.parse_string("x: {limit: 3, share: many}").x
+    assert (type(read.limit), read.limit, read.share) == (int, 3, "many")
+    assert type(parser.parse_args(["--x.limit", "1.0"]).x.limit) is float
+
+
 def test_only_classes_that_can_be_made_are_offered() -> None:
     assert {"CIFAR10", "Digits", "FashionMNIST", "MNIST"} <= set(choices(datamodules.ImageDataModule))
     assert "IDXImages" not in choices(datamodules.ImageDataModule)  # abstract, though without ABCMeta

@@ -20,7 +20,7 @@ from lightning.pytorch.cli import LightningArgumentParser
 from zoo.config.allowlist import trusted_only
 from zoo.config.error_messages import NOISE, PHRASES, first_line, format_error, in_file, key_in
 from zoo.config.structure import misspelt
-from zoo.config.type_names import command, family, type_of, words
+from zoo.config.type_names import command, family, put_int_before_float, type_of, words
 from zoo.config.yaml_limits import load
 from zoo.errors import UsageError, chain
 
@@ -45,7 +45,9 @@ class Parser(LightningArgumentParser):
         """Adds the options of a class and remembers it."""
         if nested_key is None:
             self.described = theclass
-        return super().add_class_arguments(theclass, nested_key, *args, **kwargs)
+        added = super().add_class_arguments(theclass, nested_key, *args, **kwargs)
+        put_int_before_float(self)
+        return added
 
     def add_function_arguments(self, function: Any, *args: Any, **kwargs: Any) -> Any:
         """Adds the options of a function that a class path has named, if it is the user's own."""

@@ -13,7 +13,9 @@ from collections import abc
 from collections.abc import Iterable, Iterator
 from difflib import SequenceMatcher
 from enum import Enum
+from functools import reduce
 from inspect import Parameter
+from operator import or_
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin
@@ -239,6 +241,21 @@ def type_of(key: str, parser: ArgumentParser) -> Any:
     hint = next((getattr(action, "_typehint", None) for action in actions(parser) if action.dest == key), None)
     chosen = [root for root in getattr(parser, "roots", ()) if get_origin(hint) in UNIONS and root in get_args(hint)]
     return chosen[0] if chosen else hint
+
+
+def put_int_before_float(parser: ArgumentParser) -> None:
+    """Lets a whole number be one where an option takes both: batches of an epoch, 1, are not 1.0, all of them.
+
+    jsonargparse 4.53 tries the types in their order. Optional[Union[int, float]] has another if any module before, such
+    as sklearn.svm, has asked for Optional[Union[float, int]]: to Python's typing both are equal, and it keeps the first.
+    """
+    for action in actions(parser):
+        hint = getattr(action, "_typehint", None)
+        types = list(get_args(hint)) if get_origin(hint) in UNIONS else []
+        if int in types and float in types[: types.index(int)]:
+            types.remove(int)
+            types.insert(types.index(float), int)
+            action._typehint = reduce(or_, types)  # type: ignore[attr-defined]  # typing.Union would give the first again
 
 
 def default_of(key: str, parser: ArgumentParser) -> str:
