@@ -247,7 +247,7 @@ def put_int_before_float(parser: ArgumentParser) -> None:
     """Lets a whole number be one where an option takes both: batches of an epoch, 1, are not 1.0, all of them.
 
     jsonargparse 4.53 tries the types in their order. Optional[Union[int, float]] has another if any module before, such
-    as sklearn.svm, has asked for Optional[Union[float, int]]: to Python's typing both are equal, and it keeps the first.
+    as sklearn.svm, asked for Optional[Union[float, int]]: they are equal to Python's typing, which keeps the first.
     """
     for action in actions(parser):
         hint = getattr(action, "_typehint", None)

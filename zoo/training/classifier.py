@@ -9,7 +9,9 @@ So architecture never knows of training, and `model.net` is pure torch, for weig
 import inspect
 import io
 import math
+import sys
 import warnings
+from collections.abc import Mapping
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Self
@@ -288,9 +290,10 @@ class Classifier(LightningModule):
         try:
             return self.optimizer(self.parameters())
         except (TypeError, ValueError) as error:
-            raise ValueError(
+            line = wrong_setting(self.hparams.get("optimizer"), str(error)) or (
                 f"optimiser in --model.optimizer: expected one for these parameters, found another ({error})"
-            ) from error
+            )
+            raise ValueError(line) from error
 
     def configure_optimizers(self) -> Any:
         optimizer = self.make_optimizer()
@@ -347,6 +350,29 @@ class Classifier(LightningModule):
         held = checkpoint.get(self.CHECKPOINT_HYPER_PARAMS_KEY, {}).get("optimizer")
         now = self.hparams.get("optimizer")
         self._settings_differ = held is not None and held != (now if is_plain(now) else spelt(now))
+
+
+def wrong_setting(optimizer: Any, error: str) -> str | None:
+    """What to say of an optimiser's setting that its class does not take; None if the error names none.
+
+    Args:
+        optimizer: class_path and init_args.
+        error: what the class says, such as `Invalid learning rate: -1.0`.
+    """
+    if not isinstance(optimizer, Mapping) or "class_path" not in optimizer:  # made in Python
+        return None
+    module, _, name = str(optimizer["class_path"]).rpartition(".")
+    defaults = inspect.signature(getattr(sys.modules.get(module), name, dict)).parameters
+    for setting, value in optimizer.get("init_args", {}).items():
+        values = value if isinstance(value, list | tuple) else [value]
+        if setting in defaults and any(error.endswith(f": {each}") for each in values):
+            default = defaults[setting].default
+            default = f"[{','.join(map(str, default))}]" if isinstance(default, list | tuple) else default
+            return (
+                f"{setting} in --model.optimizer.{setting}: expected what {name} takes, found {value} ({error})."
+                f" Try: --model.optimizer.{setting} {default}"
+            )
+    return None
 
 
 def corrupts(layer: nn.Module) -> bool:

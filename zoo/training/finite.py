@@ -10,6 +10,8 @@ from typing import Any
 from lightning import Callback, LightningModule, Trainer
 from torch import Tensor
 
+HIGHEST = 0.1  # learning rate that is advised: above it few optimisers go well
+
 
 class StopAtNonFinite(Callback):
     """Raises ValueError, which names epoch, step and learning rate, if the loss or a weight becomes nan or inf."""
@@ -33,7 +35,7 @@ def complaint(trainer: Trainer, what: str, value: float) -> str:
     """The one line for a number that is none."""
     rate = trainer.optimizers[0].param_groups[0]["lr"] if trainer.optimizers else 0.0
     rate = float(rate)
-    advice = f"--model.optimizer.lr {rate / 10:g}, or --trainer.gradient_clip_val 1"
+    advice = f"--model.optimizer.lr {min(rate / 10, HIGHEST):g}, or --trainer.gradient_clip_val 1"
     if trainer.precision == "16-true":  # its numbers end at 65,504, and Adam's eps is none of them
         advice = "--trainer.precision bf16-mixed, or --model.optimizer.eps 1e-4 if that is Adam's 1e-8"
     return (
