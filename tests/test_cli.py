@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shlex
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,8 @@ import torch
 import yaml
 
 from cli import main
+from zoo.commands.arguments import complete
+from zoo.errors import UsageError
 from zoo.runs.folder import RunFolder
 from zoo.runs.metrics import read_metrics
 
@@ -236,3 +239,14 @@ def test_own_arrays_of_any_size(classes, side, channels, tmp_path):
     without = (tmp_path / "r/predictions-new.csv").read_text().splitlines()
     assert [row.split(",")[2:] for row in without] == [row.split(",")[2:] for row in with_labels]
     assert without[1].split(",")[1] == ""
+
+
+@pytest.mark.parametrize("name", ["#3", "null", "~", " # 3"])
+def test_a_run_folder_that_yaml_reads_as_none_is_not_the_default_one(name: str) -> None:
+    with pytest.raises(
+        UsageError, match=r"in --run_dir: expected a name, found '.*', which YAML reads as none"
+    ) as said:
+        complete(["fit", "--run_dir", name])
+    advised = shlex.split(str(said.value).partition("Try: ")[2])
+    assert complete(["fit", *advised]) == ["fit", *advised]
+    assert yaml.safe_load(advised[1]) is not None

@@ -5,6 +5,7 @@ fit --allow_import mine -c …   ->  fit -c …, and mine
 """
 
 import argparse
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from zoo.errors import UsageError
 from zoo.runs.folder import RunFolder
 
 ARRAYS = "Arrays"  # the data set that is one file
+NOTHING = re.compile(r"\s*(null|Null|NULL|~|#.*)?\s*")  # of these yaml makes null
 
 
 def complete(args: Sequence[str]) -> list[str]:
@@ -35,6 +37,11 @@ def complete(args: Sequence[str]) -> list[str]:
     given = places(rest)
     if given is None:
         return args
+    if given.run_dir and NOTHING.fullmatch(given.run_dir):
+        raise UsageError(
+            f"run folder in --run_dir: expected a name, found {given.run_dir!r}, which YAML reads as none."
+            f" Try: --run_dir './{given.run_dir}'"
+        )
     folder = RunFolder(given.run_dir) if given.run_dir else None
     if folder:
         folder.check_own()
