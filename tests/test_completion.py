@@ -70,3 +70,6 @@ def test_bash_completes_verbs_flags_and_values(tmp_path: Path, monkeypatch: pyte
     monkeypatch.chdir(tmp_path)
     (tmp_path / "own.npz").touch()
     assert completed("zoo", "fit", "--data.path", "ow") == {"own.npz"}
+    (tmp_path / "mnist_own.yaml").touch()
+    assert completed("zoo", "fit", "-c", "mnist_l") == {"mnist_lenet"}
+    assert completed("zoo", "describe", "--config", "mnist_o") == {"mnist_own.yaml"}

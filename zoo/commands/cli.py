@@ -61,6 +61,7 @@ from zoo.commands.trainer_setup import without_repeats
 from zoo.commands.verbs import verbs as all_verbs
 from zoo.commands.verbs import without_debug
 from zoo.config.allowlist import import_trusted, restrict, smuggled
+from zoo.config.config_files import with_files
 from zoo.config.error_messages import shown
 from zoo.config.library_errors import blamed, is_out_of_memory
 from zoo.config.parser import Parser, innermost, line_within
@@ -943,7 +944,7 @@ def prepared(args: Sequence[str]) -> list[str]:
         except ValueError as error:
             raise UsageError(str(error)) from error
     limit_yaml()
-    return words
+    return with_files(words)
 
 
 def with_nulls(args: Sequence[str], parser: LightningArgumentParser) -> list[str]:

@@ -70,7 +70,10 @@ _zoo() {
     fi
     words=$(_zoo_values "$before")
     case $before in
-        -c|--config|--run_dir|--ckpt_path|--data.root|--data.path|--trainer.default_root_dir)
+        -c|--config)
+            COMPREPLY=($(compgen -f -- "$current") $(compgen -W '@CONFIGS@' -- "$current"))
+            return ;;
+        --run_dir|--ckpt_path|--data.root|--data.path|--trainer.default_root_dir)
             COMPREPLY=($(compgen -f -- "$current"))
             return ;;
         -*) if [ -n "$words" ]; then COMPREPLY=($(compgen -W "$words" -- "$current")); return; fi ;;

@@ -23,6 +23,8 @@ from typing import Any, Literal, Union, get_args, get_origin
 import torch
 
 from zoo.config.allowlist import is_listed
+from zoo.config.config_files import find
+from zoo.config.config_files import names as config_names
 
 MAX_LISTED = 12  # names in one line; nobody reads more
 MOST_LETTERS = 100  # of a name that is compared with others, which takes the square of that time
@@ -88,12 +90,15 @@ def nearest_option(key: str, options: Iterable[str]) -> str | None:
     return last_words.get(word) or nearest(key, options) or last_words.get(nearest(word, reversed(last_words)) or "")
 
 
-def nearest_config(path: str) -> str | None:
-    """The yaml file under `configs/` that has the name of a missing one, or else one most like it."""
-    files = [file.as_posix() for file in sorted(Path("configs").rglob("*.yaml"))]
-    paths = {Path(file).stem: file for file in files}
-    name = Path(path).stem  # that both end in .yaml makes no names alike
-    return paths.get(name) or paths.get(nearest(name, paths) or "")
+def nearest_config(given: str) -> str | None:
+    """The name of the configuration file that is most like a missing one; as a path of `configs/`, if it was one."""
+    named = {Path(name).name: name for name in config_names()}
+    stem = Path(given).stem  # that both end in .yaml makes no names alike
+    near = stem if stem in named else nearest(stem, named)
+    if near is None:
+        return None
+    kind = Path(find(named[near])).parent.name
+    return f"configs/{kind}/{near}.yaml" if given.endswith((".yaml", ".yml")) else named[near]
 
 
 # what a type takes

@@ -17,6 +17,7 @@ from typing import Any
 
 import yaml
 
+from zoo.config.config_files import find
 from zoo.config.type_names import nearest_config
 from zoo.config.yaml_limits import load
 from zoo.errors import UsageError
@@ -41,7 +42,7 @@ def merged(*parts: Mapping[str, Any]) -> Settings:
 def words(settings: Mapping[str, Any]) -> list[str]:
     """The words of the command behind its verb: files first, a class before its options."""
     flags = sorted((key for key in settings if key not in (FILES, RETEST)), key=lambda key: key.count("."))
-    files = [word for file in settings.get(FILES, []) for word in ("-c", file)]
+    files = [word for file in settings.get(FILES, []) for word in ("-c", find(file, FILES))]
     return files + [word for key in flags for word in (f"--{key}", written(settings[key]))]
 
 
@@ -68,7 +69,7 @@ def identity(settings: Mapping[str, Any]) -> str:
 def without_seed(path: str) -> dict[str, Any]:
     """The contents of a configuration file but its seed; comments and layout are none."""
     try:
-        content = load(Path(path).read_text())
+        content = load(Path(find(path, FILES)).read_text())
     except OSError as error:
         near = nearest_config(path)
         advice = f" Try: {near}" if near else ""

@@ -13,7 +13,7 @@ Train, keep the weights that did best on the validation images, test them once, 
 
   --data NAME               MNIST FashionMNIST CIFAR10 Digits, or Arrays with --data.path FILE.npz
   --model NAME              SoftmaxRegression MLP LeNet ConvNet ResNet ViT FastNet
-  -c, --config FILE         settings from a file: configs/recipes/*.yaml, a run's config.yaml; several, the later wins
+  -c, --config FILE         settings from a file, or the zoo's own of that name: mnist_lenet; several, the later wins
 
   --data.root DIR           where data lies or is downloaded to
   --data.batch_size N       images per step, over all devices together (128)
