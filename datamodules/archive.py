@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from datamodules.checks import short
+from datamodules.checks import shorten
 
 RESAVE = "Try: save it again with numpy.savez"
 MOST_HEADER = 16_384  # bytes; NumPy trusts no header above 10,000
@@ -67,7 +67,7 @@ def readable(path: Path) -> Iterator[None]:
     except Exception as error:  # a dozen types, of which neither library gives a list
         raise ValueError(
             f"archive in {path}: expected plain arrays saved by numpy.savez, found something else"
-            f" ({type(error).__name__}: {short(error)}). {RESAVE}"
+            f" ({type(error).__name__}: {shorten(error)}). {RESAVE}"
         ) from error
 
 
@@ -103,8 +103,8 @@ def check_member(path: Path, name: str, info: zipfile.ZipInfo, archive: zipfile.
     size = start.tell() + math.prod(shape) * dtype.itemsize
     if size != info.file_size:
         raise Refused(
-            f"size of {name} in {path}: expected {short(size)} bytes for its shape {short(shape)} of {short(dtype)},"
-            f" found {info.file_size}. {RESAVE}"
+            f"size of {name} in {path}: expected {shorten(size)} bytes for its shape {shorten(shape)} of"
+            f" {shorten(dtype)}, found {info.file_size}. {RESAVE}"
         )
 
 

@@ -22,7 +22,7 @@ import torch
 
 from datamodules.archive import fitting, read_arrays, readable
 from datamodules.base import ImageDataModule, Images, tell
-from datamodules.checks import short
+from datamodules.checks import shorten
 from datamodules.classes import (
     UNNAMED,
     Names,
@@ -149,7 +149,7 @@ class Arrays(ImageDataModule):
     @cached_property
     def statistics(self) -> tuple[Sequence[float], Sequence[float]]:
         if "train" not in self._own.images:
-            check_keys(Path(self.path), self._own, KEYS[:1])
+            require_arrays(Path(self.path), self._own, KEYS[:1])
         images = self._own.images["train"]
         # counts of the 256 values say it exactly, without a float copy of the images
         channels = [torch.from_numpy(images[..., c].reshape(-1)) for c in range(images.shape[3])]
@@ -165,7 +165,7 @@ class Arrays(ImageDataModule):
         needed = NEEDED[stage or "fit"]
         if stage == "validate" and "val" in own.labels:
             needed = OPTIONAL[:2]
-        check_keys(path, own, needed)
+        require_arrays(path, own, needed)
         with fitting(path):
             super().setup(stage)
         if not self._said:
@@ -179,7 +179,7 @@ class Arrays(ImageDataModule):
         if stage in (None, "fit"):
             named = own.names is not None or bool(own.rows) or self.known_classes is not None
             notes += check_learnable(path, own.labels, called, self.classes, named=named, rows=bool(own.rows))
-            names = f" ({', '.join(map(short, self.classes))})" if self.num_classes <= FEW_NAMES else ""
+            names = f" ({', '.join(map(shorten, self.classes))})" if self.num_classes <= FEW_NAMES else ""
             order = ", numbered in this order" if own.texts and "classes" not in own.called else ""
             tell(
                 f"{path}: {self.num_classes} classes{names}{order if names else ''};"
@@ -260,7 +260,7 @@ def read(path: Path) -> Own:
     raw = {KERAS.get(key, key): array for key, array in found.items()}
     own = Own({}, {}, None, called, 0, False, [])
     if not {"train_images", "test_images", "val_images"} & raw.keys():
-        check_keys(path, own, KEYS, names)
+        require_arrays(path, own, KEYS, names)
     rows = 0
     pictures = {called[key]: array for key, array in raw.items() if key.endswith("_images")}
     for split in SPLITS:
@@ -271,7 +271,7 @@ def read(path: Path) -> Own:
                 f"arrays in {path}: expected {split}_images with {key}, found none. Try: leave out the array {key}"
             )
         if images is not None:
-            count = None if labels is None else counted(labels)
+            count = None if labels is None else num_labelled(labels)
             own.images[split] = as_images(path, called[f"{split}_images"], images, count, pictures)
         if images is not None and labels is not None:
             own.labels[split], width = as_labels(path, key, labels, len(own.images[split]))
@@ -281,7 +281,7 @@ def read(path: Path) -> Own:
                 )
             rows = rows or width
     if "val" in own.images:
-        check_keys(path, own, OPTIONAL[:2])
+        require_arrays(path, own, OPTIONAL[:2])
     given = class_names(path, raw["classes"]) if "classes" in raw else None
     check_numbers(path, own.labels, own.labels_called(), given)
     texts = any(labels.dtype.kind == "U" for labels in own.labels.values())
@@ -292,7 +292,7 @@ def read(path: Path) -> Own:
     )
 
 
-def counted(labels: np.ndarray) -> int:
+def num_labelled(labels: np.ndarray) -> int:
     """How many images labels are for: all of them in one row or column, or one row for each."""
     return labels.size if sum(side != 1 for side in labels.shape) <= 1 else labels.shape[0]
 
@@ -325,11 +325,11 @@ def oddities(
     return notes
 
 
-def check_keys(path: Path, own: Own, needed: Sequence[str], names: Sequence[str] | None = None) -> None:
+def require_arrays(path: Path, own: Own, needed: Sequence[str], names: Sequence[str] | None = None) -> None:
     """Raises ValueError if an array that is needed is not in the archive."""
     missing = [key for key in needed if key not in own.called]
     if missing:
-        found = short(", ".join(own.called.values() if names is None else names)) or "none"
+        found = shorten(", ".join(own.called.values() if names is None else names)) or "none"
         raise ValueError(
             f"arrays in {path}: expected {', '.join(needed)}, found {found}: {', '.join(missing)} missing."
             " Try: numpy.savez with the arrays under these names"

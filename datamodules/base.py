@@ -25,7 +25,7 @@ from datamodules.batches import Batches
 from datamodules.checks import check_name, sha256
 from datamodules.randomness import generator
 from datamodules.sharing import shared
-from datamodules.splits import digest, stratified_order
+from datamodules.splits import indices_digest, stratified_order
 
 DEFAULT_BATCH_SIZE = 128
 FAR_GREY = 50  # of 255: images that differ by so much on average are of another kind, or inverted
@@ -241,13 +241,13 @@ class ImageDataModule(LightningDataModule, ABC):
         names = [str(name) for name in self.classes]
         facts: dict[str, Any] = {
             "arrays": {part: self._digest(part) for part in parts},
-            "splits": {split: digest(self.splits[split]) for split in splits},
+            "splits": {split: indices_digest(self.splits[split]) for split in splits},
             "images": {split: len(self.splits[split]) for split in splits},
             "batch_size": self.batch_size,
             "classes": names if sum(map(len, names)) <= MOST_NAMES else None,
             "class_digest": hashlib.sha256("\0".join(names).encode()).hexdigest(),
             "named": self.named,
-            "pixels": None if self.shuffle_pixels is None else digest(self._permutation()),
+            "pixels": None if self.shuffle_pixels is None else indices_digest(self._permutation()),
         }
         if "train" in splits and self.normalize == "standard":
             mean, std = self._known_statistics or self.statistics

@@ -21,7 +21,7 @@ from datamodules.augmentations import Augmentation
 from datamodules.randomness import generator
 
 Batch = tuple[Tensor, Tensor, Tensor]
-TOGETHER = 500_000  # pixels that are made ready at a time: about what a core's own cache holds
+CHUNK_PIXELS = 500_000  # pixels that are made ready at a time: about what a core's own cache holds
 
 
 class Batches:
@@ -90,25 +90,25 @@ class Batches:
     def __iter__(self) -> Iterator[Batch]:
         # a generator runs from its first `next` on, that is after Lightning has set the epoch and the place in it
         start, self._start = self._start, 0
-        order, draws, self.position = self.order(), self.draws(), start
-        together, share = self.together(), -(-self.batch_size // self.world_size)
-        for first in range(start, len(self), together):
-            last = min(first + together, len(self))
+        order, parameters, self.position = self.order(), self.augmentation_parameters(), start
+        chunk, share = self.batches_per_chunk(), -(-self.batch_size // self.world_size)
+        for first in range(start, len(self), chunk):
+            last = min(first + chunk, len(self))
             index = order[first * self.batch_size : last * self.batch_size][self.rank :: self.world_size]
             x = self.images.index_select(0, index)  # ten times as fast as self.images[index] on a CPU
-            if draws is not None and self.augmentation is not None:
-                x = self.augmentation(x, draws[index])
+            if parameters is not None and self.augmentation is not None:
+                x = self.augmentation(x, parameters[index])
             arrays = self.prepare(x), self.labels.index_select(0, index), index
             for batch in zip(*(array.split(share) for array in arrays), strict=True):
                 self.position += 1
                 yield batch
         self.position = 0
 
-    def together(self) -> int:
-        """How many batches are made at a time."""
+    def batches_per_chunk(self) -> int:
+        """How many batches are cut from the arrays at a time."""
         if self.batch_size % self.world_size:  # the devices take turns at who has one image more
             return 1
-        return max(1, TOGETHER // (self.batch_size * self.images[0].numel()))
+        return max(1, CHUNK_PIXELS // (self.batch_size * self.images[0].numel()))
 
     def order(self) -> Tensor:
         """Indices of the images in the order of this epoch, (M,) int64, the same on every device."""
@@ -117,7 +117,7 @@ class Batches:
         permutation = torch.randperm(len(self.indices), generator=generator(self.seed, "order", self.epoch))
         return self.indices[permutation.to(self.indices.device)]
 
-    def draws(self) -> Tensor | None:
+    def augmentation_parameters(self) -> Tensor | None:
         """Uniform numbers for the augmentation of this epoch, one row for each of the N images."""
         if self.augmentation is None or self.augmentation.num_draws == 0:
             return None

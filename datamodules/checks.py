@@ -47,10 +47,10 @@ def check_name(flag: str, value: object, names: Iterable[str]) -> None:
     if value not in names:
         near = get_close_matches(str(value).lower(), names, 1)
         advice = f". Try: {flag} {near[0]}" if near else ""
-        raise ValueError(f"value in {flag}: expected one of {', '.join(names)}, found {short(repr(value))}{advice}")
+        raise ValueError(f"value in {flag}: expected one of {', '.join(names)}, found {shorten(repr(value))}{advice}")
 
 
-def short(value: object) -> str:
+def shorten(value: object) -> str:
     """A value for a message: one line, not too long, nothing that a terminal would obey."""
     text = str(value)
     line = text if text.isprintable() else ascii(text)[1:-1]

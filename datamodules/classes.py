@@ -10,7 +10,7 @@ from typing import NoReturn
 import numpy as np
 
 from datamodules.archive import readable
-from datamodules.checks import short
+from datamodules.checks import shorten
 from datamodules.forms import images_of, natural, refuse
 
 MOST_CLASSES = 10_000  # unless they are named; a larger label is an identifier or an error, not a class
@@ -31,7 +31,7 @@ def class_names(path: Path, classes: np.ndarray) -> Names:
         )
     if classes.dtype.kind not in "Uiu":
         raise ValueError(
-            f"type of classes in {path}: expected text, found {short(classes.dtype)}."
+            f"type of classes in {path}: expected text, found {shorten(classes.dtype)}."
             " Try: classes = classes.astype(str)"
         )
     with readable(path):
@@ -98,7 +98,7 @@ def placed(path: Path, key: str, labels: np.ndarray, names: Sequence[str]) -> np
 def few(names: Sequence[str]) -> str:
     """The first few names."""
     more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return short(", ".join(names[:SHOWN])) + more
+    return shorten(", ".join(names[:SHOWN])) + more
 
 
 def check_numbers(path: Path, labels: Mapping[str, np.ndarray], called: Mapping[str, str], names: Names | None) -> None:
@@ -237,7 +237,7 @@ def spans(numbers: np.ndarray) -> str:
     """Whole numbers in order, in short: 0–4, 6–10."""
     breaks = np.flatnonzero(np.diff(numbers) > 1) + 1
     parts = [f"{run[0]}–{run[-1]}" if len(run) > 1 else f"{run[0]}" for run in np.split(numbers, breaks)]
-    return short(", ".join(parts))
+    return shorten(", ".join(parts))
 
 
 def told_apart(labels: Mapping[str, np.ndarray], names: Sequence[str]) -> str:
@@ -246,6 +246,6 @@ def told_apart(labels: Mapping[str, np.ndarray], names: Sequence[str]) -> str:
     for split, values in labels.items():
         counts = np.bincount(values, minlength=len(names))
         least, most = int(counts.argmin()), int(counts.argmax())
-        ends = f"{counts[least]} ({short(names[least])}) to {counts[most]} ({short(names[most])})"
+        ends = f"{counts[least]} ({shorten(names[least])}) to {counts[most]} ({shorten(names[most])})"
         parts.append(f"{split} {ends if counts[least] < counts[most] else counts[least]}")
     return ", ".join(parts)

@@ -20,7 +20,7 @@ from typing import Any
 from filelock import FileLock
 from torchvision.datasets.utils import check_integrity
 
-from datamodules.checks import OtherContent, short
+from datamodules.checks import OtherContent, shorten
 from datamodules.sharing import shared
 
 PIECE = 2**20  # bytes that are compared at a time
@@ -65,10 +65,10 @@ def fetch(
         root.mkdir(parents=True, exist_ok=True)
         with FileLock(root / f".{name}.lock"):
             if find_faults(root, names, read):  # unless another process was faster
-                replace(source, root, names, archives, read)
+                download_whole(source, root, names, archives, read)
     except FAILURES as error:
         last = str(error).strip().splitlines()[-1:]  # torchvision lists its mirrors in several lines
-        reason = short(last[0]) if last else type(error).__name__
+        reason = shorten(last[0]) if last else type(error).__name__
         raise type(fault)(
             f"{fault}, and fetching {name} failed ({reason}). Try: python cli.py download --data {name}"
             f" --data.root '{root}' where there is a network and the folder can be written,"
@@ -110,7 +110,7 @@ def left_alone(name: str, root: Path, file: str, other: str | None) -> str:
     )
 
 
-def replace(
+def download_whole(
     source: Any, root: Path, files: Iterable[str], archives: Mapping[str, str], read: Callable[[Path], object]
 ) -> None:
     """Downloads all files beside their places and moves them there once each of them is whole."""

@@ -16,7 +16,7 @@ from typing import NoReturn
 import numpy as np
 
 from datamodules.archive import readable
-from datamodules.checks import short
+from datamodules.checks import shorten
 
 CHANNELS = (1, 3)
 WHITES = (1023, 4095, 16_383, 65_535)  # the largest values of cameras and scanners
@@ -50,7 +50,7 @@ def as_images(
     if images.dtype.kind not in "biuf":
         by = {"c": f"{key} = {key}.real", "U": f"{key} = {key}.astype(float)", "S": f"{key} = {key}.astype(float)"}
         advice = by.get(images.dtype.kind, "pixels as whole numbers from 0 to 255")
-        refuse("type", key, path, "uint8 (0 to 255)", short(images.dtype), advice)
+        refuse("type", key, path, "uint8 (0 to 255)", shorten(images.dtype), advice)
     return as_bytes(path, key, in_order(path, key, images, labels), all_images)
 
 
@@ -148,12 +148,12 @@ def as_bytes(path: Path, key: str, images: np.ndarray, all_images: Mapping[str, 
     if images.dtype.kind == "b":
         return images.astype(np.uint8) * np.uint8(255)
     if images.dtype.kind == "f" and not np.isfinite(images).all():
-        refuse("type", key, path, "uint8 (0 to 255)", f"{short(images.dtype)} with NaN or infinity", finite_only(key))
+        refuse("type", key, path, "uint8 (0 to 255)", f"{shorten(images.dtype)} with NaN or infinity", finite_only(key))
     low, high = float(images.min()), float(images.max())
     whole = images.dtype.kind in "iu" or bool((images == np.rint(images)).all())
     if whole and low >= 0 and (high == 0 or 1 < high <= 255):
         return images.astype(np.uint8, copy=False)
-    kind = f"{short(images.dtype)} from {low:.4g} to {high:.4g}"
+    kind = f"{shorten(images.dtype)} from {low:.4g} to {high:.4g}"
     if images.dtype == np.uint8:
         advice = f"{key} = {key} * 255  # black and white; if they were shades cast too early, scale before the cast"
         refuse("pixels", key, path, "0 to 255", kind, advice)
@@ -238,12 +238,12 @@ def as_labels(path: Path, key: str, labels: np.ndarray, images: int) -> tuple[np
         advice = f"{key} = {key}.astype(str)  # if each number is a class; quantities to be predicted are none"
         keep = f"keep = numpy.isfinite({key}); {images_of(key)}, {key} = {images_of(key)}[keep], {key}[keep]"
         refuse(
-            "type", key, path, "whole numbers or text", f"{short(labels.dtype)} such as {odd}",
+            "type", key, path, "whole numbers or text", f"{shorten(labels.dtype)} such as {odd}",
             advice if numbers else keep,
         )  # fmt: skip
     if kind not in "biu":
         advice = f"{key} = {key}.astype(str)  # if each value is a class"
-        refuse("type", key, path, "whole numbers or text", short(labels.dtype), advice)
+        refuse("type", key, path, "whole numbers or text", shorten(labels.dtype), advice)
     if kind == "u" and labels.max(initial=0) > np.iinfo(np.int64).max:
         found = str(labels.max())
         refuse("labels", key, path, "0 to K - 1", found, f"{key} = {key}.astype(str)  # if it is a class")

@@ -7,7 +7,7 @@ import shlex
 from itertools import islice
 from pathlib import Path
 
-from datamodules.checks import short
+from datamodules.checks import shorten
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp")
 STARTS = {  # of a picture's file
@@ -50,7 +50,7 @@ def folder_in_words(folder: Path) -> str:
     endings = ", ".join(sorted({path.suffix for path in pictures}))
     count = f"{len(pictures)} picture{'s' * (len(pictures) > 1)} ({endings})"
     return (
-        f"found the folder {short(folder)} with {count}, to be made into arrays. Try: {command_for(folder, pictures)}"
+        f"found the folder {shorten(folder)} with {count}, to be made into arrays. Try: {command_for(folder, pictures)}"
     )
 
 

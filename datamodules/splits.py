@@ -45,6 +45,6 @@ def stratified_order(labels: Tensor) -> Tensor:
     return from_numpy(np.lexsort((key, position)).astype(np.int64))
 
 
-def digest(indices: Tensor) -> str:
+def indices_digest(indices: Tensor) -> str:
     """SHA-256 of a list of indices, as int64 little-endian bytes: the name of a split."""
     return hashlib.sha256(indices.numpy().astype("<i8").tobytes()).hexdigest()

@@ -44,7 +44,7 @@ def local(trusted: Sequence[str] = ()) -> "Start":
     """
     import datamodules.sharing
     import zoo.commands.cli
-    from zoo.launch.in_process import start_inside
+    from zoo.launch.in_process import run_in_process
 
     assert zoo.commands.cli
     until_the_end = ExitStack()
@@ -52,7 +52,7 @@ def local(trusted: Sequence[str] = ()) -> "Start":
     atexit.register(until_the_end.close)
     gc.freeze()  # what is imported stays: the search for garbage after each run need not go through it
     atexit.register(gc.unfreeze)  # or what is written in C++ calls it leaked
-    return partial(start_inside, command=partial(command, trusted=trusted))
+    return partial(run_in_process, command=partial(command, trusted=trusted))
 
 
 def on_cluster(task: "Task", settings: Sequence[str], jobs: int, trusted: Sequence[str]) -> None:
@@ -75,16 +75,16 @@ def run(options: argparse.Namespace) -> int:
     """Checks the study and runs it; returns how many of its runs have failed."""
     from zoo.launch.jobs import processors
     from zoo.resume.signals import StopSignals
-    from zoo.studies.reading import seeds
+    from zoo.studies.reading import parse_seeds
     from zoo.studies.rows import keys_of
     from zoo.studies.running import Place, check_arms, wanted
-    from zoo.studies.workers import Task, known, work_on
+    from zoo.studies.workers import Task, num_finished, work_on
 
     cifar10 = options.cifar10.resolve() if options.cifar10 else None
     folder, work = options.study.resolve(), ROOT / "runs/studies" / options.study.resolve().name
     os.chdir(ROOT)
     folder = folder.relative_to(ROOT) if folder.is_relative_to(ROOT) else folder
-    chosen = seeds(options.seeds, "--seeds") if options.seeds is not None else None
+    chosen = parse_seeds(options.seeds, "--seeds") if options.seeds is not None else None
     # a job has a processor of its own, on a machine that is not this one
     threads = options.threads or (1 if options.executor == "slurm" else max(1, processors() // options.jobs))
     task = Task(folder, Place(options.work or work, options.data_root.resolve(), cifar10), chosen, threads)
@@ -97,7 +97,7 @@ def run(options: argparse.Namespace) -> int:
     trusted = [word for module in options.allow_import for word in ("--allow_import", module)]
     if missing:
         check_arms(study, local(trusted))
-        task = Task(folder, task.place, chosen, threads, had=known(study, there))
+        task = Task(folder, task.place, chosen, threads, had=num_finished(study, there))
         if options.executor == "slurm":
             on_cluster(task, options.slurm, options.jobs, trusted)
         else:
@@ -105,7 +105,8 @@ def run(options: argparse.Namespace) -> int:
                 work_on(task, partial(local, trusted), options.jobs)
     there = rows.read()
     failed = [row for key, row in keys_of(there).items() if key in wanted(study, there) and row["error"]]
-    print(f"{known(study, there)} rows in {rows.path}, {len(failed)} of failed runs. Next: python scripts/report.py")
+    count = num_finished(study, there)
+    print(f"{count} rows in {rows.path}, {len(failed)} of failed runs. Next: python scripts/report.py")
     return len(failed)
 
 

@@ -55,8 +55,8 @@ def test_batches_made_together_are_those_made_one_by_one(batch_size: int, world:
         found: list[list[Batch]] = []
         for together in (0, 3 * batch_size * IMAGES[0].numel()):
             with pytest.MonkeyPatch.context() as patch:
-                patch.setattr("datamodules.batches.TOGETHER", together)
-                assert loader.together() == (3 if together and batch_size % world == 0 else 1)
+                patch.setattr("datamodules.batches.CHUNK_PIXELS", together)
+                assert loader.batches_per_chunk() == (3 if together and batch_size % world == 0 else 1)
                 loader.load_state_dict({"position": start})
                 found.append([])
                 for batch in loader:
@@ -167,7 +167,7 @@ def test_unshuffled_training_keeps_the_order_of_the_split() -> None:
 def test_batch_equals_the_reference_image_by_image(steps: list[Any]) -> None:
     loader = batches(augmentation=Pipeline(steps), seed=5)
     loader.set_epoch(2)
-    draws, position = loader.draws(), 0
+    draws, position = loader.augmentation_parameters(), 0
     for x, y, index in loader:
         assert (x.dtype, y.dtype, index.dtype) == (torch.float32, torch.int64, torch.int64)
         for k in range(len(index)):

@@ -18,7 +18,7 @@ from cli import main
 from zoo.commands.report_errors import reported
 from zoo.errors import UsageError
 from zoo.launch.devices import check_devices, device_numbers
-from zoo.launch.slurm import numbers
+from zoo.launch.slurm import parse_counts
 from zoo.launch.start import forget_launchers, launcher
 
 FLAGS = {"accelerator": "cpu", "devices": 1, "num_nodes": 1, "strategy": "auto", "sync_batchnorm": False}
@@ -127,7 +127,7 @@ def test_a_batch_that_cannot_be_shared_out_is_refused(batch_size, nearest):
 
 
 def test_short_forms_are_read():
-    assert numbers("2(x3),1") == [2, 2, 2, 1]
+    assert parse_counts("2(x3),1") == [2, 2, 2, 1]
     assert device_numbers("1,3") == [1, 3]
     assert device_numbers("3") == device_numbers(3) == [0, 1, 2]
     assert device_numbers("two") == []

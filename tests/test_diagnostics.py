@@ -12,12 +12,12 @@ from matplotlib.figure import Figure
 from torch import Tensor, nn
 
 from zoo import MLP
-from zoo.callbacks.activations import describe, saturated_share, slopes
+from zoo.callbacks.activations import activation_statistics, saturated_share, slopes
 from zoo.callbacks.dead_units import dead_share, dead_units
 from zoo.callbacks.diagnostic import Diagnostic, learned_biases, learned_weights
 from zoo.callbacks.gap import Gap, gap
 from zoo.callbacks.gradients import gradient_norms
-from zoo.callbacks.probe import ProbeDiagnostic, is_activation, look
+from zoo.callbacks.probe import ProbeDiagnostic, is_activation, record_activations
 from zoo.callbacks.updates import update_ratios
 from zoo.nn.layers import ACTIVATIONS
 from zoo.runs.diagnostic_figures import HEAT_MAPS, draw_diagnostics, limits
@@ -136,7 +136,7 @@ def test_saturation_of_functions_with_a_straight_side():
 def test_mean_and_variance_are_those_of_numpy():
     x = torch.randn(50, 3, 4, 4, generator=torch.Generator().manual_seed(0))
     y = np.maximum(x.numpy().astype(np.float64), 0)
-    assert describe(nn.ReLU(), x).tolist() == pytest.approx([y.mean(), y.var(), (y == 0).mean()], rel=1e-5)
+    assert activation_statistics(nn.ReLU(), x).tolist() == pytest.approx([y.mean(), y.var(), (y == 0).mean()], rel=1e-5)
 
 
 # dead units
@@ -153,11 +153,14 @@ def test_dead_units_of_a_network_made_by_hand():
     second.bias.data.fill_(-10.0)
     second.weight.data.fill_(0.1)
     x = torch.arange(20.0).reshape(10, 1, 1, 2) / 2  # 0 to 9 in the first column
-    assert look(net, x, lambda layer, z: dead_units(layer.forward(z)).tolist()) == {
+    assert record_activations(net, x, lambda layer, z: dead_units(layer.forward(z)).tolist()) == {
         "net.2": [False, True, False, True],
         "net.4": [True] * 4,
     }
-    assert {name: share.item() for name, share in look(net, x, dead_share).items()} == {"net.2": 0.5, "net.4": 1.0}
+    assert {name: share.item() for name, share in record_activations(net, x, dead_share).items()} == {
+        "net.2": 0.5,
+        "net.4": 1.0,
+    }
 
 
 def test_units_are_columns_channels_and_features_of_tokens():
@@ -174,7 +177,7 @@ def test_a_bias_of_minus_ten_kills_relus_only(name, share):
     model = mlp(activation=name)
     bias = model.get_parameter("net.1.bias")
     bias.data.fill_(-10.0)
-    assert look(model.net, batch()[0], dead_share)["net.2"] == share
+    assert record_activations(model.net, batch()[0], dead_share)["net.2"] == share
 
 
 # the pass that looks
@@ -202,7 +205,7 @@ def test_looking_changes_nothing():
     modes = [module.training for module in model.modules()]
     tracking = [getattr(module, "track_running_stats", None) for module in model.modules()]
     pixels, random = x.clone(), torch.get_rng_state()
-    first, second = (look(model.net, x, describe) for _ in range(2))
+    first, second = (record_activations(model.net, x, activation_statistics) for _ in range(2))
     assert all(torch.equal(first[name], second[name]) for name in ("net.3", "net.7"))  # nothing is dropped
     assert all(torch.equal(value, weights[name]) for name, value in model.state_dict().items())
     assert modes == [module.training for module in model.modules()]
@@ -216,7 +219,7 @@ def test_looking_changes_nothing():
 def test_batch_normalisation_is_in_force_from_the_start():
     """Its running statistics say 0 and 1 before the first step, whatever comes in."""
     model = mlp(norm="batch")
-    seen = look(model.net, 100 * batch()[0] + 50, lambda layer, x: x)
+    seen = record_activations(model.net, 100 * batch()[0] + 50, lambda layer, x: x)
     for x in seen.values():
         torch.testing.assert_close(x.mean(0), torch.zeros_like(x[0]), atol=1e-4, rtol=0)
         torch.testing.assert_close(x.var(0, correction=0), torch.ones_like(x[0]), atol=1e-3, rtol=0)

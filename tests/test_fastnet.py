@@ -166,13 +166,13 @@ def fitted_on(data: Digits) -> Tensor:
 
 def test_the_filters_are_computed_once_and_kept(tmp_path, monkeypatch, capsys):
     seen: list[int] = []
-    see = Whitening.see
+    init_from_data = Whitening.init_from_data
 
     def counted(self: Whitening, images: Tensor) -> None:
         seen.append(len(images))
-        see(self, images)
+        init_from_data(self, images)
 
-    monkeypatch.setattr(Whitening, "see", counted)
+    monkeypatch.setattr(Whitening, "init_from_data", counted)
     folder = RunFolder(tmp_path / "a")
     main([*FIT.split(), "--run_dir", str(folder.path), "--trainer.max_epochs", "1"])
     data = Digits()

@@ -15,7 +15,7 @@ from jsonargparse import ArgumentParser
 import zoo
 from cli import main
 from zoo.commands.arguments import without_imports
-from zoo.config.allowlist import ALLOWED, DENIED, IN_WORDS, could_be_trusted, is_listed, restrict, smuggled
+from zoo.config.allowlist import ALLOWED, DENIED, IN_WORDS, could_be_trusted, find_disallowed, is_listed, restrict
 from zoo.errors import UsageError
 
 ROOT = Path(__file__).parents[1]
@@ -266,10 +266,10 @@ def test_trust_is_offered_for_what_may_be_the_users_own(path, package):
 
 def test_classes_among_unread_values_are_found():
     spec = {"class_path": "a.B"}
-    assert smuggled({"class_path": "c.D", "init_args": {"x": spec}}) is None
-    assert smuggled({"x": [importlib.import_module]}) == "the function importlib.import_module"
+    assert find_disallowed({"class_path": "c.D", "init_args": {"x": spec}}) is None
+    assert find_disallowed({"x": [importlib.import_module]}) == "the function importlib.import_module"
     assert (
-        smuggled({"callbacks": [{"class_path": "c.D", "dict_kwargs": {"x": [1, {"y": spec}]}}]})
+        find_disallowed({"callbacks": [{"class_path": "c.D", "dict_kwargs": {"x": [1, {"y": spec}]}}]})
         == "the class a.B in dict_kwargs"
     )
-    assert smuggled({"dict_kwargs": {"x": 3}}) is None
+    assert find_disallowed({"dict_kwargs": {"x": 3}}) is None

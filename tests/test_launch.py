@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[1]
 def test_a_run_here_tells_how_it_ended():
     ended = start_here(["fitt"], folder=ROOT)
     assert ended.code == 2
-    assert "Try: python cli.py fit" in ended.said
+    assert "Try: python cli.py fit" in ended.stderr
 
 
 def test_runs_here_are_told_to_stop_together(tmp_path):

@@ -20,7 +20,7 @@ from zoo.nn.initialisers import INITIALISERS, InitialiserName, initialise
 from zoo.nn.layers import ACTIVATIONS, ActivationName, ChannelNorm, NormName, PoolName, activate, check_map, out_side
 from zoo.schedules import Cosine, Schedule, Steps, Triangle
 from zoo.softmax import SoftmaxRegression
-from zoo.training.accumulator import Tally
+from zoo.training.accumulator import Accumulator
 
 
 @pytest.fixture(autouse=True)
@@ -339,24 +339,24 @@ def test_channel_norm_is_layer_norm_over_the_whole_map() -> None:
     torch.testing.assert_close(ChannelNorm(6)(x), nn.LayerNorm((6, 5, 7))(x), rtol=1e-5, atol=1e-5)
 
 
-# --- tally
+# --- accumulator
 
 
 @pytest.mark.parametrize("num_classes", [2, 10])
 def test_tally_equals_torchmetrics(num_classes: int) -> None:
     accuracy = MulticlassAccuracy(num_classes, average="micro")
     confusion = MulticlassConfusionMatrix(num_classes)
-    tally = Tally(num_classes, torch.device("cpu"))
+    accumulator = Accumulator(num_classes, torch.device("cpu"))
     all_logits, all_labels = [], []
     for size in (100, 100, 37, 0, 1):
         logits, y = torch.randn(size, num_classes), torch.randint(num_classes, (size,))
-        tally.add(logits, y, F.cross_entropy(logits, y, reduction="sum"))
+        accumulator.add(logits, y, F.cross_entropy(logits, y, reduction="sum"))
         all_logits.append(logits)
         all_labels.append(y)
         if size:
             accuracy.update(logits, y)
             confusion.update(logits, y)
-    result = tally.result(SingleDeviceStrategy(torch.device("cpu")))
+    result = accumulator.result(SingleDeviceStrategy(torch.device("cpu")))
     assert result.n == 238
     assert result.accuracy == pytest.approx(accuracy.compute().item(), abs=1e-7)
     assert result.confusion.equal(confusion.compute())
@@ -366,14 +366,14 @@ def test_tally_equals_torchmetrics(num_classes: int) -> None:
 
 
 def test_tally_rows_are_labels() -> None:
-    tally = Tally(3, torch.device("cpu"))
-    tally.add(torch.tensor([[0.0, 0, 9], [0, 0, 9], [9, 0, 0]]), torch.tensor([1, 1, 0]), torch.tensor(0.0))
+    accumulator = Accumulator(3, torch.device("cpu"))
+    accumulator.add(torch.tensor([[0.0, 0, 9], [0, 0, 9], [9, 0, 0]]), torch.tensor([1, 1, 0]), torch.tensor(0.0))
     expected = [[1, 0, 0], [0, 0, 2], [0, 0, 0]]
-    assert tally.result(SingleDeviceStrategy(torch.device("cpu"))).confusion.tolist() == expected
+    assert accumulator.result(SingleDeviceStrategy(torch.device("cpu"))).confusion.tolist() == expected
 
 
 def test_tally_of_nothing() -> None:
-    result = Tally(3, torch.device("cpu")).result(SingleDeviceStrategy(torch.device("cpu")))
+    result = Accumulator(3, torch.device("cpu")).result(SingleDeviceStrategy(torch.device("cpu")))
     assert result.n == 0
     assert math.isnan(result.accuracy)
     assert math.isnan(result.loss)

@@ -25,7 +25,7 @@ from zoo.commands.class_help import show_class_help
 from zoo.commands.cli import prepared, with_nulls
 from zoo.config.allowlist import IN_WORDS, restrict
 from zoo.config.parser import Parser, explain, innermost
-from zoo.config.type_names import choices, meant, nearest, words
+from zoo.config.type_names import choices, format_type, meant, nearest
 from zoo.config.yaml_limits import limit_yaml
 from zoo.errors import UsageError
 
@@ -428,7 +428,7 @@ def test_there_is_always_one_line(start: str, text: str) -> None:
     ],
 )
 def test_a_type_is_said_in_words(hint: Any, said: str) -> None:
-    assert words(hint) == said
+    assert format_type(hint) == said
 
 
 class Limited:

@@ -164,7 +164,7 @@ def test_a_run_that_a_program_has_sent_goes_on_when_its_time_is_up(cluster, monk
         until(lambda: (cluster.home / "runs/sent/metrics.csv").exists())
         job = cluster.ask("squeue", "--noheader", "--name=sent", "--format=%A").stdout.strip()
         cluster.ask("scancel", "--signal=USR1", job)
-        assert end.result().code == 0, end.result().said
+        assert end.result().code == 0, end.result().stderr
     assert cluster.about(job, "Restarts") == ["1"]
     assert json.loads((cluster.home / "runs/sent/result.json").read_text())["epochs"] == 40
     with pytest.raises(ValueError, match="settings in --slurm: expected those of submitit"):

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from datamodules import MNIST, Arrays, Digits, FashionMNIST, ImageDataModule
-from datamodules.splits import digest, splitmix64, stratified_order
+from datamodules.splits import indices_digest, splitmix64, stratified_order
 
 # SHA-256 of the 6,000 default validation indices as int64, little-endian. A change here is a change of every result.
 MNIST_VALIDATION = "7fe53c9d696714a688afe5aed628b32f799803e6e9016a088d20cd2bf8a4f4d0"
@@ -96,13 +96,13 @@ def test_golden_validation_of_the_real_sets(real: dict[str, ImageDataModule], na
         pytest.skip(f"no real {name}")
     splits = real[name].splits
     assert (len(splits["train"]), len(splits["val"]), len(splits["test"])) == (54_000, 6_000, 10_000)
-    assert digest(splits["val"]) == golden
+    assert indices_digest(splits["val"]) == golden
 
 
 def test_golden_validation_of_digits() -> None:
     module = Digits()
     module.setup()
-    assert digest(module.splits["val"]) == DIGITS_VALIDATION
+    assert indices_digest(module.splits["val"]) == DIGITS_VALIDATION
 
 
 @pytest.mark.parametrize("options", [{}, {"val_size": 7}, {"val_size": 0}, {"val_size": 29}, {"train_size": 5}])

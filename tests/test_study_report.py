@@ -16,14 +16,14 @@ import pytest
 
 from studies import study_of, write_rows, write_study
 from zoo.studies.figures import furthest
-from zoo.studies.made import digest
-from zoo.studies.made import replace as replaced
+from zoo.studies.made import content_digest
+from zoo.studies.made import write_generated as replaced
 from zoo.studies.plain_text import markdown
 from zoo.studies.reading import read_study
 from zoo.studies.report import all_of, make_report, read_claims, readme
 from zoo.studies.rows import Rows, blank_row, columns, read_table, write_table
 from zoo.studies.statistics import Mean
-from zoo.studies.verdicts import judged, measured
+from zoo.studies.verdicts import assess, valid_rows
 from zoo.studies.words import decision, signed
 
 ROOT = Path(__file__).parents[1]
@@ -54,7 +54,7 @@ def test_rows_are_of_the_studies_as_they_are_and_name_their_code(monkeypatch):
     monkeypatch.chdir(ROOT)
     for file in STUDIES.glob("*/study.yaml"):
         study = read_study(file.parent)
-        assert measured(study, Rows(study, Path("unused")).read()).others == 0, file
+        assert valid_rows(study, Rows(study, Path("unused")).read()).others == 0, file
         for row in read_table(file.parent / "results.csv"):
             assert row["error"] or len(row["git_commit"]) == 40, file  # a commit, and no code differed from it
 
@@ -160,7 +160,7 @@ def test_a_seed_that_one_arm_lacks_counts_for_none(folder):
     (folder / "results.csv").write_text(
         "\n".join(line for line in lines if not line.startswith("tanh,plain,,") or ",3,D" not in line) + "\n"
     )
-    contrast = judged(study, measured(study, Rows(study, Path("unused")).read()))[0].contrasts[0]
+    contrast = assess(study, valid_rows(study, Rows(study, Path("unused")).read()))[0].contrasts[0]
     assert contrast.mean
     assert contrast.mean.n == 4
 
@@ -328,7 +328,12 @@ def test_only_files_that_a_report_has_made_are_replaced(tmp_path, monkeypatch, c
 
 def test_a_list_that_came_with_a_study_deletes_nothing_else(folder):
     rows = (folder / "results.csv").read_bytes()
-    names = {"results.csv": [digest(rows)], "../x.svg": [digest(b"x")], "study.yaml": "all", "page.svg": None}
+    names = {
+        "results.csv": [content_digest(rows)],
+        "../x.svg": [content_digest(b"x")],
+        "study.yaml": "all",
+        "page.svg": None,
+    }
     (folder.parent / "x.svg").write_bytes(b"x")
     (folder / ".report.json").write_text(json.dumps(names))
     assert replaced(folder, {"curves.svg": "<svg/>"}) == []

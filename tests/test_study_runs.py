@@ -21,7 +21,7 @@ from datamodules.sharing import sharing
 from forked import Forked, until
 from studies import study_of, write_rows, write_study
 from zoo.errors import UsageError
-from zoo.launch.in_process import start_inside, undone
+from zoo.launch.in_process import restore_globals, run_in_process
 from zoo.launch.jobs import Ended, start_here
 from zoo.studies.outcomes import read_outcome
 from zoo.studies.rows import NEWER, Rows, key_of, read_table, write_table
@@ -48,7 +48,7 @@ def weights(folder: Path) -> dict[str, torch.Tensor]:
 
 def test_a_run_among_others_is_the_run_of_a_process_of_its_own(tmp_path):
     """Bit for bit, after a run with another model, other settings of torch, a failure, and the same data again."""
-    start = partial(start_inside, command=main)
+    start = partial(run_in_process, command=main)
     with sharing():
         assert start([*SHORT, "--trainer.deterministic", "true", "--run_dir", str(tmp_path / "a")]).code == 0
         assert start(["fit", "--data", "Digits", "--model", "MLPP"]).code == 2
@@ -68,7 +68,7 @@ def test_a_run_leaves_the_process_as_it_was(monkeypatch):
     monkeypatch.setenv("KEPT", "1")
     monkeypatch.delenv("PL_GLOBAL_SEED", raising=False)  # from another test of this process
     torch.use_deterministic_algorithms(False)  # likewise
-    with undone():
+    with restore_globals():
         os.environ["KEPT"] = "2"
         os.environ["PL_GLOBAL_SEED"] = "3"
         torch.use_deterministic_algorithms(True)
@@ -81,7 +81,7 @@ def test_a_mistake_of_ours_is_told_and_the_process_goes_on():
     def broken(words):
         raise ZeroDivisionError("none of the user's business")
 
-    assert start_inside(["fit"], broken) == Ended(1, "ZeroDivisionError: none of the user's business\n")
+    assert run_in_process(["fit"], broken) == Ended(1, "ZeroDivisionError: none of the user's business\n")
 
 
 def test_data_is_read_once_where_it_is_shared_and_only_there(monkeypatch):
@@ -135,7 +135,7 @@ def do(study: Study, tmp_path: Path, start=None) -> list[str]:
     place = Place(tmp_path / "work", Path("data"))
     rows = rows_of(study, tmp_path)
     rows.forget_failures()
-    runner = start or partial(start_inside, command=main)
+    runner = start or partial(run_in_process, command=main)
     work(study, rows, place, runner, lambda run, row, all_: said.append(row["error"] or row["test_accuracy"]))
     return said
 
@@ -162,7 +162,7 @@ def test_runs_that_tune_are_not_tested(tmp_path):
 
     def start(given):
         words.append(list(given))
-        ended = start_inside(given, main)
+        ended = run_in_process(given, main)
         record = json.loads((Path(given[given.index("--run_dir") + 1]) / "result.json").read_text())
         assert (record["test"]["accuracy"] is None) == ("100" in given)
         return ended

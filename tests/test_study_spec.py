@@ -8,11 +8,11 @@ from cli import main
 from studies import study_of, write_study
 from zoo.config.yaml_limits import load
 from zoo.errors import UsageError
-from zoo.launch.in_process import start_inside
+from zoo.launch.in_process import run_in_process
 from zoo.launch.jobs import Ended
 from zoo.studies.reading import read_study
 from zoo.studies.running import check_arms, total, wanted
-from zoo.studies.settings import identity, merged, words
+from zoo.studies.settings import identity, merged, to_argv
 from zoo.studies.verdicts import contrasts
 
 ROOT = Path(__file__).parents[1]
@@ -20,7 +20,7 @@ STUDIES = sorted((ROOT / "configs/studies").glob("*/study.yaml"))
 
 
 def start(command):
-    return start_inside(command, main)
+    return run_in_process(command, main)
 
 
 def test_a_grid_is_every_combination_and_a_cell_one_level_of_each_factor(tmp_path):
@@ -43,7 +43,7 @@ def test_words_have_files_first_and_a_class_before_its_options():
         {"config": ["a.yaml"], "model.optimizer.lr": 0.1, "data.augment": None},
         {"model": "MLP", "config": ["b.yaml"], "test_with": {"data.normalize": "unit"}, "trainer.deterministic": True},
     )
-    assert words(settings) == [
+    assert to_argv(settings) == [
         *("-c", "a.yaml", "-c", "b.yaml", "--model", "MLP"),
         *("--data.augment", "null", "--trainer.deterministic", "true", "--model.optimizer.lr", "0.1"),
     ]
@@ -194,7 +194,7 @@ def test_a_file_that_a_study_names_does_not_either(tmp_path):
 
 def test_a_number_below_zero_is_no_flag(tmp_path):
     study = study_of(tmp_path / "s", base={"model.optimizer.lr": -0.1, "data.train_size": -3})
-    assert words(study.base) == ["--data.train_size", "-3", "--model.optimizer.lr", "-0.1"]
+    assert to_argv(study.base) == ["--data.train_size", "-3", "--model.optimizer.lr", "-0.1"]
 
 
 def test_a_check_that_is_told_to_stop_stops(tmp_path):
@@ -252,9 +252,9 @@ def test_the_studies_here_are_understood(file, monkeypatch):
     monkeypatch.chdir(ROOT)
     study = read_study(file.parent)
     ended = start(
-        ["fit", *words(study.settings(study.cells[-1], {})), "--print_config"]
+        ["fit", *to_argv(study.settings(study.cells[-1], {})), "--print_config"]
     )  # rows are made of all of them
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.stderr
     assert study.claims
     assert len(study.seeds) >= 3
     for expectation in study.expect:

@@ -14,7 +14,7 @@ from zoo.studies.filled import LONGEST, PLACE, Numbers
 from zoo.studies.reading import read_study
 from zoo.studies.report import make_report, readme, tied
 from zoo.studies.rows import Rows
-from zoo.studies.verdicts import judged, measured
+from zoo.studies.verdicts import assess, valid_rows
 
 ROOT = Path(__file__).parents[1]
 STUDIES = sorted((ROOT / "configs/studies").glob("*/study.yaml"))
@@ -24,8 +24,8 @@ EXPECT = [{"compare": {"arm": ["tanh", "relu"]}, "more": 2}]
 
 
 def numbers_of(study) -> Numbers:
-    found = measured(study, Rows(study, Path("unused")).read())
-    return Numbers(study, found, judged(study, found))
+    found = valid_rows(study, Rows(study, Path("unused")).read())
+    return Numbers(study, found, assess(study, found))
 
 
 @pytest.fixture(scope="module")

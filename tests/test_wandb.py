@@ -13,7 +13,7 @@ from cli import main
 from wandb_server import KEY, WandbServer
 from zoo.errors import UsageError
 from zoo.loggers.wandb import connection as wandb_mode
-from zoo.loggers.wandb.connection import settle
+from zoo.loggers.wandb.connection import resolve_mode
 
 FOLDER = Path("some run")
 LIGHTNINGS = {"class_path": "lightning.pytorch.loggers.WandbLogger", "init_args": {"offline": False}}
@@ -53,14 +53,14 @@ def server(monkeypatch) -> Iterator[WandbServer]:
 
 
 def test_no_key():
-    mode, text = settle([LIGHTNINGS], FOLDER)
+    mode, text = resolve_mode([LIGHTNINGS], FOLDER)
     assert mode == "offline"
     assert "wandb login" in str(text)
 
 
 def test_a_server_that_answers_is_used(server):
-    assert settle([LIGHTNINGS], FOLDER) == ("online", None)
-    assert settle([own()], FOLDER) == ("online", None)
+    assert resolve_mode([LIGHTNINGS], FOLDER) == ("online", None)
+    assert resolve_mode([own()], FOLDER) == ("online", None)
     assert server.names() == ["Viewer", "Viewer"]
 
 
@@ -69,9 +69,9 @@ def test_a_key_in_netrc(tmp_path, monkeypatch, server):
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
     address = server.url.removeprefix("http://")
     (tmp_path / "netrc").write_text(f"machine {address} login user password {KEY}\n")
-    assert settle([own()], FOLDER) == ("online", None)
+    assert resolve_mode([own()], FOLDER) == ("online", None)
     (tmp_path / "netrc").write_text(f"machine elsewhere.org login user password {KEY}\n")
-    assert settle([own()], FOLDER)[0] == "offline"
+    assert resolve_mode([own()], FOLDER)[0] == "offline"
 
 
 @pytest.mark.parametrize("kind", ["closed", "silent", "no address"])
@@ -79,7 +79,7 @@ def test_a_server_out_of_reach(kind, closed_port, silent, monkeypatch):
     monkeypatch.setenv("WANDB_API_KEY", KEY)
     address = {"closed": closed_port, "silent": silent, "no address": "nonsense"}[kind].rstrip("/")
     monkeypatch.setenv("WANDB_BASE_URL", address)
-    mode, text = settle([own()], FOLDER)
+    mode, text = resolve_mode([own()], FOLDER)
     assert mode == "offline"
     assert address in str(text)
     assert "later: wandb sync 'some run'/wandb/offline-run-*" in str(text)
@@ -91,7 +91,7 @@ def test_a_sick_server(kind, mode, server, monkeypatch):
     server.sick["Viewer"] = kind
     monkeypatch.setattr(wandb_mode, "PATIENCE", 0.5)
     start = time.monotonic()
-    found, text = settle([own(mode)], FOLDER)
+    found, text = resolve_mode([own(mode)], FOLDER)
     assert time.monotonic() - start < 20  # the server would keep it for a minute
     assert found == "offline"
     assert server.url in str(text)
@@ -101,18 +101,18 @@ def test_a_sick_server(kind, mode, server, monkeypatch):
 def test_the_key_does_not_follow_a_redirection(server):
     with WandbServer() as other:
         server.sick["Viewer"], server.target = "redirect", other.url
-        settle([own()], FOLDER)
+        resolve_mode([own()], FOLDER)
         assert other.received == []
 
 
 @pytest.mark.parametrize("kind", ["401", "403", "nobody"])
 def test_a_key_that_is_refused(kind, server):
     server.sick["Viewer"] = kind
-    mode, text = settle([own("auto")], FOLDER)
+    mode, text = resolve_mode([own("auto")], FOLDER)
     assert mode == "offline"
     assert "refuses the key" in str(text)
     with pytest.raises(UsageError, match=r"key in WANDB_API_KEY .*: expected .*, found .* Try: wandb login") as error:
-        settle([own("online")], FOLDER)
+        resolve_mode([own("online")], FOLDER)
     assert KEY not in str(error.value)
 
 
@@ -134,7 +134,7 @@ def test_a_key_that_is_refused(kind, server):
 )
 def test_what_was_asked_for(logger, variable, mode, server, monkeypatch):
     monkeypatch.setenv("WANDB_MODE", variable)
-    assert settle([logger], FOLDER) == (mode, None)
+    assert resolve_mode([logger], FOLDER) == (mode, None)
     assert len(server.received) == (mode == "online")  # nothing is asked without need
 
 
@@ -143,14 +143,14 @@ def test_wandbs_own_file_of_settings_counts(server, tmp_path, monkeypatch):
     (tmp_path / "wandb").mkdir()
     settings = tmp_path / "wandb" / "settings"
     settings.write_text(f"[default]\nbase_url = {server.url}\n")
-    assert settle([own()], FOLDER) == ("online", None)
+    assert resolve_mode([own()], FOLDER) == ("online", None)
     settings.write_text(f"[default]\nbase_url = {server.url}\nmode = offline\n")
-    assert settle([own()], FOLDER) == ("offline", None)
+    assert resolve_mode([own()], FOLDER) == ("offline", None)
     assert server.names() == ["Viewer"]
 
 
 def test_no_logger_no_question(server):
-    assert settle([], FOLDER) == ("off", None)
+    assert resolve_mode([], FOLDER) == ("off", None)
     assert server.received == []
 
 

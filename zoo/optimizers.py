@@ -1,4 +1,4 @@
-"""Muon: filters, on request matrices too, are turned by their orthogonalised momentum; the rest moves by SGD.
+"""Muon: filters, on request matrices too, move by their orthogonalised momentum; the rest moves by SGD.
 
     filters W (C', C, k, k), gradient G:  M <- μ M + G,  W <- (1 - ηλ) W - η · orthogonalise(G + μ M, as (C', C·k·k))
     matrices W (M, N), on request:        the same, as they are
@@ -30,9 +30,9 @@ class Muon(Optimizer):
 
     Args:
         params: the parameters; those with four axes are filters, those with two matrices.
-        lr: rate of what is turned: in a step without momentum the weights of each filter, or each row of a matrix, move
-            by about this norm.
-        momentum: μ of what is turned, from 0 to below 1.
+        lr: rate of orthogonalised updates: in a step without momentum the weights of each filter, or each row of a
+            matrix, move by about this norm.
+        momentum: μ of orthogonalised updates, from 0 to below 1.
         sgd_lr: rate of the rest.
         sgd_momentum: μ of the rest, from 0 to below 1.
         bias_factor: multiplies `sgd_lr` for parameters with one axis: biases, and scales and shifts of norms.
@@ -42,8 +42,8 @@ class Muon(Optimizer):
         unit_filters: whether filters are brought back to a norm of 1 (all C' of a layer together to √C') before each
             step. A norm behind them hides their size, but as they grow the same step turns them less and less; so
             `lr` alone says how far they turn (Jordan 2024, arXiv 2404.00498, the repository's airbench94_muon).
-        matrices: whether matrices are turned as filters are: for Transformers and MLPs. Their size stays free, since
-            there need not be a norm behind them.
+        matrices: whether updates of matrices are orthogonalised as those of filters are: for Transformers and MLPs.
+            Their size stays free, since there need not be a norm behind them.
     """
 
     def __init__(
@@ -74,15 +74,15 @@ class Muon(Optimizer):
             raise ValueError(f"iterations in --model.optimizer.steps: expected at least 1, found {steps}")
         parameters = list(params)
         axes = (2, 4) if matrices else (4,)
-        turned = [p for p in parameters if p.ndim in axes]
-        if not turned:
+        orthogonalised = [p for p in parameters if p.ndim in axes]
+        if not orthogonalised:
             raise ValueError(
                 "parameters of zoo.optimizers.Muon: expected filters of convolutions among them, found none."
                 f" Try: {'torch.optim.SGD' if matrices else '--model.optimizer.matrices true'}"
             )
         sgd = {"momentum": sgd_momentum, "orthogonal": False}
         groups: list[dict[str, Any]] = [
-            {"params": turned, "lr": lr},
+            {"params": orthogonalised, "lr": lr},
             {"params": [p for p in parameters if p.ndim > 1 and p.ndim not in axes], "lr": sgd_lr, **sgd},
             {"params": [p for p in parameters if p.ndim < 2], "lr": sgd_lr * bias_factor, "weight_decay": 0.0, **sgd},
         ]

@@ -17,7 +17,7 @@ class Schedule(ABC):
         """The multiplier at this progress, 0 at the first step and 1 after the last."""
 
 
-def check_share(name: str, value: float) -> None:
+def check_fraction(name: str, value: float) -> None:
     """Raises ValueError unless the value is a share, from 0 to 1."""
     if not 0 <= value <= 1:
         raise ValueError(f"share in --model.schedule.{name}: expected 0 to 1, found {value}")
@@ -32,8 +32,8 @@ class Cosine(Schedule):
     """
 
     def __init__(self, warmup: float = 0.0, floor: float = 0.0) -> None:
-        check_share("warmup", warmup)
-        check_share("floor", floor)
+        check_fraction("warmup", warmup)
+        check_fraction("floor", floor)
         self.warmup, self.floor = warmup, floor
 
     def __call__(self, progress: float) -> float:
@@ -53,9 +53,9 @@ class Triangle(Schedule):
     """
 
     def __init__(self, peak: float = 0.25, floor: float = 0.0, start: float = 0.1) -> None:
-        check_share("peak", peak)
-        check_share("floor", floor)
-        check_share("start", start)
+        check_fraction("peak", peak)
+        check_fraction("floor", floor)
+        check_fraction("start", start)
         self.peak, self.floor, self.start = peak, floor, start
 
     def __call__(self, progress: float) -> float:
@@ -75,7 +75,7 @@ class Steps(Schedule):
 
     def __init__(self, at: tuple[float, ...] = (0.5, 0.75), factor: float = 0.1) -> None:
         for share in at:
-            check_share("at", share)
+            check_fraction("at", share)
         self.at, self.factor = tuple(at), factor
 
     def __call__(self, progress: float) -> float:

@@ -67,7 +67,7 @@ class Switch:
 
         def on_train_epoch_start(model: Classifier) -> None:
             switch.starts.append(time.perf_counter())
-            model._tally.clear()
+            model._accumulators.clear()
             switch.safe = switch.is_safe(model.trainer.current_epoch)
             switch.callbacks = switch.callbacks or list(model.trainer.callbacks)  # type: ignore[attr-defined]
             left_out = () if switch.safe else (StepRandomness, StopAtNonFinite)

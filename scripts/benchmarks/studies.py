@@ -55,7 +55,7 @@ def write_part(folder: Path) -> None:
 
 def separate(options: argparse.Namespace, folder: Path) -> float:
     """Seconds of the commands, one after another."""
-    from zoo.studies.settings import words
+    from zoo.studies.settings import to_argv
 
     environ = {**os.environ, "OMP_NUM_THREADS": str(options.threads)}
     start = time.perf_counter()
@@ -68,7 +68,7 @@ def separate(options: argparse.Namespace, folder: Path) -> float:
             "--run_dir",
             f"{folder}/{i}",
         ]
-        command = [sys.executable, "cli.py", "fit", *words(settings), *flags]
+        command = [sys.executable, "cli.py", "fit", *to_argv(settings), *flags]
         subprocess.run(command, check=True, cwd=ROOT, env=environ, stdout=subprocess.DEVNULL)
     return time.perf_counter() - start
 

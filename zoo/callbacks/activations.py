@@ -11,7 +11,7 @@ import torch
 from lightning import Trainer
 from torch import Tensor, nn
 
-from zoo.callbacks.probe import ProbeDiagnostic, look
+from zoo.callbacks.probe import ProbeDiagnostic, record_activations
 from zoo.training.classifier import Classifier
 
 FLAT = 1 / 20  # of the steepest slope; less is called saturated
@@ -33,7 +33,7 @@ def saturated_share(activation: nn.Module, x: Tensor) -> Tensor:
     return (slopes(activation, x).abs() < FLAT * steepest).float().mean()
 
 
-def describe(activation: nn.Module, x: Tensor) -> Tensor:
+def activation_statistics(activation: nn.Module, x: Tensor) -> Tensor:
     """Mean and variance of f(x), and its saturation, (3,) float32."""
     y = activation.forward(x.clone()).float()
     variance, mean = torch.var_mean(y, correction=0)
@@ -51,6 +51,8 @@ class Activations(ProbeDiagnostic):
     quantities = ("activation_mean", "activation_variance", "saturation")
 
     def measure(self, trainer: Trainer, model: Classifier, x: Tensor) -> None:
-        found = {layer: values.tolist() for layer, values in look(model.net, x, describe).items()}
+        found = {
+            layer: values.tolist() for layer, values in record_activations(model.net, x, activation_statistics).items()
+        }
         for i, quantity in enumerate(self.quantities):
             self.note(trainer, quantity, {layer: values[i] for layer, values in found.items()})

@@ -9,7 +9,7 @@ Such a ReLU gives nothing on and gets no gradient back: on these images it canno
 from lightning import Trainer
 from torch import Tensor, nn
 
-from zoo.callbacks.probe import ProbeDiagnostic, look
+from zoo.callbacks.probe import ProbeDiagnostic, record_activations
 from zoo.training.classifier import Classifier
 
 
@@ -39,5 +39,5 @@ class DeadUnits(ProbeDiagnostic):
     quantities = ("dead_units",)
 
     def measure(self, trainer: Trainer, model: Classifier, x: Tensor) -> None:
-        shares = look(model.net, x, dead_share)
+        shares = record_activations(model.net, x, dead_share)
         self.note(trainer, "dead_units", {layer: share.item() for layer, share in shares.items()})

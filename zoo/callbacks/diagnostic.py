@@ -62,7 +62,7 @@ class Diagnostic(Callback):
         # from the file: where a run was stopped between the last step and here, the one that goes on has it from there
         for quantity in self.quantities:
             values = self.file.last_of(quantity, trainer.current_epoch)
-            for name, value in summary(quantity, values).items():
+            for name, value in extremes(quantity, values).items():
                 pl_module.log(name, value)
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
@@ -86,7 +86,7 @@ class StepDiagnostic(Diagnostic):
         return step == 0 or last or self.falls_on(step)
 
 
-def summary(quantity: str, values: Mapping[str, float]) -> dict[str, float]:
+def extremes(quantity: str, values: Mapping[str, float]) -> dict[str, float]:
     """What metrics.csv gets of a quantity: the least and the largest of the layers, or the network's one number."""
     if "" in values:
         return {quantity: values[""]}

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from lightning import LightningModule, Trainer
 
 from zoo.callbacks.diagnostic import Diagnostic
-from zoo.training.accumulator import Result, Tally
+from zoo.training.accumulator import Accumulator, Result
 from zoo.training.classifier import Classifier
 
 STEP = 1000  # images at once
@@ -50,17 +50,17 @@ class Gap(Diagnostic):
 
     def _score(self, trainer: Trainer, model: Classifier) -> Result:
         """The result on the training images; each device scores its share."""
-        tally: Tally | None = None
+        accumulator: Accumulator | None = None
         for start in range(trainer.global_rank, self.images, STEP * trainer.world_size):
             stop = min(start + STEP * trainer.world_size, self.images)
             part = model.training_images(slice(start, stop, trainer.world_size))
             x, y = (tensor.to(model.device) for tensor in part)
             with trainer.precision_plugin.val_step_context():
                 logits = model(trainer.precision_plugin.convert_input(x))
-            tally = tally or Tally(logits.shape[1], logits.device)
-            tally.add(logits, y, F.cross_entropy(logits.float(), y, reduction="sum"))
-        assert tally is not None
-        return tally.result(trainer.strategy)
+            accumulator = accumulator or Accumulator(logits.shape[1], logits.device)
+            accumulator.add(logits, y, F.cross_entropy(logits.float(), y, reduction="sum"))
+        assert accumulator is not None
+        return accumulator.result(trainer.strategy)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if self._train is None:

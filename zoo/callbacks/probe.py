@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from zoo.callbacks.diagnostic import Diagnostic
-from zoo.geometry.running import watched
+from zoo.geometry.running import forward_hooks
 from zoo.training.classifier import Classifier
 
 T = TypeVar("T")
@@ -29,7 +29,7 @@ def is_activation(module: nn.Module) -> bool:
 
 
 @torch.no_grad()
-def look(net: nn.Module, x: Tensor, measure: Callable[[nn.Module, Tensor], T]) -> dict[str, T]:
+def record_activations(net: nn.Module, x: Tensor, measure: Callable[[nn.Module, Tensor], T]) -> dict[str, T]:
     """Runs a network in evaluation mode and measures each of its activation layers, in the order in which they run.
 
     Args:
@@ -43,7 +43,7 @@ def look(net: nn.Module, x: Tensor, measure: Callable[[nn.Module, Tensor], T]) -
         if is_activation(module):
             found[name] = measure(module, args[0].clone())  # a copy: the layer may work in place
 
-    with watched(net, "net", entering, lambda *_: None), statistics_of_the_batch(net):
+    with forward_hooks(net, "net", entering, lambda *_: None), statistics_of_the_batch(net):
         net(x)
     return found
 

@@ -32,14 +32,14 @@ SPEC = {"class_path", "init_args"}
 def check_classes(path: Path, settings: dict[str, Any]) -> None:
     """Raises ValueError if a text is neither a word nor the name of a layer, optimiser or schedule in this process."""
     for value in within(settings):
-        if isinstance(value, str) and not WORD.fullmatch(value) and value != LIGHTNINGS and not is_known(value):
+        if isinstance(value, str) and not WORD.fullmatch(value) and value != LIGHTNINGS and not is_known_class(value):
             raise ValueError(
                 f"hyper_parameters in {path}: expected words, numbers and classes of torch or the zoo,"
                 f" found '{value[:60]}'. Try: import the module of that class first, if it is yours"
             )
 
 
-def is_known(name: str) -> bool:
+def is_known_class(name: str) -> bool:
     """Whether this is the name of such a class, in a module that has been imported."""
     return known_class(name) is not None
 
@@ -63,7 +63,7 @@ def is_plain(value: Any) -> bool:
     return value is None or type(value) in (bool, int, float, str)
 
 
-def spelt(value: Any) -> dict[str, Any] | None:
+def to_spec(value: Any) -> dict[str, Any] | None:
     """A class, one with some of its arguments, or an object of one, by name and arguments; None where that is not all.
 
     Args:
@@ -73,18 +73,18 @@ def spelt(value: Any) -> dict[str, Any] | None:
     if isinstance(value, type):
         cls = value
     elif isinstance(value, partial) and isinstance(value.func, type):
-        cls, arguments = value.func, bound(value)
+        cls, arguments = value.func, partial_arguments(value)
     elif isinstance(value, KINDS):
         cls, arguments = type(value), arguments_of(value)
     else:
         return None
-    path = path_of(cls)
+    path = public_path(cls)
     if path is None or arguments is None or not is_plain(arguments):
         return None
     return {"class_path": path, "init_args": arguments}
 
 
-def bound(value: partial[Any]) -> dict[str, Any] | None:
+def partial_arguments(value: partial[Any]) -> dict[str, Any] | None:
     """The arguments of a class with some of them, by name; None if some have none."""
     signature = inspect.signature(value.func)
     try:
@@ -114,15 +114,15 @@ def traits(value: Any) -> Any:
     return own
 
 
-def path_of(cls: type) -> str | None:
+def public_path(cls: type) -> str | None:
     """The shortest name by which `known_class` finds this class again; None if it does not."""
     words = cls.__module__.split(".")
     paths = [".".join([*words[: count + 1], cls.__name__]) for count in range(len(words))]
     return next((path for path in paths if known_class(path) is cls), None)
 
 
-def made(value: Any) -> Any:
-    """What `spelt` has written: a schedule, or what makes a layer or an optimiser.
+def from_spec(value: Any) -> Any:
+    """What `to_spec` has written: a schedule, or what makes a layer or an optimiser.
 
     Raises:
         ValueError: the class is not known here, or does not take these arguments.
@@ -136,13 +136,13 @@ def made(value: Any) -> Any:
     return cls(**value["init_args"]) if issubclass(cls, Schedule) else partial(cls, **value["init_args"])
 
 
-def is_spelt(value: Any) -> bool:
-    """Whether this is what `spelt` has written."""
+def is_spec(value: Any) -> bool:
+    """Whether this is what `to_spec` has written."""
     return (
         isinstance(value, dict)
         and value.keys() == SPEC
         and isinstance(value["class_path"], str)
-        and is_known(value["class_path"])
+        and is_known_class(value["class_path"])
         and isinstance(value["init_args"], dict)
         and is_plain(value["init_args"])
     )

@@ -30,12 +30,12 @@ def check_pickle(code: bytes) -> None:
     memo: dict[int, Any] = {}
     try:
         for opcode, argument, _ in pickletools.genops(code):
-            follow(opcode.name, argument, stack, memo)
+            apply_opcode(opcode.name, argument, stack, memo)
     except (IndexError, KeyError) as error:
         raise ValueError("a pickle that uses what it does not hold") from error
 
 
-def follow(name: str, argument: Any, stack: list[Any], memo: dict[int, Any]) -> None:
+def apply_opcode(name: str, argument: Any, stack: list[Any], memo: dict[int, Any]) -> None:
     """What one instruction does to the stack and the memo, in kinds of values."""
     if name in PUSHED:
         if name == "LONG1" and not -(2**63) <= argument < 2**63:

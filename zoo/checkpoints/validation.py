@@ -125,18 +125,18 @@ def check_results(content: dict[str, Any]) -> None:
 
 
 def check_ending(content: dict[str, Any]) -> None:
-    """Raises ValueError unless what is said of the end of the training, if anything is, has the right form."""
+    """Raises ValueError unless what a checkpoint holds of the end of the training, if anything, has the right form."""
     steps = content.get("total_steps", 1)
     if type(steps) not in (int, float) or not 0 < steps < math.inf:
         raise ValueError("no number of steps as total_steps")
     for key in ("ending", "stop"):
-        said = content.get(key)
-        if said is None:
+        ending = content.get(key)
+        if ending is None:
             continue
-        message = said.get("message")
-        if said.get("reason") not in REASONS or not isinstance(message, str) or len(message) > 300:
+        message = ending.get("message")
+        if ending.get("reason") not in REASONS or not isinstance(message, str) or len(message) > 300:
             raise ValueError(f"no reason and message as the {key}")
-        if not (message.isprintable() and isinstance(said.get("stopping"), dict | list | None)):
+        if not (message.isprintable() and isinstance(ending.get("stopping"), dict | list | None)):
             raise ValueError(f"other than printable text and settings as the {key}")
     ending = content.get("ending")
     if ending is None:

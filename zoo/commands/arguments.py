@@ -1,4 +1,4 @@
-"""The words of a command, completed by what a run folder knows, and cleared of those that no file may say.
+"""The arguments of a command, completed by what a run folder knows, and cleared of those that no file may hold.
 
 test --run_dir DIR             ->  test -c DIR/config.yaml --run_dir DIR --ckpt_path DIR/checkpoints/best.ckpt
 fit --allow_import mine -c …   ->  fit -c …, and mine
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import yaml
 
-from zoo.config.error_messages import shown
+from zoo.config.error_messages import format_value
 from zoo.config.yaml_limits import load
 from zoo.errors import UsageError
 from zoo.runs.folder import RunFolder
@@ -21,7 +21,7 @@ NOTHING = re.compile(r"\s*(null|Null|NULL|~|#.*)?\s*")  # of these yaml makes nu
 
 
 def complete(args: Sequence[str]) -> list[str]:
-    """Adds the config and the checkpoint of the run that `--run_dir` or `--ckpt_path` names to the words of a command.
+    """Adds config and checkpoint of the run that `--run_dir` or `--ckpt_path` names to the arguments of a command.
 
     Raises:
         UsageError: neither is given, or there is no run.
@@ -45,7 +45,7 @@ def complete(args: Sequence[str]) -> list[str]:
     folder = RunFolder(given.run_dir) if given.run_dir else None
     if folder:
         folder.check_own()
-    if given.ckpt_path in ("best", "last"):  # Lightning's words for them, which mean the run's here
+    if given.ckpt_path in ("best", "last"):  # Lightning's names for them, which mean the run's here
         if not folder:
             raise UsageError(
                 f"checkpoint in --ckpt_path: expected a file, or {given.ckpt_path} with the run it belongs to, found no"
@@ -77,19 +77,19 @@ def complete(args: Sequence[str]) -> list[str]:
     return [verb, *rest]
 
 
-def places(words: Sequence[str]) -> argparse.Namespace | None:
-    """The run and the checkpoint that the words behind a verb name; None if the full parser must say what is wrong."""
+def places(args: Sequence[str]) -> argparse.Namespace | None:
+    """The run and the checkpoint that the arguments of a verb name; None if the full parser must say what is wrong."""
     look = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     for flag in ("--run_dir", "--ckpt_path", "--resume"):
         look.add_argument(flag)
     try:
-        return look.parse_known_args([word for word in words if word != "-c"])[0]
+        return look.parse_known_args([arg for arg in args if arg != "-c"])[0]
     except argparse.ArgumentError:
         return None
 
 
 def seen(args: Sequence[str]) -> tuple[str, tuple[int, ...] | None] | None:
-    """The run that the words name, and the state of the config.yaml that completes them; both are asked for again."""
+    """The run that the arguments name, and the state of the config.yaml that completes them; both are checked again."""
     given = places(list(args)[1:])
     return (given.run_dir, state_of(given.run_dir)) if given and given.run_dir else None
 
@@ -103,20 +103,20 @@ def state_of(run_dir: str) -> tuple[int, ...] | None:
     return found.st_ino, found.st_size, found.st_mtime_ns
 
 
-def with_arrays(words: Sequence[str], config: Path) -> list[str]:
+def with_arrays(args: Sequence[str], config: Path) -> list[str]:
     """Lets `--data.path` name an archive for a network that was trained on a public data set, which has no path."""
-    flags = [word.partition("=")[0] for word in words]
+    flags = [arg.partition("=")[0] for arg in args]
     if "--data.path" not in flags or "--data" in flags:
-        return list(words)
+        return list(args)
     try:
         data = load(config.read_text())["data"]
         trained = str(data["class_path"] if isinstance(data, dict) else data)
     except (yaml.YAMLError, OSError, ValueError, RecursionError, KeyError, TypeError):  # the parser has better words
-        return list(words)
+        return list(args)
     module, _, name = trained.rpartition(".")
     place = flags.index("--data.path")
     ours = module == "" or module.partition(".")[0] == "datamodules"
-    return list(words) if name == ARRAYS or not ours else [*words[:place], "--data", ARRAYS, *words[place:]]
+    return list(args) if name == ARRAYS or not ours else [*args[:place], "--data", ARRAYS, *args[place:]]
 
 
 def add_allow_import(parser: argparse.ArgumentParser) -> None:
@@ -135,25 +135,25 @@ def module(value: str) -> str:
 
 
 def without_imports(args: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Takes `--allow_import PREFIX` out of the words of a command, however often it is there.
+    """Takes `--allow_import PREFIX` out of the arguments of a command, however often it is there.
 
     Returns:
-        The other words, and the prefixes.
+        The other arguments, and the prefixes.
 
     Raises:
         UsageError: a prefix is not the name of a module.
     """
     rest: list[str] = []
     prefixes: list[str] = []
-    words = iter(args)
-    for word in words:
-        flag, equals, value = word.partition("=")
+    remaining = iter(args)
+    for arg in remaining:
+        flag, equals, value = arg.partition("=")
         if flag != "--allow_import":
-            rest.append(word)
+            rest.append(arg)
             continue
-        prefix = value if equals else next(words, "")
+        prefix = value if equals else next(remaining, "")
         if not all(name.isidentifier() for name in prefix.split(".")) or prefix.split(".")[0] == "jsonargparse":
-            found = shown(prefix) if prefix else "none"
+            found = format_value(prefix) if prefix else "none"
             raise UsageError(
                 f"module in --allow_import: expected the name of one, found {found}. Try: --allow_import my_models"
             )

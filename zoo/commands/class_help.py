@@ -16,9 +16,9 @@ from itertools import pairwise
 from textwrap import wrap
 from typing import Any
 
-from zoo.config.error_messages import format_error, shown
+from zoo.config.error_messages import format_error, format_value
 from zoo.config.parser import Parser
-from zoo.config.type_names import actions, bases, literals, nearest, subclasses, type_of, words
+from zoo.config.type_names import actions, bases, format_type, literals, nearest, subclasses, type_of
 from zoo.errors import UsageError
 
 LINKED = ("in_shape", "num_classes", "seed", "known_classes", "net", "params")  # no one types them
@@ -58,7 +58,9 @@ def no_choice(key: str, parser: ArgumentParser, args: Sequence[str]) -> str:
     keys = {each for each in keys if not each.endswith("help")}
     near = nearest(key, keys)
     expected = "an option that takes a class, or --help_all"
-    return format_error("help", f"--{key}{MARK}", expected, shown(key), f"--{near}{MARK}" if near else "--help_all")
+    return format_error(
+        "help", f"--{key}{MARK}", expected, format_value(key), f"--{near}{MARK}" if near else "--help_all"
+    )
 
 
 def hint_of(key: str, parser: ArgumentParser, args: Sequence[str]) -> Any:
@@ -122,8 +124,8 @@ def of_class(key: str, name: str, hint: Any) -> list[str]:
         names = sorted({each.__name__ for base in bases(hint) for each in subclasses(base)})
         near = nearest(name.rpartition(".")[2], names)
         advice = f"--{key}{MARK} {near}" if near else f"--{key}{MARK}"
-        raise UsageError(format_error("class", f"--{key}{MARK}", words(hint), shown(name), advice))
-    lines = [f"{cls.__name__}: {summary(cls)}", ""]
+        raise UsageError(format_error("class", f"--{key}{MARK}", format_type(hint), format_value(name), advice))
+    lines = [f"{cls.__name__}: {first_sentence(cls)}", ""]
     for action in actions_of(cls, key):
         lines += entry(action)
     return lines if len(lines) > 2 else [*lines, "It has no options."]
@@ -132,8 +134,8 @@ def of_class(key: str, name: str, hint: Any) -> list[str]:
 def entry(action: Action) -> list[str]:
     """An option: flag, what it takes and default, then what it is for."""
     hint = getattr(action, "_typehint", None)
-    takes = words(hint) if hint else "true or false"
-    default = "; must be given" if action.required else f"; {written(action.default)} by default"
+    takes = format_type(hint) if hint else "true or false"
+    default = "; must be given" if action.required else f"; {format_default(action.default)} by default"
     if bases(hint):
         takes += f" (options: {action.option_strings[0]}{MARK} NAME)"
     text = DEFAULT.sub("", " ".join(str(action.help or "").split()))
@@ -144,7 +146,7 @@ def entry(action: Action) -> list[str]:
     return [*head, *(" " * COLUMN + line for line in [*rest, *wrap(text, width - COLUMN)])]
 
 
-def written(value: Any) -> str:
+def format_default(value: Any) -> str:
     """A default as it would be typed; of a class with its arguments the class, and its rate."""
     if isinstance(value, bool) or value is None:
         return {True: "true", False: "false", None: "null"}[value]
@@ -154,20 +156,20 @@ def written(value: Any) -> str:
         rate = value.get("init_args", {}).get("lr")
         return f"{value['class_path']}" + (f" with lr {rate}" if rate is not None else "")
     if isinstance(value, tuple | list):
-        return f"[{', '.join(map(written, value))}]"
+        return f"[{', '.join(map(format_default, value))}]"
     return str(value)
 
 
 def of_all(key: str, hint: Any) -> list[str]:
     """The classes that may be chosen, in lines."""
-    lines = [f"--{key} takes {words(hint)}; --{key}{MARK} NAME shows the options of one."]
+    lines = [f"--{key} takes {format_type(hint)}; --{key}{MARK} NAME shows the options of one."]
     classes = {cls.__name__: cls for base in bases(hint) for cls in subclasses(base)}
     if len(classes) > MOST_NAMES:
         return lines
     width = max(map(len, classes))
-    return [*lines, "", *(f"  {name:{width}}  {summary(cls)}" for name, cls in sorted(classes.items()))]
+    return [*lines, "", *(f"  {name:{width}}  {first_sentence(cls)}" for name, cls in sorted(classes.items()))]
 
 
-def summary(cls: type) -> str:
+def first_sentence(cls: type) -> str:
     """The first sentence of a class's docstring."""
     return (inspect.getdoc(cls) or "").strip().partition("\n\n")[0].replace("\n", " ").strip()

@@ -60,9 +60,9 @@ from zoo.commands.trainer_checks import (
 from zoo.commands.trainer_setup import without_repeats
 from zoo.commands.verbs import verbs as all_verbs
 from zoo.commands.verbs import without_debug
-from zoo.config.allowlist import import_trusted, restrict, smuggled
+from zoo.config.allowlist import find_disallowed, import_trusted, restrict
 from zoo.config.config_files import with_files
-from zoo.config.error_messages import shown
+from zoo.config.error_messages import format_value
 from zoo.config.library_errors import blamed, is_out_of_memory
 from zoo.config.parser import Parser, innermost, line_within
 from zoo.config.type_names import parts
@@ -85,14 +85,14 @@ from zoo.launch.process import (
 )
 from zoo.loggers import TensorBoard, Wandb
 from zoo.loggers.base import BeginLoggers, RunFacts, ending, log_result, run_loggers
-from zoo.loggers.wandb.connection import Settled, settle
+from zoo.loggers.wandb.connection import ResolvedMode, resolve_mode
 from zoo.resume.compatibility import check_continues, check_fits
-from zoo.resume.endings import check_limits, has_ended, in_words
-from zoo.resume.history import CompareScored, KeepHistory, check_scored, parts_of
-from zoo.resume.identity import compare, past_of, refuse, scored_otherwise
+from zoo.resume.endings import check_limits, format_ending, has_ended
+from zoo.resume.history import CompareScored, KeepHistory, check_scored, trained_starts
+from zoo.resume.identity import check_same_experiment, compare, past_of, scored_otherwise
 from zoo.resume.keep_best import KeepBest, is_better, put_in_place
 from zoo.resume.keep_last import KeepLast
-from zoo.resume.restore import Restoring, weights_only
+from zoo.resume.restore import ExplainRestoreErrors, weights_only
 from zoo.resume.signals import StopSignals
 from zoo.resume.training_state import check_states, check_training
 from zoo.runs.diagnostics import DiagnosticsFile
@@ -104,8 +104,8 @@ from zoo.runs.predictions import (
     CollectPredictions,
     asked_place,
     check_no_picture,
-    name_of,
     place_of,
+    source_name,
     source_of,
     write_predictions,
 )
@@ -383,8 +383,8 @@ class ZooCLI(LightningCLI):
         trainer = self._get(self.config, "trainer")
         trainer["logger"] = without_repeats(trainer["logger"])
         named = [] if trainer["fast_dev_run"] else loggers(trainer["logger"])
-        self.wandb: Settled
-        self.wandb, warning = settle(named, self.folder.path)
+        self.wandb: ResolvedMode
+        self.wandb, warning = resolve_mode(named, self.folder.path)
         warn(warning)
 
     def _choose_checkpoint(self) -> Path | None:
@@ -422,14 +422,14 @@ class ZooCLI(LightningCLI):
         beside = RunFolder(self.checkpoint.absolute().parent.parent)
         past = past_of(content, self.checkpoint, beside.config)
         if self.subcommand == "fit":
-            self.parts = parts_of(content)
+            self.parts = trained_starts(content)
             self.proposed = known_proposals(past.get("proposed"))
             for name, value in taken_up(named, self.proposed).items():
                 settings = self._settings_of(name)
                 if settings is not None:
                     settings[name] = value
             stretch = self._get(self.config, "resume_schedule") == "stretch"
-            refuse(compare(past, {"config": self._recorded()}), self.checkpoint, stretch=stretch)
+            check_same_experiment(compare(past, {"config": self._recorded()}), self.checkpoint, stretch=stretch)
         return past
 
     def instantiate_classes(self) -> None:
@@ -567,7 +567,7 @@ class ZooCLI(LightningCLI):
                 config["logger"] = [self.metrics, *loggers(config["logger"])]
                 for logger in config["logger"]:
                     if isinstance(logger, Wandb):
-                        logger.settled = self.wandb
+                        logger.resolved_mode = self.wandb
                 if config["enable_checkpointing"] is not False:
                     if self._validates(config):
                         callbacks.append(KeepBest(self.folder.best))
@@ -581,7 +581,7 @@ class ZooCLI(LightningCLI):
         if bare:  # Lightning refuses what is given besides, be it a default of ours
             config["log_every_n_steps"] = None
             warnings.filterwarnings("ignore", message=".*but `Trainer\\(barebones=True\\)` is configured.*")
-        self.restoring = Restoring(self.checkpoint)
+        self.restoring = ExplainRestoreErrors(self.checkpoint)
         trainer = self._instantiate_trainer({**config, "callbacks": [self.restoring, *callbacks]}, [])
         let_speak([*trainer.callbacks, *[trainer.profiler] * is_profiled(trainer)])  # type: ignore[attr-defined]
         self.profile = None
@@ -838,7 +838,7 @@ class ZooCLI(LightningCLI):
         elif trained and source == trained:
             path = place_of(self.folder.path if own else Path(), "predictions", source, own=own)
         else:
-            path = place_of(self.folder.path if self.has_folder else Path(), name_of(source), source)
+            path = place_of(self.folder.path if self.has_folder else Path(), source_name(source), source)
         digest = hashlib.sha256(self.datamodule.part("test").images.numpy()).hexdigest()
         note = {"source": source, "data": self.names["data"], "sha256": digest, "checkpoint": str(self.checkpoint)}
         write_predictions(path, self.predictions, self.datamodule.classes, note)
@@ -918,7 +918,7 @@ class ZooCLI(LightningCLI):
         if isinstance(record.get("zeros"), float):
             notes.insert(1, f"pruned: {100 * record['zeros']:.1f} % of the parameters are 0")
         if record["ended"]["reason"] not in (None, "max_epochs"):
-            notes.insert(1, f"training ended by {in_words(record['ended'])}")
+            notes.insert(1, f"training ended by {format_ending(record['ended'])}")
         show_table(self._title(), {split: record[split] for split in ("train", "val", "test")}, notes)
 
 
@@ -977,10 +977,10 @@ def link_data(parser: LightningArgumentParser) -> None:
 def check_whole(config: Namespace) -> None:
     """Raises UsageError where there are no options at all: jsonargparse takes that without a look."""
     if not isinstance(config.trainer, Namespace):
-        found = "null" if config.trainer is None else shown(str(config.trainer))
+        found = "null" if config.trainer is None else format_value(str(config.trainer))
         raise UsageError(f"options in --trainer: expected names with values, found {found}")
     if config.run_dir and "://" in config.run_dir:
-        found = f"the address {shown(config.run_dir)}"
+        found = f"the address {format_value(config.run_dir)}"
         raise UsageError(f"run folder in --run_dir: expected one on this machine, found {found}")
 
 
@@ -992,7 +992,7 @@ def check_plain(config: Namespace) -> None:
 def check_values(config: Namespace, keys: Sequence[str]) -> None:
     """Raises UsageError for functions and unread classes under these keys."""
     for key in keys:
-        if hidden := smuggled(config[key].as_dict()):
+        if hidden := find_disallowed(config[key].as_dict()):
             raise UsageError(f"value in --{key}: expected classes and plain values, found {hidden[:100]}")
 
 
@@ -1021,7 +1021,7 @@ def check_written(value: Any, place: str = "") -> None:
             check_written(item, place if name == "init_args" else f"{place}.{name}".removeprefix("."))
     elif isinstance(value, str) and value.startswith(UNWRITTEN):
         found = value.removeprefix(UNWRITTEN).strip()
-        raise UsageError(f"value in --{place}: expected one that config.yaml can hold, found {shown(found)}")
+        raise UsageError(f"value in --{place}: expected one that config.yaml can hold, found {format_value(found)}")
 
 
 def as_list(value: Any) -> list[Any]:

@@ -40,9 +40,9 @@ def describe(data_class: type[LightningDataModule], args: Sequence[str]) -> None
     """
     quieten()
     parser = make_parser(data_class)
-    words = prepared(args)
-    show_class_help(words, parser)
-    config = parser.parse_args(with_run(words))
+    argv = prepared(args)
+    show_class_help(argv, parser)
+    config = parser.parse_args(with_run(argv))
     check_values(config, ("data", "model"))
     try:
         made = parser.instantiate(config)
@@ -51,7 +51,7 @@ def describe(data_class: type[LightningDataModule], args: Sequence[str]) -> None
     except ValueError as error:  # a constructor refused a value, or a layer its input
         raise UsageError(innermost(error)) from error
     layers = walk(model.net, data.in_shape)
-    record = make_record(data, model, layers)
+    record = network_numbers(data, model, layers)
     if config.json:
         print(json.dumps(record))
     else:
@@ -116,7 +116,7 @@ def make_parser(data_class: type[LightningDataModule]) -> Parser:
     return parser
 
 
-def make_record(data: Any, model: Classifier, layers: list[Layer]) -> dict[str, Any]:
+def network_numbers(data: Any, model: Classifier, layers: list[Layer]) -> dict[str, Any]:
     """The numbers of a network on a data set, as plain values."""
     total = sum(layer.multiply_adds for layer in layers)
     return {

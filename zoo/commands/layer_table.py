@@ -53,25 +53,27 @@ def natural_width(table: Table, console: Console) -> int:
 
 def cells(values: dict[str, Any], layer: Layer, in_shape: Sequence[int]) -> list[str]:
     """A row of the table; what a layer does not have stays empty."""
-    kernel = by(values["kernel"]) if values["kernel"] else ""
-    steps = [short(values[key]) if values[key] else "" for key in ("stride", "padding")]
-    field = by(layer.field.within) if layer.field else "" if layer.kind.islower() else "?"  # lost track of it
+    kernel = compact_shape(values["kernel"]) if values["kernel"] else ""
+    steps = [compact_pair(values[key]) if values[key] else "" for key in ("stride", "padding")]
+    field = (
+        compact_shape(layer.field.within) if layer.field else "" if layer.kind.islower() else "?"
+    )  # lost track of it
     if layer.field and layer.field.within == tuple(in_shape[1:]):
         field = "whole image"
     counts = [f"{values[key]:,}" if values[key] else "" for key in ("parameters", "multiply_adds")]
     share = f"{100 * values['share']:.1f}" if values["multiply_adds"] else ""
     name = values["name"].removeprefix("net.")
-    return [name, values["kind"], kernel, *steps, by(values["output"]), field, *counts, share]
+    return [name, values["kind"], kernel, *steps, compact_shape(values["output"]), field, *counts, share]
 
 
-def by(sides: Sequence[int]) -> str:
+def compact_shape(sides: Sequence[int]) -> str:
     """A shape, without room between: 6×28×28."""
     return "×".join(str(side) for side in sides)
 
 
-def short(pair: Sequence[int]) -> str:
+def compact_pair(pair: Sequence[int]) -> str:
     """One number for both axes, or two."""
-    return str(pair[0]) if pair[0] == pair[1] else by(pair)
+    return str(pair[0]) if pair[0] == pair[1] else compact_shape(pair)
 
 
 def rounded(number: int) -> str:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from zoo.loggers.wandb.connection import path_of
+from zoo.loggers.wandb.connection import class_path_of
 
 
 def without_repeats(named: Any) -> Any:
@@ -13,9 +13,9 @@ def without_repeats(named: Any) -> Any:
     """
     if not isinstance(named, list):
         return named
-    last = {path_of(each): i for i, each in enumerate(named)}
+    last = {class_path_of(each): i for i, each in enumerate(named)}
     return [
         each
         for i, each in enumerate(named)
-        if (last[path_of(each)] == i if path_of(each).startswith("zoo.") else each not in named[:i])
+        if (last[class_path_of(each)] == i if class_path_of(each).startswith("zoo.") else each not in named[:i])
     ]

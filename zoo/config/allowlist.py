@@ -106,7 +106,7 @@ def could_be_trusted(path: str) -> str | None:
     return root if root in sys.modules or find_spec(root) else None
 
 
-def absent(path: str) -> str | None:
+def missing_module(path: str) -> str | None:
     """The first module on the way to a class path that is not there, None if all are; imports none off the list."""
     names = path.split(".")[:-1]
     for parent, module in pairwise(".".join(names[:end]) for end in range(len(names) + 1)):
@@ -135,7 +135,7 @@ def import_trusted(module: str) -> None:
     except ModuleNotFoundError as error:
         if not f"{module}.".startswith(f"{error.name}."):
             raise ValueError(broken(module, error)) from error
-        if missing := absent(f"{module}.*"):
+        if missing := missing_module(f"{module}.*"):
             raise ValueError(
                 f"module in --allow_import: expected one that Python finds, found {module}: there is no module"
                 f" {missing}. Try: {where_to_look(missing)}"
@@ -163,7 +163,7 @@ def broken(module: str, error: Exception) -> str:
     )
 
 
-def trusted_only(function: Any) -> str | None:
+def untrusted_path(function: Any) -> str | None:
     """The path of a function that is not the user's own: jsonargparse would call it with any arguments it is given.
 
     On the list there are some that import what they are told (`torch.nn.attention._fa4`) or fetch it (the loggers).
@@ -172,7 +172,7 @@ def trusted_only(function: Any) -> str | None:
     return None if any(f"{path}.".startswith(f"{entry}.") for entry in _trusted) else path
 
 
-def smuggled(value: Any, unread: bool = False) -> str | None:
+def find_disallowed(value: Any, unread: bool = False) -> str | None:
     """The first thing in a configuration that jsonargparse lets pass, though it is neither a class nor a plain value.
 
     Args:
@@ -183,11 +183,13 @@ def smuggled(value: Any, unread: bool = False) -> str | None:
         A function, or a class path among unread values, in words; None if there is none.
     """
     if isinstance(value, list):
-        return next(filter(None, (smuggled(item, unread) for item in value)), None)
-    if isroutine(value) and (path := trusted_only(value)):
+        return next(filter(None, (find_disallowed(item, unread) for item in value)), None)
+    if isroutine(value) and (path := untrusted_path(value)):
         return f"the function {path}"
     if not isinstance(value, dict):
         return None
     if unread and "class_path" in value:
         return f"the class {value['class_path']} in dict_kwargs"
-    return next(filter(None, (smuggled(item, unread or key == "dict_kwargs") for key, item in value.items())), None)
+    return next(
+        filter(None, (find_disallowed(item, unread or key == "dict_kwargs") for key, item in value.items())), None
+    )

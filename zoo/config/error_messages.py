@@ -1,8 +1,8 @@
-"""The phrases: one function for each kind of mistake that jsonargparse reports, which says it in one line.
+"""Error formatters: one function for each kind of mistake that jsonargparse reports, for its one line.
 
     'unrecognized arguments: --foo 3' -> unknown_words -> "option foo in --foo: expected an option of fit, found …"
 
-A phrase gets the message and the parser it comes from, and returns None if the message is of another kind. They read
+A formatter gets the message and the parser it comes from, and returns None if the message is of another kind. They read
 the beginnings of jsonargparse's messages, and take what was expected from the parser, not from the message.
 """
 
@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from zoo.config.allowlist import IN_WORDS, absent, could_be_trusted, where_to_look
+from zoo.config.allowlist import IN_WORDS, could_be_trusted, missing_module, where_to_look
 from zoo.config.type_names import (
     MAX_LISTED,
     bases,
@@ -23,6 +23,7 @@ from zoo.config.type_names import (
     default_of,
     example,
     family,
+    format_type,
     literals,
     meant,
     names_with,
@@ -31,10 +32,9 @@ from zoo.config.type_names import (
     nearest_option,
     only_lists,
     options,
+    subparsers,
     type_of,
-    verbs,
     without_verb,
-    words,
 )
 from zoo.config.unfit_parts import Unfit, unfit
 
@@ -65,7 +65,7 @@ def first_line(message: str) -> str:
     return next((line for line in [*lines, *lines[:1]] if not line.startswith(NOISE)), (lines or ["no message"])[0])
 
 
-def shown(value: str) -> str:
+def format_value(value: str) -> str:
     """What the user wrote, cut to a readable length: text in quotes, numbers and lists without."""
     value = " ".join(value.split())
     short = value if len(value) <= MAX_SHOWN else f"{value[: MAX_SHOWN - 1]}…"
@@ -96,14 +96,14 @@ def value_in(message: str) -> str | None:
 
 def wrong_verb(message: str, parser: ArgumentParser) -> str | None:
     """No verb, or one that does not exist."""
-    known = [*(getattr(parser, "all_verbs", ()) or verbs(parser))]
-    if not verbs(parser) or not ("invalid choice: " in message or message.startswith('expected "subcommand"')):
+    known = [*(getattr(parser, "all_verbs", ()) or subparsers(parser))]
+    if not subparsers(parser) or not ("invalid choice: " in message or message.startswith('expected "subcommand"')):
         return None
     given = next(iter(getattr(parser, "args", [])), None)
     verb = nearest(given, known) if given else None
     advice = f"{command(parser)} {verb or f'{known[0]} --help'}"
     return format_error(
-        "verb", command(parser), f"one of {', '.join(known)}", shown(given) if given else "none", advice
+        "verb", command(parser), f"one of {', '.join(known)}", format_value(given) if given else "none", advice
     )
 
 
@@ -115,11 +115,11 @@ def missing(message: str, parser: ArgumentParser) -> str | None:
     names = [without_verb(key, parser) for key in keys]
     described = getattr(parser, "described", None)
     if described and described in getattr(parser, "roots", ()):
-        return format_error("class", "--", words(described), described.__name__)
+        return format_error("class", "--", format_type(described), described.__name__)
     examples = [example(name, type_of(name, parser)) for name in names]
     if described:  # only the first: the parsers around put their keys into one flag
-        return format_error("value", f"--{names[0]}", words(type_of(names[0], parser)), "none", examples[0])
-    where = command(verbs(parser).get(keys[0].partition(".")[0], parser))
+        return format_error("value", f"--{names[0]}", format_type(type_of(names[0], parser)), "none", examples[0])
+    where = command(subparsers(parser).get(keys[0].partition(".")[0], parser))
     expected = " and ".join(f"--{name}" for name in names)
     return format_error("options", where, expected, "none" if len(names) == 1 else "neither", ", ".join(examples))
 
@@ -133,7 +133,7 @@ def valueless(message: str, parser: ArgumentParser) -> str | None:
     ends = [word for word, after in pairwise(args) if after.startswith("--")]
     key = next((word[2:] for word in ends if word.startswith(f"--{match[1]}.")), match[1])
     hint = type_of(key, parser)
-    return format_error("value", f"--{key}", words(hint) if hint else "a value", "none", example(key, hint))
+    return format_error("value", f"--{key}", format_type(hint) if hint else "a value", "none", example(key, hint))
 
 
 def unknown_words(message: str, parser: ArgumentParser) -> str | None:
@@ -143,7 +143,9 @@ def unknown_words(message: str, parser: ArgumentParser) -> str | None:
     word = (message.split()[2:] or [""])[0].partition("=")[0]
     if word.startswith("--"):
         return no_option(word.removeprefix("--"), parser)
-    return format_error("word", command(parser), "options like --name value", shown(word), f"{command(parser)} --help")
+    return format_error(
+        "word", command(parser), "options like --name value", format_value(word), f"{command(parser)} --help"
+    )
 
 
 def unknown_key(message: str, parser: ArgumentParser) -> str | None:
@@ -159,7 +161,7 @@ def unknown_key(message: str, parser: ArgumentParser) -> str | None:
         advice = f"{command(parser)} VERB --config FILE"
         line = format_error(f"option {key}", "--config", "it behind the verb", "it before", advice)
     else:
-        line = no_option(key, verbs(parser).get(first, parser))
+        line = no_option(key, subparsers(parser).get(first, parser))
     return in_file(line, path) if path else line
 
 
@@ -184,7 +186,7 @@ def wrong_config(message: str, parser: ArgumentParser) -> str | None:
         return format_error("content", "--config", "keys with values", f"others ({first_line(message).rstrip('.')})")
     if message.startswith("Unexpected config: "):
         content = message.partition(": ")[2].strip()
-        return format_error("content", "--config", "keys with values", shown(content) if content else "nothing")
+        return format_error("content", "--config", "keys with values", format_value(content) if content else "nothing")
     places = re.findall(r"line (\d+), column (\d+)", message)
     syntax = message.startswith("Problems parsing config: ")
     if syntax or (places and key_in(message, parser) == "config"):
@@ -215,18 +217,22 @@ def refused_import(message: str, parser: ArgumentParser) -> str | None:
     if reason := unfit(path):
         return unfit_line(f"--{key}", path, reason).replace("Try: -- ", f"Try: --{key} ")
     own, names = could_be_trusted(path), choices(type_of(key, parser))
-    missing = None if own or path != given else absent(f"{path.partition('.')[0]}.*")
+    missing = None if own or path != given else missing_module(f"{path.partition('.')[0]}.*")
     name = None if own else corrected(given, names, as_list=False)
     if missing and path.rpartition(".")[2].lower() not in map(str.lower, names):  # somebody's own class, so it seems
         return format_error(
-            "class", f"--{key}", IN_WORDS, f"{shown(given)}, and there is no module {missing}", where_to_look(missing)
+            "class",
+            f"--{key}",
+            IN_WORDS,
+            f"{format_value(given)}, and there is no module {missing}",
+            where_to_look(missing),
         )
     advice = f"--allow_import {own} if you trust it" if own else f"--{key} {name}" if name and key else None
     more = ", a function" if match[2] else f", which is {path}" if path != given else ""
-    if not more and path.startswith("zoo.") and (missing := absent(path)):
+    if not more and path.startswith("zoo.") and (missing := missing_module(path)):
         more = f", and there is no module {missing}"
         advice = advice if path.rpartition(".")[2].lower() in map(str.lower, names) else None
-    return format_error("class", f"--{key}", IN_WORDS, shown(given) + more, advice)
+    return format_error("class", f"--{key}", IN_WORDS, format_value(given) + more, advice)
 
 
 def unfit_part(message: str, parser: ArgumentParser) -> str | None:
@@ -252,12 +258,12 @@ def wrong_value(message: str, parser: ArgumentParser) -> str | None:
         return classless(key, match[1], hint)
     names = choices(hint)
     better = corrected(value, names, only_lists(hint)) or (nearest_config(value) if value.endswith(".yaml") else None)
-    found = f"{shown(value)} ({first_line(message)})" if value in names and not better else shown(value)
+    found = f"{format_value(value)} ({first_line(message)})" if value in names and not better else format_value(value)
     what = "class" if bases(hint) and not literals(hint) else "value"
-    if what == "class" and "." in value and re.fullmatch(r"[\w.]+", value) and (missing := absent(value)):
+    if what == "class" and "." in value and re.fullmatch(r"[\w.]+", value) and (missing := missing_module(value)):
         found += f", and there is no module {missing}"
         better = better if better and better.lower() == value.rpartition(".")[2].lower() else None
-    expected = words(hint) if hint else "another value"
+    expected = format_type(hint) if hint else "another value"
     if not better and literals(hint) and (usual := default_of(key, parser)) in names and value not in names:
         better = f"{usual}, the default"
     return format_error(what, f"--{key}", expected, found, f"--{key} {better}" if better else None)
@@ -284,7 +290,7 @@ def corrected(value: str, names: list[str], as_list: bool) -> str | None:
     return f"'[{', '.join(new)}]'" if is_list else ", ".join(new)
 
 
-PHRASES = (
+FORMATTERS = (
     *(wrong_verb, unfit_part, missing, valueless, unknown_words, unknown_key, wrong_config),
     *(refused_import, wrong_value),
 )

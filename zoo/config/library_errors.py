@@ -43,7 +43,7 @@ FLAGS: dict[type, tuple[str, str]] = {
     FabricStrategy: ("strategy", "trainer.strategy"),
 }
 ONLY_MADE = (Precision, Accelerator, Strategy, FabricStrategy)
-RESTORING = ("load_state_dict", "on_load_checkpoint")  # what fails there is the checkpoint's
+RESTORE_HOOKS = ("load_state_dict", "on_load_checkpoint")  # what fails there is the checkpoint's
 HERE = Path(__file__).parents[2]
 OURS = tuple(str(HERE / name) for name in ("zoo", "datamodules", "cli.py", "scripts", "tests"))
 INSTALLED = tuple(sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib"))
@@ -66,9 +66,9 @@ def blamed(error: BaseException) -> str | None:
             f"memory in --data.batch_size: expected enough for the network and its batches, found {wanted}."
             " Try: a smaller --data.batch_size, or a smaller network"
         )
-    for pattern, said in KNOWN.items():
+    for pattern, formatter in KNOWN.items():
         if found := re.search(pattern, str(error)):
-            return said(error, *found.groups())
+            return formatter(error, *found.groups())
     if part := part_at_fault(error):
         what, flag = part_flag(part) or ("", "")
         reason = one_sentence(error)
@@ -180,7 +180,7 @@ def part_at_fault(error: BaseException) -> object | None:
     for file, function, owner in frames(error.__traceback__):
         if file.startswith(OURS) or not file.startswith((*INSTALLED, "<")):
             part = None
-        elif function in RESTORING:
+        elif function in RESTORE_HOOKS:
             return None
         elif part_flag(owner) and (function == "__init__" or not isinstance(owner, ONLY_MADE)):
             part = owner
@@ -191,7 +191,7 @@ def part_flag(owner: object) -> tuple[str, str] | None:
     """What a part is, and the flag that names it; None for other objects and for parts of ours."""
     if type(owner).__module__.partition(".")[0] not in ("lightning", "torch"):
         return None
-    return next((said for base, said in FLAGS.items() if isinstance(owner, base)), None)
+    return next((formatter for base, formatter in FLAGS.items() if isinstance(owner, base)), None)
 
 
 def quoted_flag(error: BaseException) -> str | None:

@@ -17,10 +17,10 @@ import yaml
 from jsonargparse import Namespace
 from lightning.pytorch.cli import LightningArgumentParser
 
-from zoo.config.allowlist import trusted_only
-from zoo.config.error_messages import NOISE, PHRASES, first_line, format_error, in_file, key_in
+from zoo.config.allowlist import untrusted_path
+from zoo.config.error_messages import FORMATTERS, NOISE, first_line, format_error, in_file, key_in
 from zoo.config.structure import misspelt
-from zoo.config.type_names import command, family, put_int_before_float, type_of, words
+from zoo.config.type_names import command, family, format_type, put_int_before_float, type_of
 from zoo.config.yaml_limits import load
 from zoo.errors import UsageError, chain
 
@@ -51,7 +51,7 @@ class Parser(LightningArgumentParser):
 
     def add_function_arguments(self, function: Any, *args: Any, **kwargs: Any) -> Any:
         """Adds the options of a function that a class path has named, if it is the user's own."""
-        if path := trusted_only(function):
+        if path := untrusted_path(function):
             self.error(f"Importing '{path}' is not allowed: a function")
         return super().add_function_arguments(function, *args, **kwargs)
 
@@ -83,8 +83,8 @@ class Parser(LightningArgumentParser):
         found = ((misspelt_in(path), path) for each in family(self) for path in getattr(each, "files", {}))
         if line := next((in_file(line, path) for line, path in found if line), None):
             return line
-        words = [part for word in getattr(self, "args", []) for part in word.split("=", word.startswith("--"))]
-        flags = ((word[2:], after) for word, after in pairwise(words) if word.startswith("--"))
+        argv = [part for word in getattr(self, "args", []) for part in word.split("=", word.startswith("--"))]
+        flags = ((word[2:], after) for word, after in pairwise(argv) if word.startswith("--"))
         return next(filter(None, (misspelt_in(value, flag) for flag, value in flags)), None)
 
 
@@ -112,7 +112,7 @@ def explain(message: str, parser: ArgumentParser, error: BaseException | None = 
     key = key_in(message, parser)
     if line := line_within(message, error):
         return under(key, line)
-    lines = (phrase(message, parser) for phrase in PHRASES)
+    lines = (formatter(message, parser) for formatter in FORMATTERS)
     return " ".join((next((line for line in lines if line), None) or otherwise(message, key, parser)).split())
 
 
@@ -121,7 +121,7 @@ def otherwise(message: str, key: str, parser: ArgumentParser) -> str:
     hint = type_of(key, parser) if key else None
     where = f"--{key}" if key else command(parser)
     return format_error(
-        "value", where, words(hint) if hint else "one that can be read", f"another ({first_line(message)})"
+        "value", where, format_type(hint) if hint else "one that can be read", f"another ({first_line(message)})"
     )
 
 

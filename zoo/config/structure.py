@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from difflib import SequenceMatcher
 from typing import Any
 
-from zoo.config.error_messages import format_error, shown
+from zoo.config.error_messages import format_error, format_value
 
 KEYS = ("class_path", "init_args", "dict_kwargs")
 SAME = 0.8  # share of letters in common, from which a word is one of these misspelt; `init` and `classes` have less
@@ -34,7 +34,11 @@ def lines(value: Any, key: str) -> Iterator[str]:
     for name in map(str, value):
         right = meant_key(name, value) if key and name not in KEYS else None
         if right:
-            found = f"{shown(name)} beside them" if right == "init_args" and not alike(name, right) else shown(name)
+            found = (
+                f"{format_value(name)} beside them"
+                if right == "init_args" and not is_misspelling(name, right)
+                else format_value(name)
+            )
             advice = f"init_args: {{{name}: …}}" if found.endswith("them") else right
             yield format_error(
                 f"key {name[:60]}", f"--{key}", "class_path, and init_args with what it takes", found, advice
@@ -46,13 +50,13 @@ def lines(value: Any, key: str) -> Iterator[str]:
 def meant_key(name: str, among: Mapping[Any, Any]) -> str | None:
     """The key that is meant by another one of a class: by its letters, or by what it stands beside."""
     near = max(KEYS, key=lambda known: SequenceMatcher(None, known, name).ratio())
-    if alike(name, near) and near not in among:
+    if is_misspelling(name, near) and near not in among:
         return near
     if "class_path" in among:
         return "init_args"
     return "class_path" if "init_args" in among else None
 
 
-def alike(name: str, key: str) -> bool:
+def is_misspelling(name: str, key: str) -> bool:
     """Whether a word is this key, misspelt."""
     return SequenceMatcher(None, key, name).ratio() >= SAME

@@ -170,50 +170,50 @@ def names_with(option: str, hint: Any) -> list[str]:
     return sorted({cls.__name__ for cls in classes if option in parameters(cls)})
 
 
-def words(hint: Any) -> str:
+def format_type(hint: Any) -> str:
     """A type as the user would say it."""
     origin, args = get_origin(hint), get_args(hint)
     if origin is Literal:
         return f"one of {', '.join(map(repr, literals(hint)))}"
     if origin in UNIONS:
-        return union_words(args)
+        return format_union(args)
     if origin in LISTS:
-        return list_words(args)
+        return format_list(args)
     if origin is abc.Callable:
-        return words(args[-1])
+        return format_type(args[-1])
     if names := choices(hint):
         return f"one of {', '.join(names)}" if len(names) <= MAX_LISTED else f"a subclass of {hint.__name__}"
     return str(WORDS.get(origin or hint) or getattr(hint, "__name__", hint))
 
 
-def union_words(members: tuple[Any, ...]) -> str:
+def format_union(members: tuple[Any, ...]) -> str:
     """Alternatives: listed values first, beside which classes are not listed too, and null last."""
     listed = tuple(value for member in members if get_origin(member) is Literal for value in get_args(member))
-    said = [words(Literal[listed])] if listed else []
+    said = [format_type(Literal[listed])] if listed else []
     for member in members:
         if member is bool:
             said += ["true", "false"]
         elif member not in (NoneType, torch.Tensor) and get_origin(member) is not Literal:
-            said.append("a class path" if listed and bases(member) else words(member))
+            said.append("a class path" if listed and bases(member) else format_type(member))
     said = [*dict.fromkeys(said), *["null"] * (NoneType in members)]
     return " or ".join([", ".join(said[:-1]), said[-1]] if len(said) > 1 else said)
 
 
-def list_words(items: tuple[Any, ...]) -> str:
+def format_list(items: tuple[Any, ...]) -> str:
     """A list by what is in it: `list of ints`, `list of 3 ints`."""
     kinds = set(items) - {Ellipsis}
     if len(kinds) != 1:
         return "list"
     count = f"{len(items)} " if len(items) > 1 and Ellipsis not in items else ""
     item = kinds.pop()
-    name = f"{item.__name__}s" if item in (int, float, *bases(item)) else words(item).removeprefix("one of ")
+    name = f"{item.__name__}s" if item in (int, float, *bases(item)) else format_type(item).removeprefix("one of ")
     return f"list of {count}{name}"
 
 
 # what a parser takes
 
 
-def verbs(parser: ArgumentParser) -> dict[str, ArgumentParser]:
+def subparsers(parser: ArgumentParser) -> dict[str, ArgumentParser]:
     """The parsers of the verbs."""
     action = getattr(parser, "_subcommands_action", None)
     return action.choices if action else {}
@@ -221,7 +221,7 @@ def verbs(parser: ArgumentParser) -> dict[str, ArgumentParser]:
 
 def family(parser: ArgumentParser) -> list[ArgumentParser]:
     """A parser and those of its verbs."""
-    return [parser, *verbs(parser).values()]
+    return [parser, *subparsers(parser).values()]
 
 
 def command(parser: ArgumentParser) -> str:
@@ -233,7 +233,7 @@ def command(parser: ArgumentParser) -> str:
 def without_verb(key: str, parser: ArgumentParser) -> str:
     """A key as it is on the command line: `fit.model` is `--model` there."""
     verb, _, rest = key.partition(".")
-    return rest if verb in verbs(parser) else key
+    return rest if verb in subparsers(parser) else key
 
 
 def actions(parser: ArgumentParser) -> list[Action]:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from zoo.geometry.rules import as_pair
-from zoo.geometry.running import blank, watched
+from zoo.geometry.running import blank, forward_hooks
 
 Shape = tuple[int, int, int]  # C, H, W
 
@@ -40,8 +40,8 @@ def too_large(name: str, module: nn.Module, image: Sequence[int]) -> str | None:
     if not isinstance(module, nn.Conv2d) or all(a <= b for a, b in zip(extents(module), most, strict=True)):
         return None
     return (
-        f"geometry in {name} (Conv2d): expected a kernel of at most {by(most)} for images of {by(image)}, beyond which"
-        f" no weight ever meets a pixel, found {by(extents(module))}."
+        f"geometry in {name} (Conv2d): expected a kernel of at most {dims(most)} for images of {dims(image)}, beyond"
+        f" which no weight ever meets a pixel, found {dims(extents(module))}."
         f" Try: --model.kernel_size {(min(image) - 1) // 2 * 2 + 1}"
     )
 
@@ -60,10 +60,10 @@ def oversized(net: nn.Module, in_shape: Shape) -> list[str]:
             return
         extent, sides = extents(module), args[0].shape[2:]
         if any(a > max(b, 3) for a, b in zip(extent, sides, strict=True)):
-            lines.append(f"{name}, {by(extent)} on a map of {by(sides)}")
+            lines.append(f"{name}, {dims(extent)} on a map of {dims(sides)}")
 
     if any(isinstance(module, nn.Conv2d) and max(extents(module)) > 3 for module in net.modules()):
-        with watched(net, "net", enter, lambda name, module, output: None), torch.no_grad():
+        with forward_hooks(net, "net", enter, lambda name, module, output: None), torch.no_grad():
             net(blank(net, in_shape))
     return lines
 
@@ -79,7 +79,7 @@ def misfit(net: nn.Module, model: str, x: Tensor, in_shape: Sequence[int] | None
     """
     given, expected = tuple(x.shape[1:]), tuple(in_shape or ())
     if expected and tuple(x.shape) == expected:
-        return f"images in {model}: expected a batch B × {by(expected)}, found one of {by(x.shape)}. Try: x[None]"
+        return f"images in {model}: expected a batch B × {dims(expected)}, found one of {dims(x.shape)}. Try: x[None]"
     reason = failure(net, x[:1].detach())
     if reason is None:
         return None
@@ -88,17 +88,17 @@ def misfit(net: nn.Module, model: str, x: Tensor, in_shape: Sequence[int] | None
     takes = f"takes {reason.needed}" if reason.needed else "cannot take that"
     another = f", or another {model} with in_shape={given}" if len(given) == 3 else ""
     return (
-        f"images in {model}: expected {by(expected)} (C × H × W), found {by(given)}: {reason.layer} {takes}, and its"
-        f" input is {reason.found}. Try: images of the shape it was built for{another}"
+        f"images in {model}: expected {dims(expected)} (C × H × W), found {dims(given)}: {reason.layer} {takes}, and"
+        f" its input is {reason.found}. Try: images of the shape it was built for{another}"
     )
 
 
 def message(reason: Failure, in_shape: Sequence[int]) -> str:
     """The line for a network that does not take the images it should."""
-    words = "" if reason.needed else f" ({' '.join(str(reason.error).split())[:160]})"
+    torchs = "" if reason.needed else f" ({' '.join(str(reason.error).split())[:160]})"
     return (
         f"geometry in {reason.layer}: expected {reason.needed or 'inputs that fit it'}, found {reason.found} from"
-        f" images of {by(in_shape)}{words}. Try: another size of this layer or of those before it"
+        f" images of {dims(in_shape)}{torchs}. Try: another size of this layer or of those before it"
     )
 
 
@@ -114,7 +114,7 @@ def failure(net: nn.Module, x: Tensor) -> Failure | None:
     def leave(name: str, module: nn.Module, output: Any) -> None:
         running.pop()
 
-    with watched(net, "net", enter, leave), torch.no_grad():
+    with forward_hooks(net, "net", enter, leave), torch.no_grad():
         try:
             net(x)
         except RuntimeError as error:
@@ -122,7 +122,7 @@ def failure(net: nn.Module, x: Tensor) -> Failure | None:
                 raise
             name, module, args = running[-1]
             shapes = [leaf.shape[1:] for leaf in args if isinstance(leaf, Tensor)]
-            found = " and ".join(by(shape) for shape in shapes) or "nothing"
+            found = " and ".join(dims(shape) for shape in shapes) or "nothing"
             needed = needs(module, shapes[0]) if shapes else None
             return Failure(f"{name} ({type(module).__name__})", needed, found, error)
     return None
@@ -131,13 +131,13 @@ def failure(net: nn.Module, x: Tensor) -> Failure | None:
 def needs(module: nn.Module, shape: Sequence[int]) -> str | None:
     """What a module takes, if it can be told and an input of this shape, without the batch, is something else."""
     if isinstance(module, nn.Linear) and shape[-1:] != (module.in_features,):
-        return counted(module.in_features, "feature")
+        return pluralise(module.in_features, "feature")
     if isinstance(module, nn.Conv2d) and tuple(shape[:-2]) != (module.in_channels,):
-        return f"maps of {counted(module.in_channels, 'channel')} for its {by(module.weight.shape[1:])} kernels"
+        return f"maps of {pluralise(module.in_channels, 'channel')} for its {dims(module.weight.shape[1:])} kernels"
     if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d) and shape[:1] != (module.num_features,):
-        return counted(module.num_features, "feature" if isinstance(module, nn.BatchNorm1d) else "channel")
+        return pluralise(module.num_features, "feature" if isinstance(module, nn.BatchNorm1d) else "channel")
     if isinstance(module, nn.LayerNorm) and tuple(shape[-len(module.normalized_shape) :]) != module.normalized_shape:
-        return f"inputs of {by(module.normalized_shape)}"
+        return f"inputs of {dims(module.normalized_shape)}"
     if isinstance(module, nn.Conv2d | nn.MaxPool2d | nn.AvgPool2d) and len(shape) == 3:
         return larger_map(module, shape)
     return None
@@ -150,15 +150,15 @@ def larger_map(module: nn.Conv2d | nn.MaxPool2d | nn.AvgPool2d, shape: Sequence[
     least = [d * (k - 1) + 1 - 2 * p for k, p, d in zip(kernel, padding, dilation, strict=True)]
     if all(side >= extent for side, extent in zip(shape[1:], least, strict=True)):
         return None
-    rim = f" with padding {by(padding)}" if any(padding) else ""
-    return f"a map of at least {by(least)} for its {by(kernel)} kernel{rim}"
+    rim = f" with padding {dims(padding)}" if any(padding) else ""
+    return f"a map of at least {dims(least)} for its {dims(kernel)} kernel{rim}"
 
 
-def counted(number: int, what: str) -> str:
+def pluralise(number: int, what: str) -> str:
     """So many of something: 1 channel, 3 channels."""
     return f"{number} {what}{'s' * (number != 1)}"
 
 
-def by(shape: Sequence[int]) -> str:
+def dims(shape: Sequence[int]) -> str:
     """A shape: 3 × 32 × 32."""
     return " × ".join(str(side) for side in shape)

@@ -32,25 +32,25 @@ SPREADING = {"conv_transpose1d", "conv_transpose2d", "conv_transpose3d"}
 MIXING = SOFTMAX | REDUCTIONS | PRODUCTS | WINDOWED | SPREADING | {"linear", "scaled_dot_product_attention"}
 
 
-def name_of(func: OpOverload) -> str:
+def operator_name(func: OpOverload) -> str:
     """Its name, the same whether it works in place or not."""
     return func._schema.name.partition("::")[2].removesuffix("_")
 
 
 def moves(func: OpOverload) -> bool:
     """Whether an operation only moves units to other places."""
-    name = name_of(func)
+    name = operator_name(func)
     return name in MOVES or (func.is_view and name not in OTHER_VIEWS)
 
 
 def is_unitwise(func: OpOverload) -> bool:
     """Whether units are made of those at the same place."""
-    return name_of(func) in UNITWISE or torch.Tag.pointwise in func.tags
+    return operator_name(func) in UNITWISE or torch.Tag.pointwise in func.tags
 
 
-def is_known(func: OpOverload) -> bool:
+def has_rule(func: OpOverload) -> bool:
     """Whether there is a rule for an operation; others may be made of some for which there is one."""
-    return name_of(func) in MIXING or moves(func) or is_unitwise(func)
+    return operator_name(func) in MIXING or moves(func) or is_unitwise(func)
 
 
 def arguments(func: OpOverload, args: Any, kwargs: Any) -> dict[str, Any]:
@@ -73,7 +73,7 @@ def after(
         inputs: what its inputs see, of which there must be some.
         seen_by: what each of them sees.
     """
-    name = name_of(func)
+    name = operator_name(func)
     if moves(func):
         return moved(func, args, kwargs, inputs, seen_by)
     shape = outputs[0].shape
@@ -99,7 +99,7 @@ def moved(func: OpOverload, args: Any, kwargs: Any, inputs: list[Seen], seen_by:
         weights = isinstance(value, Tensor)
         return torch.full(value.shape, -torch.inf, dtype=torch.double) if weights else value
 
-    if name_of(func) == "pad" and arguments(func, args, kwargs)["mode"] == "constant":
+    if operator_name(func) == "pad" and arguments(func, args, kwargs)["mode"] == "constant":
         kwargs = {**kwargs, "value": -torch.inf}
         args = args[:3]
     planes = [func(*tree_map(partial(plane, i), args), **tree_map(partial(plane, i), kwargs)) for i in range(EDGES)]
@@ -113,19 +113,19 @@ def windowed(func: OpOverload, args: Any, kwargs: Any, seen: Seen, shape: torch.
     window = window_of(func, args, kwargs)
     if window is None:
         return shrunk(seen, shape)
-    return slid(seen, window, shape, mixes_channels=name_of(func) == "conv2d")
+    return slid(seen, window, shape, mixes_channels=operator_name(func) == "conv2d")
 
 
 def window_of(func: OpOverload, args: Any, kwargs: Any) -> Window | None:
     """The window of a convolution or pooling; None for adaptive pooling with windows of several sizes."""
     given = arguments(func, args, kwargs)
-    if name_of(func) in ADAPTIVE:
+    if operator_name(func) in ADAPTIVE:
         sides, counts = args[0].shape[-2:], as_pair(given["output_size"])
         if any(n % m for n, m in zip(sides, counts, strict=True)):
             return None
         kernel = as_pair([n // m for n, m in zip(sides, counts, strict=True)])
         return Window(kernel, kernel, (0, 0), (1, 1))
-    kernel = as_pair(args[1].shape[2:] if name_of(func) == "conv2d" else given["kernel_size"])
+    kernel = as_pair(args[1].shape[2:] if operator_name(func) == "conv2d" else given["kernel_size"])
     dilation, padding = as_pair(given.get("dilation", 1)), given["padding"]
     if padding == "same":
         padding = [d * (k - 1) // 2 for d, k in zip(dilation, kernel, strict=True)]

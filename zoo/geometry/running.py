@@ -7,12 +7,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-Entering = Callable[[str, nn.Module, Any], None]  # the name of a module, itself, its inputs
-Leaving = Callable[[str, nn.Module, Any], None]  # the same with its output
+BeforeForward = Callable[[str, nn.Module, Any], None]  # the name of a module, itself, its inputs
+AfterForward = Callable[[str, nn.Module, Any], None]  # the same with its output
 
 
 @contextmanager
-def watched(net: nn.Module, name: str, entering: Entering, leaving: Leaving) -> Iterator[None]:
+def forward_hooks(net: nn.Module, name: str, entering: BeforeForward, leaving: AfterForward) -> Iterator[None]:
     """Calls `entering` before and `leaving` after each module of a network that is run inside, in evaluation mode.
 
     Args:
@@ -38,7 +38,7 @@ def watched(net: nn.Module, name: str, entering: Entering, leaving: Leaving) -> 
             module.training = mode
 
 
-def hooks(name: str, entering: Entering, leaving: Leaving) -> tuple[Callable[..., None], Callable[..., None]]:
+def hooks(name: str, entering: BeforeForward, leaving: AfterForward) -> tuple[Callable[..., None], Callable[..., None]]:
     """Torch's hooks for a module of this name; they return nothing, which would take the place of its output."""
 
     def before(module: nn.Module, args: Any) -> None:

@@ -37,12 +37,12 @@ class Seen(NamedTuple):
     @property
     def size(self) -> Pair:
         """Height and width of the rectangle of the unit that sees most; may be larger than the image."""
-        return largest(self.edges[:IN_THE_IMAGE])
+        return largest_rectangle(self.edges[:IN_THE_IMAGE])
 
     @property
     def within(self) -> Pair:
         """The same of what is in the image."""
-        return largest(self.edges[IN_THE_IMAGE:])
+        return largest_rectangle(self.edges[IN_THE_IMAGE:])
 
 
 class Window(NamedTuple):
@@ -54,7 +54,7 @@ class Window(NamedTuple):
     dilation: Pair
 
 
-def largest(edges: Tensor) -> Pair:
+def largest_rectangle(edges: Tensor) -> Pair:
     """Height and width of the largest rectangle; 0 where none sees anything, or there are no units."""
     if not edges.numel():
         return 0, 0

@@ -20,8 +20,8 @@ from torch.utils.weak import WeakTensorKeyDictionary
 
 from zoo.geometry.costs import work_of
 from zoo.geometry.layer import Field, Layer, Slide
-from zoo.geometry.rules import SOFTMAX, WINDOWED, after, is_known, is_unitwise, moves, name_of, window_of
-from zoo.geometry.running import blank, watched
+from zoo.geometry.rules import SOFTMAX, WINDOWED, after, has_rule, is_unitwise, moves, operator_name, window_of
+from zoo.geometry.running import blank, forward_hooks
 from zoo.geometry.seen import Seen, jumps, pixels
 
 SHORT = {"scaled_dot_product_attention": "attention"}
@@ -42,7 +42,12 @@ def walk(net: nn.Module, in_shape: tuple[int, int, int], name: str = "net") -> l
     image, follower = blank(net, in_shape), Follower(net, name)
     follower.learn(image, pixels(*in_shape))
     # with inference_mode operations arrive as they were called, not as autograd takes them apart
-    with torch.inference_mode(), attention_in_parts(), watched(net, name, follower.enter, follower.leave), follower:
+    with (
+        torch.inference_mode(),
+        attention_in_parts(),
+        forward_hooks(net, name, follower.enter, follower.leave),
+        follower,
+    ):
         net(image)
     return follower.layers
 
@@ -112,7 +117,7 @@ class Follower(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: OpOverload, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        if not is_known(func):
+        if not has_rule(func):
             with self:  # perhaps it is made of known ones
                 parts = func.decompose(*args, **kwargs)
             if parts is not NotImplemented:
@@ -123,7 +128,7 @@ class Follower(TorchDispatchMode):
         outputs = [leaf for leaf in tree_leaves(out) if isinstance(leaf, Tensor)]
         if not outputs:
             return out
-        if inputs and not name_of(func).endswith("_like"):  # new tensors, of this shape only
+        if inputs and not operator_name(func).endswith("_like"):  # new tensors, of this shape only
             for output, seen in zip(outputs, after(func, args, kwargs, outputs, inputs, self.seen_by), strict=True):
                 self.learn(output, seen)
         self._note(func, args, kwargs, tensors, outputs[0])
@@ -131,7 +136,7 @@ class Follower(TorchDispatchMode):
 
     def _note(self, func: OpOverload, args: Any, kwargs: Any, tensors: list[Tensor], out: Tensor) -> None:
         """Adds an operation to the layer that runs, or to the list if it is worth a line there."""
-        name = name_of(func)
+        name = operator_name(func)
         work = work_of(name, tensors, out.shape)
         learned = [self._unmet[id(tensor)][0] for tensor in tensors if id(tensor) in self._unmet]
         if self._layer is None and not (work or learned or self._joins(func, tensors)):
@@ -157,7 +162,7 @@ class Follower(TorchDispatchMode):
     def _joins(self, func: OpOverload, tensors: list[Tensor]) -> bool:
         """Whether an operation joins units of the image with others, or several of one tensor."""
         inputs = sum(self.seen_by(tensor) is not None for tensor in tensors)
-        name = name_of(func)
+        name = operator_name(func)
         if is_unitwise(func) or moves(func):
             return inputs > 1 or (inputs > 0 and name in JOINS)
         return inputs > 0 and name not in SOFTMAX  # on the way to attention

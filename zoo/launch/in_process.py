@@ -1,6 +1,6 @@
 """Runs the command in this process, over and over: imports are paid once, and each run is as in a process of its own.
 
-    words  ->  start_inside(words, main)  ->  Ended(exit code, what it said on stderr)
+    args  ->  run_in_process(args, main)  ->  Ended(exit code, what it wrote to stderr)
 
 What a run may leave behind is put back: environment, warning filters, and torch's settings for the whole process.
 Random numbers need no care: each run seeds all its generators.
@@ -18,29 +18,29 @@ import torch
 from zoo.launch.jobs import Ended
 
 
-def start_inside(words: Sequence[str], command: Callable[[Sequence[str]], None]) -> Ended:
+def run_in_process(args: Sequence[str], command: Callable[[Sequence[str]], None]) -> Ended:
     """Runs the command to its end.
 
     Args:
-        words: the verb and its flags.
+        args: the verb and its flags.
         command: `cli.main`, which this package does not know.
     """
-    said = io.StringIO()
+    stderr = io.StringIO()
     code: object = 0
-    with undone(), redirect_stdout(io.StringIO()), redirect_stderr(said):
+    with restore_globals(), redirect_stdout(io.StringIO()), redirect_stderr(stderr):
         try:
-            command(words)
+            command(args)
         except SystemExit as stop:
             code = stop.code or 0
         except Exception as error:  # a mistake of ours, or of a library: the other runs go on
             code = 1
-            said.write(f"{type(error).__name__}: {' '.join(str(error).split())}\n")
+            stderr.write(f"{type(error).__name__}: {' '.join(str(error).split())}\n")
     gc.collect()  # trainer and network hold each other
-    return Ended(code if isinstance(code, int) else 1, said.getvalue())
+    return Ended(code if isinstance(code, int) else 1, stderr.getvalue())
 
 
 @contextmanager
-def undone() -> Iterator[None]:
+def restore_globals() -> Iterator[None]:
     """Puts back, at its end, what a run may set for its whole process."""
     environ = dict(os.environ)
     threads, precision = torch.get_num_threads(), torch.get_float32_matmul_precision()

@@ -1,10 +1,10 @@
 """Starts runs of the command from a program that needs many of them: in processes here, or as jobs of a SLURM cluster.
 
-    words of the command  ->  start(words)  ->  Ended(exit code, what it said on stderr)
+    arguments of the command  ->  start(args)  ->  Ended(exit code, what it wrote to stderr)
 
 Both wait for the end of the run, so that a program has as many runs under way as it has threads that call them. Jobs go
 out through submitit (the extra `slurm`); a job whose time is up returns to the queue and goes on with its run, which is
-why the words must say `--resume auto --run_dir DIR`.
+why the arguments must say `--resume auto --run_dir DIR`.
 """
 
 import math
@@ -32,16 +32,16 @@ class Ended(NamedTuple):
 
     Attributes:
         code: its exit code.
-        said: what it wrote to stderr.
+        stderr: what it wrote to stderr.
     """
 
     code: int
-    said: str
+    stderr: str
 
 
 def last_words(ended: Ended) -> str:
     """What a run that failed said last; its exit code if it said nothing."""
-    return (ended.said.strip().splitlines() or [f"exit code {ended.code}"])[-1]
+    return (ended.stderr.strip().splitlines() or [f"exit code {ended.code}"])[-1]
 
 
 def processors() -> int:
@@ -81,15 +81,15 @@ def quota(root: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgro
 Start = Callable[[Sequence[str]], Ended]
 
 
-def start_here(words: Sequence[str], threads: int = 1, folder: Path | None = None) -> Ended:
-    """Runs `python cli.py WORDS` to its end.
+def start_here(args: Sequence[str], threads: int = 1, folder: Path | None = None) -> Ended:
+    """Runs `python cli.py ARGS` to its end.
 
     Args:
-        words: the verb and its flags.
+        args: the verb and its flags.
         threads: what torch may use.
         folder: where it runs, the repository's; the present one by default.
     """
-    return Here(threads, folder).start(words)
+    return Here(threads, folder).start(args)
 
 
 class Here:
@@ -106,9 +106,9 @@ class Here:
         self._stopped = False
         self._lock = threading.Lock()
 
-    def start(self, words: Sequence[str]) -> Ended:
-        """Runs `python cli.py WORDS` to its end; once they were told to stop, none begins any more."""
-        command = [sys.executable, "-m", "cli", *words]
+    def start(self, args: Sequence[str]) -> Ended:
+        """Runs `python cli.py ARGS` to its end; once they were told to stop, none begins any more."""
+        command = [sys.executable, "-m", "cli", *args]
         environ = {**os.environ, "OMP_NUM_THREADS": str(self.threads)}
         with self._lock:
             if self._stopped:
@@ -122,9 +122,9 @@ class Here:
                 text=True,
             )
             self._running.add(process)
-        said = process.communicate()[1]
+        stderr = process.communicate()[1]
         self._running.discard(process)
-        return Ended(process.returncode, said)
+        return Ended(process.returncode, stderr)
 
     def stop(self) -> None:
         """Tells them to save and to leave."""
@@ -139,10 +139,10 @@ class Here:
             process.kill()
 
 
-def start_in_job(words: Sequence[str], threads: int, folder: Path) -> Ended:
+def start_in_job(args: Sequence[str], threads: int, folder: Path) -> Ended:
     """As `start_here`, inside a job: returns to the queue with it when its time is up."""
     signal.signal(signal.SIGUSR1, lambda *_: None)  # it is for the run, which saves and leaves
-    ended = start_here(words, threads, folder)
+    ended = start_here(args, threads, folder)
     if ended.code in SAVED_AND_LEFT:
         put_back(os.environ["SLURM_JOB_ID"])
     return ended
@@ -201,12 +201,12 @@ class Jobs:
         self.work = partial(start_in_job, threads=threads, folder=folder)
         self._one_at_a_time = threading.Lock()
 
-    def start(self, words: Sequence[str]) -> Ended:
+    def start(self, args: Sequence[str]) -> Ended:
         """Submits a run and waits for its end."""
         import submitit
 
         with self._one_at_a_time:
-            job = self.executor.submit(self.work, list(words))
+            job = self.executor.submit(self.work, list(args))
         try:
             ended: Ended = job.result()
         except (submitit.core.utils.FailedJobError, submitit.core.utils.UncompletedJobError) as error:

@@ -73,7 +73,7 @@ def quieten() -> None:
         ".*does not have many workers.*",  # no loader processes by design
         ".*Checkpoint directory .* exists and is not empty",  # a resumed run
         ".*callbacks used to create the checkpoint need to be provided.*",  # those of fit have no work in test
-        ".*It is recommended to use `self.log\\(.*sync_dist=True.*",  # summed over devices by the tally already
+        ".*It is recommended to use `self.log\\(.*sync_dist=True.*",  # summed over devices by the accumulator already
         ".*The `srun` command is available on your system but is not used.*",  # zoo/launch/slurm.py knows when it must
         ".*You requested to overfit but enabled .* shuffling.*",  # the batches know, and do not shuffle then
         ".*you need to define a `flops_per_batch` attribute.*",  # throughput in images is what was asked for

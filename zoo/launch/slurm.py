@@ -13,7 +13,7 @@ import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from zoo.config.error_messages import shown
+from zoo.config.error_messages import format_value
 from zoo.errors import UsageError
 from zoo.launch.start import INTERACTIVE
 
@@ -65,10 +65,10 @@ def tasks(environ: Mapping[str, str] = os.environ) -> Tasks:
     """The tasks of the step that this process belongs to, or of the job if it belongs to none."""
     by_srun = "SLURM_STEP_ID" in environ
     name = "SLURM_STEP_TASKS_PER_NODE" if by_srun else "SLURM_TASKS_PER_NODE"
-    return Tasks(numbers(environ.get(name, "1"), name), by_srun, "SLURM_NTASKS_PER_NODE" in environ)
+    return Tasks(parse_counts(environ.get(name, "1"), name), by_srun, "SLURM_NTASKS_PER_NODE" in environ)
 
 
-def numbers(counts: str, name: str = "SLURM_TASKS_PER_NODE") -> list[int]:
+def parse_counts(counts: str, name: str = "SLURM_TASKS_PER_NODE") -> list[int]:
     """Reads SLURM's short form, `2(x3),1` for 2, 2, 2, 1.
 
     Raises:
@@ -80,6 +80,6 @@ def numbers(counts: str, name: str = "SLURM_TASKS_PER_NODE") -> list[int]:
     ):
         raise UsageError(
             f"variable in {name}: expected tasks of at most {MOST_NODES:,} nodes, such as 2(x3),1,"
-            f" found {shown(counts)}. Try: env -u {name} python cli.py …"
+            f" found {format_value(counts)}. Try: env -u {name} python cli.py …"
         )
     return [int(count) for count, times in found for _ in range(int(times or 1))]

@@ -88,7 +88,7 @@ class ChannelNorm(nn.GroupNorm):
         super().__init__(1, channels)
 
 
-class SeesImages(nn.Module, ABC):
+class DataDependentInit(nn.Module, ABC):
     """A first layer that is computed from training images, once, before the first step.
 
     `fitted` says whether it has been; it goes into checkpoints, so that a resumed run does not do it again.
@@ -102,11 +102,11 @@ class SeesImages(nn.Module, ABC):
 
     def fit(self, images: Tensor) -> None:
         """Computes the layer from images (B, C, H, W) as the network will see them, float32."""
-        self.see(images)
+        self.init_from_data(images)
         self.fitted.fill_(True)
 
     @abstractmethod
-    def see(self, images: Tensor) -> None:
+    def init_from_data(self, images: Tensor) -> None:
         """Does so."""
 
 

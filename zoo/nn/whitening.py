@@ -13,13 +13,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from zoo.nn.layers import SeesImages
+from zoo.nn.layers import DataDependentInit
 
 EPSILON = 5e-4  # ε as a share of the mean λ: directions that hardly vary are not blown up to noise
 CHUNK = 500  # images whose patches are unfolded at once: some 50 MB
 
 
-class Whitening(SeesImages):
+class Whitening(DataDependentInit):
     """A convolution with fixed filters, computed from images, and a learned bias.
 
     Until it is fitted each filter picks one pixel of the patch.
@@ -44,7 +44,7 @@ class Whitening(SeesImages):
         return F.conv2d(x, self.filters, self.bias, padding=self.padding)
 
     @torch.no_grad()
-    def see(self, images: Tensor) -> None:
+    def init_from_data(self, images: Tensor) -> None:
         values, vectors = torch.linalg.eigh(patch_covariance(images, self.filters.shape[-1]))
         scales = (values + EPSILON * values.mean()).clamp_min(1e-12).rsqrt()  # images of one colour have no variance
         self.filters.copy_(with_negatives(scales.flip(0)[:, None] * vectors.mT.flip(0)).view_as(self.filters))

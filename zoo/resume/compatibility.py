@@ -15,7 +15,7 @@ SHOWN = 3  # weights that are named where many differ
 
 def check_fits(path: Path, checkpoint: Mapping[str, Any], model: LightningModule) -> None:
     """Raises UsageError unless the checkpoint's weights are those of this model, and numbers."""
-    expected, found = described(model.state_dict()), described(checkpoint["state_dict"])
+    expected, found = tensor_layouts(model.state_dict()), tensor_layouts(checkpoint["state_dict"])
     if expected != found:
         names = [*(n for n in expected if expected[n] != found.get(n)), *(n for n in found if n not in expected)]
         more = f"; {len(names) - SHOWN} more differ" if len(names) > SHOWN else ""
@@ -34,7 +34,7 @@ def check_fits(path: Path, checkpoint: Mapping[str, Any], model: LightningModule
             )
 
 
-def described(weights: Mapping[str, Tensor]) -> dict[str, str]:
+def tensor_layouts(weights: Mapping[str, Tensor]) -> dict[str, str]:
     """The shape of each tensor, and its type if that is not a float's, whose precision may differ."""
     return {
         name: f"{tuple(value.shape)}{'' if value.is_floating_point() else f' {value.dtype}'.replace('torch.', '')}"

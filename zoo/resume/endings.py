@@ -45,11 +45,11 @@ def who_stopped(trainer: Trainer) -> dict[str, Any]:
     for callback in callbacks_of(trainer):
         if isinstance(callback, EarlyStopping) and callback.stopping_reason != EarlyStoppingReason.NOT_STOPPED:
             message = str(callback.stopping_reason_message or "").removesuffix(" Signaling Trainer to stop.")
-            return {"reason": "early stopping", "message": message[:300], "stopping": settings(callback)}
+            return {"reason": "early stopping", "message": message[:300], "stopping": stopping_settings(callback)}
     for callback in callbacks_of(trainer):
         if isinstance(callback, Timer) and is_over(callback, callback.time_elapsed()):
             return {"reason": "max_time", "message": "", "stopping": None}
-    return {"reason": "should_stop", "message": "", "stopping": foreign(trainer)}
+    return {"reason": "should_stop", "message": "", "stopping": callback_digests(trainer)}
 
 
 def stands(decision: Mapping[str, Any], checkpoint: Mapping[str, Any], trainer: Trainer) -> bool:
@@ -62,11 +62,11 @@ def stands(decision: Mapping[str, Any], checkpoint: Mapping[str, Any], trainer: 
     """
     if decision["reason"] == "early stopping":
         stopping = [callback for callback in callbacks_of(trainer) if isinstance(callback, EarlyStopping)]
-        return any(settings(callback) == decision["stopping"] for callback in stopping)
+        return any(stopping_settings(callback) == decision["stopping"] for callback in stopping)
     if decision["reason"] == "max_time":
         timers = [callback for callback in callbacks_of(trainer) if isinstance(callback, Timer)]
         return any(is_over(timer, seconds_of(timer, checkpoint)) for timer in timers)
-    return decision["reason"] == "should_stop" and decision["stopping"] == foreign(trainer)
+    return decision["reason"] == "should_stop" and decision["stopping"] == callback_digests(trainer)
 
 
 def has_ended(checkpoint: Mapping[str, Any], trainer: Trainer) -> bool:
@@ -106,7 +106,7 @@ def begun_epochs(checkpoint: Mapping[str, Any]) -> int:
     return whole_epochs(checkpoint, "started")
 
 
-def in_words(ending: Mapping[str, Any]) -> str:
+def format_ending(ending: Mapping[str, Any]) -> str:
     """Why training ended, for the lines under a table: `early stopping after step 70 (…)`."""
     message = f" ({ending['message'].rstrip('.')})" if ending["message"] else ""
     return f"{ending['reason']} after step {ending['steps']:,}{message}"
@@ -123,12 +123,12 @@ def epochs_of(trainer: Trainer) -> int:
     return int(progress.processed)
 
 
-def settings(callback: EarlyStopping) -> dict[str, Any]:
+def stopping_settings(callback: EarlyStopping) -> dict[str, Any]:
     """What an EarlyStopping decides by."""
     return {name: getattr(callback, name) for name in SETTINGS}
 
 
-def foreign(trainer: Trainer) -> list[str]:
+def callback_digests(trainer: Trainer) -> list[str]:
     """The callbacks as they were configured, any of which may have told the trainer to stop: a digest of the text."""
     texts = [callback.configured for callback in callbacks_of(trainer) if hasattr(callback, "configured")]
     return [hashlib.sha256(text.encode()).hexdigest() for text in texts]

@@ -16,7 +16,17 @@ from lightning import Callback, LightningModule, Trainer
 
 from zoo.errors import UsageError, report, warn
 from zoo.files import whole_file
-from zoo.resume.identity import ANOTHER, SCHEMA, Change, compare, other_data, read_identity, refuse, told, written
+from zoo.resume.identity import (
+    ANOTHER,
+    SCHEMA,
+    Change,
+    check_same_experiment,
+    compare,
+    format_changes,
+    format_setting,
+    other_data,
+    read_identity,
+)
 from zoo.runs.folder import RunFolder
 from zoo.runs.metrics import MetricsFile
 from zoo.runs.result import device_name, processor_name, versions
@@ -44,7 +54,7 @@ def record_of(trainer: Trainer, config: dict[str, Any], code: Code, data: dict[s
     }
 
 
-def parts_of(content: Mapping[str, Any]) -> list[dict[str, Any]]:
+def trained_starts(content: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The starts of a run that have trained, as a checkpoint knows them; those that are no such thing are left out."""
     parts = content.get("parts", [])
     known = [part for part in parts if isinstance(part, dict) and all(isinstance(name, str) for name in part)]
@@ -97,10 +107,10 @@ class KeepHistory(Callback):
         self.record = record_of(trainer, self.config, self.code.result(), data.identity())
         self.record |= {"proposed": dict(self.proposed)} if self.proposed else {}
         changes = compare(self.past, self.record)
-        refuse(changes, self.origin or self.folder.path, stretch=self.stretch)
-        for line in told(changes):
+        check_same_experiment(changes, self.origin or self.folder.path, stretch=self.stretch)
+        for line in format_changes(changes):
             report(line)
-        self.changed = {change.key: [written(change.then), written(change.now)] for change in changes}
+        self.changed = {change.key: [format_setting(change.then), format_setting(change.now)] for change in changes}
         if self.repeated:
             self._compare_repeated(self.repeated)
         model: Any = pl_module
@@ -111,7 +121,7 @@ class KeepHistory(Callback):
         data.prepare_data()
         data.setup()
         now = {"config": self.config, "data": {**data.identity(), "batch_size": None}}
-        refuse(compare(self.past, now), self.origin or self.folder.path, stretch=self.stretch)
+        check_same_experiment(compare(self.past, now), self.origin or self.folder.path, stretch=self.stretch)
 
     def _compare_repeated(self, config: Path) -> None:
         """Says what keeps a repeated run from being the same to the last bit; the options are the user's own wish."""
@@ -190,7 +200,7 @@ def check_scored(changes: Sequence[Change], checkpoint: Path, *, allowed: bool) 
     wrong = network or ([] if allowed else form)
     if wrong:
         expected, found = (
-            ", ".join(f"--{change.key} {written(getattr(change, side))}" for change in wrong)
+            ", ".join(f"--{change.key} {format_setting(getattr(change, side))}" for change in wrong)
             for side in ("then", "now")
         )
         advice = "" if network else ", or --otherwise allow, to score it all the same"

@@ -172,7 +172,7 @@ class Change(NamedTuple):
     kind: str
 
     def __str__(self) -> str:
-        return f"{name_of(self.key)} {written(self.then)} → {written(self.now)}"
+        return f"{display_name(self.key)} {format_setting(self.then)} → {format_setting(self.now)}"
 
 
 def rule_of(key: str) -> Rule:
@@ -230,7 +230,7 @@ def other_data(then: Record, now: Record, split: str) -> str | None:
         split: `val` or `test`.
     """
     before, here = then.get("data", {}), now.get("data", {})
-    check_classes(before, here, split)
+    check_class_names(before, here, split)
     part = "train" if split == "val" else "test"
     pairs = [
         (before.get(kind, {}).get(key), here.get(kind, {}).get(key))
@@ -246,13 +246,13 @@ def other_data(then: Record, now: Record, split: str) -> str | None:
     return f"other {split} images than those of the run: {found}, where it had {expected}"
 
 
-def check_classes(before: Record, here: Record, split: str) -> None:
+def check_class_names(before: Record, here: Record, split: str) -> None:
     """Raises UsageError if these are classes of other names, or in another order: a prediction is a name."""
     old, new = before.get("classes"), here.get("classes")
     if not old or not new or not here.get("named", True) or list(old) == list(new):
         return
     k = next((k for k, pair in enumerate(zip(old, new, strict=False)) if pair[0] != pair[1]), min(len(old), len(new)))
-    expected, found = (repr(written(names[k])) if k < len(names) else "none" for names in (old, new))
+    expected, found = (repr(format_setting(names[k])) if k < len(names) else "none" for names in (old, new))
     advice = "the classes of the run, in its order"
     if not before.get("named", True):
         advice = "an archive without the array `classes`, whose numbers are those of the run"
@@ -278,12 +278,12 @@ def changed_flags(then: Record, now: Record, within: Sequence[str] = ()) -> list
             continue
         if any(key.split(".")[0] not in config for config in configs):
             continue
-        values = [side[key] if key in side else absent(key, configs[1]) for side in (old, new)]
+        values = [side[key] if key in side else default_of_option(key, configs[1]) for side in (old, new)]
         if key in BY_EFFECT and key in old_effects:
             if key not in new_effects and values[1] is None:
                 continue  # what it comes to is not known yet
             values = [old_effects[key], new_effects.get(key, values[1])]
-        if not alike(key, *values):
+        if not same_value(key, *values):
             found[key] = Change(key, values[0], values[1], ANOTHER)
     return list(found.values())
 
@@ -367,7 +367,7 @@ def short_class(path: str) -> str:
     return path.rpartition(".")[2] if path.startswith(("zoo.", "datamodules.")) else path
 
 
-def absent(key: str, config: Record) -> Any:
+def default_of_option(key: str, config: Record) -> Any:
     """What an option was where a record does not have it: the default."""
     if key in BEFORE:
         return BEFORE[key]
@@ -393,7 +393,7 @@ def default(kind: Any, name: str) -> Any:
     return None
 
 
-def alike(key: str, then: Any, now: Any) -> bool:
+def same_value(key: str, then: Any, now: Any) -> bool:
     """Whether two values of an option mean the same."""
     values = []
     for value in (then, now):
@@ -420,7 +420,7 @@ def is_flag(key: str) -> bool:
     return key.partition(".")[0] in RECORDED
 
 
-def name_of(key: str) -> str:
+def display_name(key: str) -> str:
     """A key as it is told: options as flags."""
     if is_flag(key):
         return f"--{key}"
@@ -434,7 +434,7 @@ def name_of(key: str) -> str:
     }.get(key.partition(".")[0], key)
 
 
-def written(value: Any) -> str:
+def format_setting(value: Any) -> str:
     """A value as it is typed, cut to a readable length, with nothing that a terminal would obey."""
     if isinstance(value, tuple):
         value = list(value)
@@ -443,7 +443,7 @@ def written(value: Any) -> str:
     return text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}…"
 
 
-def refuse(changes: Iterable[Change], run: Path, *, stretch: bool = False) -> None:
+def check_same_experiment(changes: Iterable[Change], run: Path, *, stretch: bool = False) -> None:
     """Raises UsageError if some of the changes make another experiment, naming each key with both values.
 
     Args:
@@ -455,9 +455,10 @@ def refuse(changes: Iterable[Change], run: Path, *, stretch: bool = False) -> No
     if not wrong:
         return
     expected, found = (
-        ", ".join(f"{name_of(c.key)} {written(getattr(c, side))}" for c in wrong) for side in ("then", "now")
+        ", ".join(f"{display_name(c.key)} {format_setting(getattr(c, side))}" for c in wrong)
+        for side in ("then", "now")
     )
-    names = ", ".join(name_of(change.key) for change in wrong)
+    names = ", ".join(display_name(change.key) for change in wrong)
     if all(change.kind == LENGTH for change in wrong):
         raise UsageError(
             f"length in {names}: expected {expected}, over which the schedule of the run in {run} is laid out,"
@@ -465,7 +466,11 @@ def refuse(changes: Iterable[Change], run: Path, *, stretch: bool = False) -> No
         )
     flags = [change for change in wrong if is_flag(change.key)]
     typed = len(flags) < 4 and not any(change.key.startswith("trainer.callbacks") for change in flags)
-    same = ", ".join(f"{name_of(c.key)} {written(c.then)}" for c in flags) if typed else "those of its config.yaml"
+    same = (
+        ", ".join(f"{display_name(c.key)} {format_setting(c.then)}" for c in flags)
+        if typed
+        else "those of its config.yaml"
+    )
     same = same or "the images and classes it was trained on"
     raise UsageError(
         f"settings in {names}: expected {expected}, as in the run in {run}, found {found}, which makes another"
@@ -473,7 +478,7 @@ def refuse(changes: Iterable[Change], run: Path, *, stretch: bool = False) -> No
     )
 
 
-def told(changes: Iterable[Change]) -> list[str]:
+def format_changes(changes: Iterable[Change]) -> list[str]:
     """What may change and has, in one line, and what is no longer bit for bit, in another."""
     changes = list(changes)
     settings = [str(c) for c in changes if c.kind in (MAY, LENGTH)]

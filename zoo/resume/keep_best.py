@@ -49,7 +49,7 @@ class KeepBest(Checkpoint):
         if accuracy is None or loss is None:  # a model that counts in a way of its own
             return
         if is_better({"accuracy": float(accuracy), "loss": float(loss)}, self.state_dict()):
-            self.accuracy, self.loss = float(accuracy), known(float(loss))
+            self.accuracy, self.loss = float(accuracy), nan_as_worst(float(loss))
             trainer.save_checkpoint(self.path)
 
     def state_dict(self) -> dict[str, Any]:
@@ -65,14 +65,14 @@ class KeepBest(Checkpoint):
         self.accuracy, self.loss, self.validated = accuracy, loss, int(state_dict.get("validated", 0))
 
 
-def known(loss: float) -> float:
+def nan_as_worst(loss: float) -> float:
     """A loss to compare with: one that is no number is the worst."""
     return math.inf if math.isnan(loss) else loss
 
 
 def is_better(later: Mapping[str, float], best: Mapping[str, float]) -> bool:
     """Whether a result takes the place of the best before: the later of equals does."""
-    mine, others = ((result["accuracy"], -known(result.get("loss", math.inf))) for result in (later, best))
+    mine, others = ((result["accuracy"], -nan_as_worst(result.get("loss", math.inf))) for result in (later, best))
     return mine >= others
 
 

@@ -137,7 +137,7 @@ class KeepLast(Checkpoint):
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if not self._validates(trainer):
             return
-        self._validation = trainer.global_step, numbers(trainer._logger_connector.metrics["log"])
+        self._validation = trainer.global_step, as_floats(trainer._logger_connector.metrics["log"])
         if self._before and at_its_end(trainer):
             self._hold(trainer)
         self._before = None
@@ -202,7 +202,7 @@ class KeepLast(Checkpoint):
     def _row(self, trainer: Trainer) -> dict[str, float]:
         """What the loggers will get of this epoch: a run that is killed before they have it finds it in last.ckpt."""
         step, validated = self._validation
-        row = numbers(trainer._logger_connector.metrics["log"])
+        row = as_floats(trainer._logger_connector.metrics["log"])
         if step == trainer.global_step:
             row = {**validated, **row}
         step = trainer.fit_loop.epoch_loop._batches_that_stepped - 1
@@ -276,6 +276,6 @@ def as_begun() -> dict[str, Any]:
     return {"total": dict(BEGUN), "current": dict(BEGUN), "is_last_batch": False}
 
 
-def numbers(metrics: Mapping[str, Any]) -> dict[str, float]:
+def as_floats(metrics: Mapping[str, Any]) -> dict[str, float]:
     """What was logged, as plain numbers."""
     return {name: float(value) for name, value in metrics.items()}

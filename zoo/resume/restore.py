@@ -41,7 +41,7 @@ def when_training(trainer: Trainer, restore: Callable[[], None]) -> None:
         _Loop.restarting.fset(loop, False)  # type: ignore[attr-defined]
 
 
-class Restoring(Callback):
+class ExplainRestoreErrors(Callback):
     """Around a trainer's verb: turns what restoring a checkpoint's state raises into one clear message.
 
     A checkpoint can be whole and fit the model, and still hold states of optimiser, loops or callbacks with which

@@ -48,12 +48,12 @@ class StopSignals:
         if threading.current_thread() is not threading.main_thread():  # Python sets handlers there only
             yield
             return
-        heard, told = os.pipe()
-        os.set_blocking(told, False)
+        heard, wake_up = os.pipe()
+        os.set_blocking(wake_up, False)
         before = {number: signal.signal(number, self._take) for number in SIGNALS}
         if hasattr(signal, "SIGHUP"):
             before[signal.SIGHUP] = signal.signal(signal.SIGHUP, signal.SIG_IGN)
-        others = signal.set_wakeup_fd(told, warn_on_full_buffer=False)
+        others = signal.set_wakeup_fd(wake_up, warn_on_full_buffer=False)
         listener = threading.Thread(target=self._listen, args=(heard,), daemon=True, name="signals")
         listener.start()
         try:
@@ -63,7 +63,7 @@ class StopSignals:
                 # while the process leaves on a signal, another one must not change its exit code
                 signal.signal(number, signal.SIG_IGN if self.received and number in SIGNALS else handler)
             signal.set_wakeup_fd(others)
-            os.close(told)
+            os.close(wake_up)
             listener.join()
             os.close(heard)
 

@@ -28,14 +28,14 @@ def check_states(path: Path, checkpoint: Mapping[str, Any], trainer: Trainer) ->
     """Raises UsageError if the loops and callbacks of a training cannot take up what the checkpoint holds for them."""
     try:
         if "loops" in checkpoint:
-            compare({name: getattr(trainer, name).state_dict() for name in LOOPS}, checkpoint["loops"], "loops")
+            check_layout({name: getattr(trainer, name).state_dict() for name in LOOPS}, checkpoint["loops"], "loops")
         callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]
         for callback in callbacks:
             state = checkpoint.get("callbacks", {}).get(callback.state_key)
             if state is not None:
                 check_callback(callback, state)
-    except Unlike as error:
-        raise complaint(path, error) from error
+    except StateMismatch as error:
+        raise mismatch_error(path, error) from error
 
 
 def check_callback(callback: Callback, state: Any) -> None:
@@ -53,7 +53,7 @@ def check_callback(callback: Callback, state: Any) -> None:
     now = callback.state_dict()
     if origin == "zoo":
         known = {name: value for name, value in now.items() if name in state} if isinstance(state, dict) else now
-        compare(known, state, place, loose=True)
+        check_layout(known, state, place, loose=True)
     elif origin == "lightning":
         check_grown(now, state, place)
 
@@ -74,30 +74,30 @@ def check_grown(now: Any, saved: Any, place: str) -> None:
     elif type(now) is int and type(saved) is float:  # seconds that were none yet
         # not from 0 on: Lightning's Timer takes the end of the validation before from the start of one that goes on
         if not math.isfinite(saved):
-            raise Unlike(place, "a finite number", f"{saved}")
+            raise StateMismatch(place, "a finite number", f"{saved}")
     elif not (isinstance(now, list | tuple) and isinstance(saved, list | tuple)) and not fits(now, saved):
-        raise Unlike(place, words(now), words(saved))
+        raise StateMismatch(place, format_state(now), format_state(saved))
 
 
 def check_training(path: Path, checkpoint: Mapping[str, Any], model: Classifier) -> None:
-    """Raises UsageError if training cannot go on from the states of optimiser, schedule and tally."""
+    """Raises UsageError if training cannot go on from the states of optimiser, schedule and accumulator."""
     begun = checkpoint["global_step"] > 0
     try:
         if begun and "loops" not in checkpoint:
-            raise Unlike("loops", "counters", "none")
+            raise StateMismatch("loops", "counters", "none")
         if type(model).configure_optimizers is Classifier.configure_optimizers:
             now, schedules = training_states(model)
             same = checkpoint.get("hyper_parameters", {}).get("optimizer") == model.hparams.get("optimizer")
             check_groups(now["param_groups"], checkpoint.get("optimizer_states"), same=same)
             check_moments(now["state"], checkpoint["optimizer_states"][0]["state"], begun=begun)
-            compare(schedules, checkpoint.get("lr_schedulers"), "lr_schedulers")
+            check_layout(schedules, checkpoint.get("lr_schedulers"), "lr_schedulers")
         if "tally" in checkpoint and "num_classes" in model.hparams:
-            check_tally(checkpoint["tally"], model.hparams["num_classes"])
-    except Unlike as error:
-        raise complaint(path, error) from error
+            check_accumulator(checkpoint["tally"], model.hparams["num_classes"])
+    except StateMismatch as error:
+        raise mismatch_error(path, error) from error
 
 
-class Unlike(Exception):
+class StateMismatch(Exception):
     """A state is of another form than it should be.
 
     Args:
@@ -111,7 +111,7 @@ class Unlike(Exception):
         self.place, self.expected, self.found = place, expected, found
 
 
-def complaint(path: Path, error: Unlike) -> UsageError:
+def mismatch_error(path: Path, error: StateMismatch) -> UsageError:
     """The one line."""
     return UsageError(
         f"state in {path}: expected {error.expected} as {error.place[:100]}, found {error.found}."
@@ -119,7 +119,7 @@ def complaint(path: Path, error: Unlike) -> UsageError:
     )
 
 
-def compare(now: Any, saved: Any, place: str, *, loose: bool = False) -> None:
+def check_layout(now: Any, saved: Any, place: str, *, loose: bool = False) -> None:
     """Raises Unlike unless the saved state is of the form of the present one.
 
     Args:
@@ -135,13 +135,13 @@ def compare(now: Any, saved: Any, place: str, *, loose: bool = False) -> None:
     if isinstance(now, dict) and isinstance(saved, dict):
         for name in {**now, **saved}:
             if name not in now or name not in saved:
-                raise Unlike(f"{place}.{name}", *("nothing", "something")[:: 1 if name in saved else -1])
-            compare(now[name], saved[name], f"{place}.{name}", loose=loose)
+                raise StateMismatch(f"{place}.{name}", *("nothing", "something")[:: 1 if name in saved else -1])
+            check_layout(now[name], saved[name], f"{place}.{name}", loose=loose)
     elif isinstance(now, list | tuple) and isinstance(saved, list | tuple) and len(now) == len(saved):
         for i, (present, past) in enumerate(zip(now, saved, strict=True)):
-            compare(present, past, f"{place}.{i}", loose=loose)
+            check_layout(present, past, f"{place}.{i}", loose=loose)
     elif isinstance(now, list | tuple) or not fits(now, saved):
-        raise Unlike(place, words(now), words(saved))
+        raise StateMismatch(place, format_state(now), format_state(saved))
 
 
 def fits(now: Any, saved: Any) -> bool:
@@ -159,7 +159,7 @@ def layout(value: Tensor) -> tuple[Any, ...]:
     return tuple(value.shape), strides, value.is_floating_point(), value.is_complex()
 
 
-def words(value: Any) -> str:
+def format_state(value: Any) -> str:
     """A value as far as its form goes."""
     if isinstance(value, Tensor):
         strides = "" if value.is_contiguous() else f" with strides {value.stride()}"
@@ -192,14 +192,14 @@ def check_groups(now: list[dict[str, Any]], saved: Any, *, same: bool) -> None:
     """
     # a number may have been given as a whole one
     groups = [{name: float(value) if type(value) is int else value for name, value in group.items()} for group in now]
-    compare([{"state": {}, "param_groups": groups}], saved, "optimizer_states", loose=True)
+    check_layout([{"state": {}, "param_groups": groups}], saved, "optimizer_states", loose=True)
     for group, before in zip(now, saved[0]["param_groups"], strict=True):
         for name, value in group.items():
             switch = value is None or isinstance(value, bool | str)
             if (name == "params" or (switch and same)) and before[name] != value:
-                raise Unlike(f"optimizer_states.0.param_groups.{name}", str(value)[:60], str(before[name])[:60])
+                raise StateMismatch(f"optimizer_states.0.param_groups.{name}", str(value)[:60], str(before[name])[:60])
             if isinstance(before[name], float) and not math.isfinite(before[name]):
-                raise Unlike(f"optimizer_states.0.param_groups.{name}", "a finite number", before[name])
+                raise StateMismatch(f"optimizer_states.0.param_groups.{name}", "a finite number", before[name])
 
 
 def check_moments(now: dict[Any, Any], saved: dict[Any, Any], *, begun: bool) -> None:
@@ -212,21 +212,21 @@ def check_moments(now: dict[Any, Any], saved: dict[Any, Any], *, begun: bool) ->
     """
     place = "optimizer_states.0.state"
     if now and begun and not saved:
-        raise Unlike(place, "averages of past gradients", "none")
+        raise StateMismatch(place, "averages of past gradients", "none")
     known = {parameter: saved[parameter] for parameter in now if parameter in saved}  # frozen ones have none
     if now:
-        compare({parameter: now[parameter] for parameter in known}, saved, place)
+        check_layout({parameter: now[parameter] for parameter in known}, saved, place)
     stored = [value for entry in known.values() for value in entry.values() if isinstance(value, Tensor)]
     if not all(value.isfinite().all() for value in stored):
-        raise Unlike(place, "finite numbers", "others")
+        raise StateMismatch(place, "finite numbers", "others")
     if len({value.untyped_storage().data_ptr() for value in stored}) < len(stored):
-        raise Unlike(place, "tensors of their own", "two that share their memory")
+        raise StateMismatch(place, "tensors of their own", "two that share their memory")
 
 
-def check_tally(saved: dict[str, Any], num_classes: int) -> None:
+def check_accumulator(saved: dict[str, Any], num_classes: int) -> None:
     """Raises Unlike unless the counts of the epoch that goes on are of so many classes, a row for each device."""
     devices = len(saved["loss"]) if isinstance(saved.get("loss"), Tensor) and saved["loss"].ndim else 1
     confusion = torch.zeros(devices, num_classes**2, dtype=torch.int64)
-    compare({"confusion": confusion, "loss": torch.zeros(devices)}, saved, "tally")
+    check_layout({"confusion": confusion, "loss": torch.zeros(devices)}, saved, "tally")
     if saved["confusion"].lt(0).any() or not saved["loss"].isfinite().all():
-        raise Unlike("tally", "counts from 0 and a finite loss", "others")
+        raise StateMismatch("tally", "counts from 0 and a finite loss", "others")

@@ -102,7 +102,7 @@ def draw_mistakes(mistakes: Mistakes, images: Tensor, classes: Sequence[str], ti
     columns = min(9, max(1, count))
     rows = max(1, -(-count // columns))
     figure = Figure(figsize=(1.5 * columns, 1.85 * rows + 0.5))
-    # one pair of axes, 1.5 × 1.85 inches a cell with the words above: axes of their own for each image would take
+    # one pair of axes, 1.5 × 1.85 inches a cell with the caption above: axes of their own for each image would take
     # most of the time of a short training
     axes = figure.add_axes((0, 0, 1, 1.85 * rows / (1.85 * rows + 0.5)))
     axes.axis("off")
@@ -115,8 +115,8 @@ def draw_mistakes(mistakes: Mistakes, images: Tensor, classes: Sequence[str], ti
         image = images[i].permute(1, 2, 0).squeeze(-1).numpy()
         axes.imshow(image, cmap="gray", vmin=0, vmax=255, extent=extent, aspect="auto", interpolation="nearest")
         label, predicted = (label_of(classes[int(each[i])]) for each in (mistakes.label, mistakes.predicted))
-        words = f"{label}\nas {predicted}, {100 * mistakes.confidence[i]:.1f} %"
-        axes.text(middle, bottom - side * height - 0.05, words, ha="center", va="bottom", fontsize=7)
+        caption = f"{label}\nas {predicted}, {100 * mistakes.confidence[i]:.1f} %"
+        axes.text(middle, bottom - side * height - 0.05, caption, ha="center", va="bottom", fontsize=7)
     axes.set(xlim=(0, 1.5 * columns), ylim=(1.85 * rows, 0))
     figure.suptitle(title if count else f"{title}: none")
     return figure

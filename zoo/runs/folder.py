@@ -103,7 +103,7 @@ class RunFolder:
             config: the whole resolved configuration of that.
         """
         try:
-            found, expected = described(yaml.safe_load(self.config.read_text())), described(config)
+            found, expected = experiment_flags(yaml.safe_load(self.config.read_text())), experiment_flags(config)
         except (yaml.YAMLError, OSError, UnicodeDecodeError, RecursionError, KeyError, TypeError):
             return  # no run, or one whose configuration has been read before, with better words for what is wrong in it
         if found != expected:
@@ -196,7 +196,7 @@ def held_in(path: Path) -> object:
         return None
 
 
-def described(config: Mapping[str, Any]) -> str:
+def experiment_flags(config: Mapping[str, Any]) -> str:
     """What tells one experiment from another, as flags."""
     data, model = (str(config[key]["class_path"]).rpartition(".")[2][:60] for key in ("data", "model"))
     return f"--data {data} --model {model} --seed_everything {str(config['seed_everything'])[:20]}"

@@ -102,7 +102,7 @@ class FolderLock:
             descriptor = os.open(self.file, flags | os.O_RDWR | os.O_CREAT, 0o666)
         except OSError as error:
             if error.errno in (errno.ELOOP, errno.EISDIR, errno.ENXIO):
-                raise UsageError(foreign(self.file)) from error
+                raise UsageError(not_a_lock(self.file)) from error
             if not self.shared or error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
                 raise
             try:  # a run of another user, or on a medium that cannot be written to
@@ -112,7 +112,7 @@ class FolderLock:
         found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1:
             os.close(descriptor)
-            raise UsageError(foreign(self.file))
+            raise UsageError(not_a_lock(self.file))
         return descriptor
 
     def _lock(self, descriptor: int) -> str | None:
@@ -137,7 +137,7 @@ class FolderLock:
         command = shlex.join(["python", *sys.argv])[:500]
         about = {"pid": os.getpid(), "host": socket.gethostname(), "since": time.time(), "command": command}
         assert self._descriptor is not None
-        with suppress(OSError):  # a full disk, or a file of another user: the lock holds without words
+        with suppress(OSError):  # a full disk, or a file of another user: the lock holds without a note
             os.ftruncate(self._descriptor, 0)
             os.pwrite(self._descriptor, json.dumps(about).encode(), 0)
 
@@ -238,7 +238,7 @@ def alive(pid: int) -> bool:
     return True
 
 
-def foreign(file: Path) -> str:
+def not_a_lock(file: Path) -> str:
     """What to say if something else has the name of the lock."""
     return f"file in {file}: expected the lock of a run, found something else of this name. Try: rm '{file}'"
 
@@ -248,7 +248,7 @@ def no_locks(path: Path) -> str:
     return f"the file system of {path} has no locks: start one command at a time on this run"
 
 
-def let_go() -> None:
+def close_inherited() -> None:
     """Closes the locks in a process that was forked from their holder: they shall not outlive that."""
     while held:
         with suppress(OSError):
@@ -256,4 +256,4 @@ def let_go() -> None:
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=let_go)
+    os.register_at_fork(after_in_child=close_inherited)

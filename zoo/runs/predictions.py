@@ -70,7 +70,7 @@ def source_of(data: Mapping[str, Any]) -> str:
     return str(Path(path).absolute()) if isinstance(path, str) else str(data.get("class_path")).rpartition(".")[2]
 
 
-def name_of(source: str) -> str:
+def source_name(source: str) -> str:
     """Name for the predictions of other data than the run's own."""
     stem = re.sub(r"[^\w.-]", "_", Path(source).stem)
     return f"predictions-{stem[:MOST_LETTERS]}"

@@ -49,9 +49,9 @@ def code() -> Code:
 @cache  # a process has imported its code once
 def changes() -> str | None:
     """SHA-256 of the uncommitted changes, those of results left out; None if git does not say."""
-    words = ["git", "diff", "HEAD", "--binary", "--no-ext-diff", "--no-textconv", "--", ":/", *RESULTS]
+    command = ["git", "diff", "HEAD", "--binary", "--no-ext-diff", "--no-textconv", "--", ":/", *RESULTS]
     try:
-        diff = subprocess.run(words, cwd=ROOT, capture_output=True, check=True, timeout=10).stdout
+        diff = subprocess.run(command, cwd=ROOT, capture_output=True, check=True, timeout=10).stdout
     except (OSError, subprocess.SubprocessError):
         return None
     return hashlib.sha256(diff).hexdigest()

@@ -7,14 +7,14 @@ from zoo.config.type_names import nearest
 from zoo.errors import UsageError
 
 
-def mapping(given: Any, where: str) -> dict[Any, Any]:
+def check_mapping(given: Any, where: str) -> dict[Any, Any]:
     """Raises UsageError unless this is a mapping."""
     if not isinstance(given, dict):
         raise UsageError(f"value in {where}: expected keys with values, found {str(given)[:60]!r}")
     return given
 
 
-def listed(given: Any, where: str) -> list[Any]:
+def check_list(given: Any, where: str) -> list[Any]:
     """Raises UsageError unless this is a list."""
     if not isinstance(given, list):
         raise UsageError(f"value in {where}: expected a list, found {str(given)[:60]!r}")

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from zoo.errors import UsageError
-from zoo.studies.checks import check_keys, mapping, one_of
+from zoo.studies.checks import check_keys, check_mapping, one_of
 from zoo.studies.statistics import Kind
 
 
@@ -47,17 +47,17 @@ class Expectation:
     somewhere: bool
 
 
-def expectation(given: Any, factors: Mapping[str, Any], outcomes: list[str], where: str) -> Expectation:
+def parse_expectation(given: Any, factors: Mapping[str, Any], outcomes: list[str], where: str) -> Expectation:
     """One expectation."""
-    given = mapping(given, where)
+    given = check_mapping(given, where)
     check_keys(given, ("says", "claim", "compare", "where", "between", "of", "more", "less", "same", "holds"), where)
-    factor, first, seconds_ = pair(given.get("compare"), factors, f"{where}.compare")
-    limits = {str(k): str(v) for k, v in mapping(given.get("where", {}), f"{where}.where").items()}
+    factor, first, seconds_ = parse_pair(given.get("compare"), factors, f"{where}.compare")
+    limits = {str(k): str(v) for k, v in check_mapping(given.get("where", {}), f"{where}.where").items()}
     for name, level in limits.items():
         one_of(level, factors[one_of(name, factors, f"factor in {where}.where")], f"level in {where}.where.{name}")
     between = None
     if "between" in given:
-        name, one, others = pair(given["between"], factors, f"{where}.between")
+        name, one, others = parse_pair(given["between"], factors, f"{where}.between")
         between = (name, one, others[0])
     kinds = [kind for kind in ("more", "less", "same") if kind in given]
     if len(kinds) != 1 or type(given[kinds[0]]) not in (int, float) or not math.isfinite(given[kinds[0]]):
@@ -80,9 +80,9 @@ def expectation(given: Any, factors: Mapping[str, Any], outcomes: list[str], whe
     )
 
 
-def pair(given: Any, factors: Mapping[str, Any], where: str) -> tuple[str, str, list[str]]:
+def parse_pair(given: Any, factors: Mapping[str, Any], where: str) -> tuple[str, str, list[str]]:
     """A factor, a level of it, and the level or levels to compare that with."""
-    given = mapping(given, where)
+    given = check_mapping(given, where)
     if len(given) != 1 or not isinstance(next(iter(given.values())), list) or len(next(iter(given.values()))) != 2:
         raise UsageError(f"pair in {where}: expected one factor with two levels, found another. Try: {{arm: [a, b]}}")
     name, (first, second) = next(iter(given.items()))

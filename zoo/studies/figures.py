@@ -19,16 +19,16 @@ from zoo.studies.outcomes import SMALLEST, Outcome
 from zoo.studies.rows import Row
 from zoo.studies.spec import ARM, Cell, Study
 from zoo.studies.statistics import Mean, mean_of
-from zoo.studies.verdicts import Against, Measured, Values
+from zoo.studies.verdicts import BaselineContrast, ValidRows, Values
 from zoo.studies.words import with_interval
 
 MOST_PANELS = 3  # side by side
 FAR = 4  # times as far as the others: drawn to scale, one arm would press all others into the line
 
 
-def forest(study: Study, outcome: Outcome, found: Sequence[Against]) -> Figure:
+def forest(study: Study, outcome: Outcome, found: Sequence[BaselineContrast]) -> Figure:
     """Each arm's difference from the baseline with its interval: right of the line it is higher."""
-    groups: dict[Cell, list[Against]] = {}
+    groups: dict[Cell, list[BaselineContrast]] = {}
     for each in found:
         groups.setdefault(each.cell[1:], []).append(each)
     lines = sum(len(group) + bool(place) for place, group in groups.items())
@@ -41,7 +41,7 @@ def forest(study: Study, outcome: Outcome, found: Sequence[Against]) -> Figure:
         if place:
             labels.append(", ".join(place))
         for each in sorted(group, key=lambda each: -each.mean.value):
-            difference(axes, len(labels), each, outcome, reach)
+            draw_contrast(axes, len(labels), each, outcome, reach)
             labels.append(each.cell[0])
     axes.set_yticks(range(len(labels)), labels, ha="left")
     for text in axes.get_yticklabels() if any(groups) else ():
@@ -57,7 +57,7 @@ def forest(study: Study, outcome: Outcome, found: Sequence[Against]) -> Figure:
     return figure
 
 
-def difference(axes: Axes, y: int, each: Against, outcome: Outcome, reach: float) -> None:
+def draw_contrast(axes: Axes, y: int, each: BaselineContrast, outcome: Outcome, reach: float) -> None:
     """One line of a forest: point, interval and number; an arrow where the point lies beyond the reach of the axis."""
     mean, colour = each.mean, COLOURS[0] if each.p < 0.05 else COLOURS[7]
     if abs(mean.value) <= reach:
@@ -107,7 +107,7 @@ def legend(figure: Figure, axes: Axes, columns: int = 5) -> None:
     figure.legend(handles, labels, loc="outside lower center", ncols=min(columns, len(labels)))
 
 
-def curves(study: Study, found: Measured) -> Figure:
+def curves(study: Study, found: ValidRows) -> Figure:
     """Accuracy on the validation images after each epoch, mean over seeds with its 95 % interval as a band."""
     places = [*product(*([*levels] for factor, levels in study.factors.items() if factor != ARM))]
     figure, grid = panels(places, 3.1)
@@ -167,7 +167,7 @@ def by_levels(study: Study, outcome: Outcome, values: Values) -> Figure:
     return figure
 
 
-def layer_map(study: Study, quantity: str, found: Measured) -> Figure:
+def layer_map(study: Study, quantity: str, found: ValidRows) -> Figure:
     """A quantity of the diagnostics in each layer (from input, above, to output) over the steps, means over seeds."""
     cells = [cell for cell in study.cells if found.rows[cell]]
     maps = {cell: mean_map([row[quantity] for row in found.rows[cell]]) for cell in cells}

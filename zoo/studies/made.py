@@ -24,7 +24,7 @@ FIGURE = re.compile(r"[\w -]+\.svg")  # what a list may name besides README.md: 
 HEAD = 3_000  # characters in which such a mark stands
 
 
-def replace(folder: Path, files: Mapping[str, str]) -> list[Path]:
+def write_generated(folder: Path, files: Mapping[str, str]) -> list[Path]:
     """Writes files, each whole, and takes away those of the last time that are no more.
 
     Args:
@@ -34,30 +34,30 @@ def replace(folder: Path, files: Mapping[str, str]) -> list[Path]:
     Returns:
         Files under these names that are somebody's own; they are left.
     """
-    before = listed(folder / LIST)
+    before = read_manifest(folder / LIST)
     first = not (folder / LIST).exists()
-    mine = {name for name in {*before, *files} if is_made(folder / name, before.get(name, []), first=first)}
+    mine = {name for name in {*before, *files} if is_generated(folder / name, before.get(name, []), first=first)}
     left = [folder / name for name in files if name not in mine]
     new = {name: text for name, text in files.items() if name in mine}
-    digests = {name: [digest(text.encode())] for name, text in sorted(new.items())}
+    digests = {name: [content_digest(text.encode())] for name, text in sorted(new.items())}
     # until all is written both count: whoever is stopped in between still knows the files for its own
     both = {name: [*before.get(name, []), *digests.get(name, [])] for name in sorted({*before, *digests})}
     if both != digests:
-        write_list(folder / LIST, both)
+        write_manifest(folder / LIST, both)
     for name, text in new.items():
         if not (folder / name).exists() or (folder / name).read_bytes() != text.encode():
             with whole_file(folder / name) as file:
                 file.write(text)
     for name in mine - {*files}:
         (folder / name).unlink(missing_ok=True)
-    if both != digests or listed(folder / LIST) != digests:
-        write_list(folder / LIST, digests)
+    if both != digests or read_manifest(folder / LIST) != digests:
+        write_manifest(folder / LIST, digests)
     return left
 
 
-def replace_one(path: Path, text: str) -> list[Path]:
+def write_one(path: Path, text: str) -> list[Path]:
     """Writes a file that stands in no list, whole, unless one that no report has made is there; that is returned."""
-    if not is_made(path, [], first=True):
+    if not is_generated(path, [], first=True):
         return [path]
     if not path.exists() or path.read_bytes() != text.encode():
         with whole_file(path) as file:
@@ -65,20 +65,20 @@ def replace_one(path: Path, text: str) -> list[Path]:
     return []
 
 
-def is_made(path: Path, digests: list[str], *, first: bool) -> bool:
+def is_generated(path: Path, digests: list[str], *, first: bool) -> bool:
     """Whether a report may write here: there is nothing, or what a report has written."""
     if path.is_symlink() or (path.exists() and not path.is_file()):
         return False
     if not path.exists():
         return True
     content = path.read_bytes()
-    if digest(content) in digests:
+    if content_digest(content) in digests:
         return True
     mark = MARKS.get(path.suffix)
     return first and mark is not None and mark in content[:HEAD].decode(errors="replace")
 
 
-def listed(path: Path) -> dict[str, list[str]]:
+def read_manifest(path: Path) -> dict[str, list[str]]:
     """The list of a folder; empty if there is none, or one that cannot be."""
     try:
         content = json.loads(path.read_text())
@@ -93,12 +93,12 @@ def listed(path: Path) -> dict[str, list[str]]:
     }
 
 
-def write_list(path: Path, digests: Mapping[str, list[str]]) -> None:
+def write_manifest(path: Path, digests: Mapping[str, list[str]]) -> None:
     """Writes the list, whole."""
     with whole_file(path) as file:
         file.write(json.dumps(digests, indent=1) + "\n")
 
 
-def digest(content: bytes) -> str:
+def content_digest(content: bytes) -> str:
     """What tells a file from another."""
     return hashlib.sha256(content).hexdigest()

@@ -11,11 +11,11 @@ import yaml
 from zoo.config.type_names import nearest
 from zoo.config.yaml_limits import load
 from zoo.errors import UsageError
-from zoo.studies.checks import check_keys, listed, mapping, one_of
-from zoo.studies.expectations import expectation
+from zoo.studies.checks import check_keys, check_list, check_mapping, one_of
+from zoo.studies.expectations import parse_expectation
 from zoo.studies.outcomes import NAME, Outcome, check_words
 from zoo.studies.rows import columns
-from zoo.studies.settings import FILES, MOST_RUNS, RETEST, Settings, combinations, short
+from zoo.studies.settings import FILES, MOST_RUNS, RETEST, Settings, combinations, short_label
 from zoo.studies.spec import ARM, Study, Tuning, of_seeds
 
 KEYS = (
@@ -46,47 +46,47 @@ def read_study(folder: Path) -> Study:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UsageError(f"content in {file}: expected yaml, found another ({' '.join(str(error).split())})") from error
     try:
-        return made(folder, content)
+        return parse_study(folder, content)
     except UsageError as error:
         raise UsageError(str(error).replace(": expected ", f" of {file}: expected ", 1)) from error
 
 
-def made(folder: Path, content: Any) -> Study:
+def parse_study(folder: Path, content: Any) -> Study:
     """A study from the content of its file."""
-    content = mapping(content, "study")
+    content = check_mapping(content, "study")
     check_keys(content, KEYS, "study")
     for key in ("question", "arms", "baseline", "seeds"):
         if content.get(key) is None:
             raise UsageError(f"key in study: expected {key}, found none. Try: {key}: …")
-    factors = {ARM: levels(content["arms"], "arms")}
-    for name, given in mapping(content.get("factors", {}), "factors").items():
+    factors = {ARM: parse_levels(content["arms"], "arms")}
+    for name, given in check_mapping(content.get("factors", {}), "factors").items():
         if str(name) == ARM:
             raise UsageError(f"name in factors: expected others than {ARM}, found it. Try: arms")
-        factors[str(name)] = levels(given, f"factors.{name}")
+        factors[str(name)] = parse_levels(given, f"factors.{name}")
     baseline = one_of(str(content["baseline"]), factors[ARM], "arm in baseline")
-    report = [outcome(str(n), g) for n, g in mapping(content.get("report") or ACCURACY, "report").items()]
+    report = [parse_outcome(str(n), g) for n, g in check_mapping(content.get("report") or ACCURACY, "report").items()]
     names = [each.name for each in report]
     study = Study(
         folder=folder,
         question=" ".join(str(content["question"]).split()),
-        claims=[str(claim) for claim in listed(content.get("claims", []), "claims")],
-        base=settings(content.get("base", {}), "base"),
+        claims=[str(claim) for claim in check_list(content.get("claims", []), "claims")],
+        base=parse_settings(content.get("base", {}), "base"),
         factors=factors,
         baseline=baseline,
-        seeds=seeds(content["seeds"], "seeds"),
-        tune=tuning(content["tune"], factors) if content.get("tune") else None,
+        seeds=parse_seeds(content["seeds"], "seeds"),
+        tune=parse_tuning(content["tune"], factors) if content.get("tune") else None,
         report=report,
-        maps=[check_name(str(quantity), "maps") for quantity in listed(content.get("maps", []), "maps")],
+        maps=[check_figure_name(str(quantity), "maps") for quantity in check_list(content.get("maps", []), "maps")],
         expect=[
-            expectation(each, factors, names, f"expect[{i}]")
-            for i, each in enumerate(listed(content.get("expect", []), "expect"))
+            parse_expectation(each, factors, names, f"expect[{i}]")
+            for i, each in enumerate(check_list(content.get("expect", []), "expect"))
         ],
         comment=str(content.get("comment") or "").strip(),
-        checks=[" ".join(str(check).split()) for check in listed(content.get("checks", []), "checks")],
-        threats=[" ".join(str(threat).split()) for threat in listed(content.get("threats", []), "threats")],
+        checks=[" ".join(str(check).split()) for check in check_list(content.get("checks", []), "checks")],
+        threats=[" ".join(str(threat).split()) for threat in check_list(content.get("threats", []), "threats")],
     )
     check_columns(study)
-    check_size(study)
+    check_run_count(study)
     check_seeds(study)
     return study
 
@@ -98,7 +98,7 @@ def check_columns(study: Study) -> None:
         raise UsageError(f"name in study: expected each column of its rows once, found {twice!r} twice. Try: {twice} 2")
 
 
-def check_size(study: Study) -> None:
+def check_run_count(study: Study) -> None:
     """Refuses a study of so many runs that even their list has no end.
 
     Raises:
@@ -123,24 +123,26 @@ def check_seeds(study: Study) -> None:
         )
 
 
-def levels(given: Any, where: str) -> dict[str, Settings]:
+def parse_levels(given: Any, where: str) -> dict[str, Settings]:
     """Levels by name; `grid` stands for one level per combination of its values."""
     found: dict[str, Settings] = {}
-    for name, each in mapping(given, where).items():
+    for name, each in check_mapping(given, where).items():
         if name != "grid":
-            found[str(name)] = settings(each, f"{where}.{name}")
+            found[str(name)] = parse_settings(each, f"{where}.{name}")
             continue
-        values = {key: listed(value, f"{where}.grid.{key}") for key, value in mapping(each, f"{where}.grid").items()}
+        values = {
+            key: check_list(value, f"{where}.grid.{key}") for key, value in check_mapping(each, f"{where}.grid").items()
+        }
         for choice in combinations(values):
-            found[" ".join(short(value) for value in choice.values())] = settings(choice, f"{where}.grid")
+            found[" ".join(short_label(value) for value in choice.values())] = parse_settings(choice, f"{where}.grid")
     if not found:
         raise UsageError(f"levels in {where}: expected at least one, found none")
     return found
 
 
-def settings(given: Any, where: str) -> Settings:
+def parse_settings(given: Any, where: str) -> Settings:
     """Dotted keys with values, `config` as a list of files."""
-    found = {str(key): value for key, value in mapping(given, where).items()}
+    found = {str(key): value for key, value in check_mapping(given, where).items()}
     for key, value in found.items():
         check_flag(key, value, where)
         if isinstance(value, dict) and key != RETEST:
@@ -149,7 +151,7 @@ def settings(given: Any, where: str) -> Settings:
         files = found[FILES]
         found[FILES] = [str(file) for file in (files if isinstance(files, list) else [files])]
     if RETEST in found:
-        found[RETEST] = settings(found[RETEST], f"{where}.{RETEST}")
+        found[RETEST] = parse_settings(found[RETEST], f"{where}.{RETEST}")
     return found
 
 
@@ -171,32 +173,33 @@ def check_flag(key: str, value: Any, where: str) -> None:
             raise UsageError(f"value in {where}.{key}: expected none that begins as a flag does, found {text[:60]!r}")
 
 
-def tuning(given: Any, factors: Mapping[str, Any]) -> Tuning:
+def parse_tuning(given: Any, factors: Mapping[str, Any]) -> Tuning:
     """What is tuned."""
-    given = mapping(given, "tune")
+    given = check_mapping(given, "tune")
     check_keys(given, ("values", "seeds", "settings", "per"), "tune")
     values = {
-        str(key): listed(v, f"tune.values.{key}") for key, v in mapping(given.get("values"), "tune.values").items()
+        str(key): check_list(v, f"tune.values.{key}")
+        for key, v in check_mapping(given.get("values"), "tune.values").items()
     }
     for key, tried in values.items():
         for value in tried:
-            settings({key: value}, "tune.values")
+            parse_settings({key: value}, "tune.values")
     if not values or not all(values.values()):
         raise UsageError("candidates in tune.values: expected dotted keys with lists of values, found none")
     per = tuple(
-        one_of(str(name), factors, "factor in tune.per") for name in listed(given.get("per", [*factors]), "per")
+        one_of(str(name), factors, "factor in tune.per") for name in check_list(given.get("per", [*factors]), "per")
     )
-    chosen_by = seeds(given.get("seeds", [TUNING_SEED]), "tune.seeds")
-    return Tuning(values, chosen_by, settings(given.get("settings", {}), "tune.settings"), per)
+    chosen_by = parse_seeds(given.get("seeds", [TUNING_SEED]), "tune.seeds")
+    return Tuning(values, chosen_by, parse_settings(given.get("settings", {}), "tune.settings"), per)
 
 
-def outcome(name: str, given: Any) -> Outcome:
+def parse_outcome(name: str, given: Any) -> Outcome:
     """One outcome, from its words or a mapping."""
-    given = {"value": given} if isinstance(given, str) else mapping(given, f"report.{name}")
+    given = {"value": given} if isinstance(given, str) else check_mapping(given, f"report.{name}")
     check_keys(given, Outcome._fields[1:], f"report.{name}")
     value = str(given.get("value", ""))
     check_words(value)
-    check_name(name, "report")
+    check_figure_name(name, "report")
     unit = str(given.get("unit", "points" if "accuracy" in value else ""))
     log, digits = bool(given.get("log", False)), given.get("digits", 2)
     if type(digits) is not int or not 0 <= digits <= MOST_DIGITS:
@@ -206,18 +209,20 @@ def outcome(name: str, given: Any) -> Outcome:
     return Outcome(name, value, str(given.get("label", value)), unit, log, digits)
 
 
-def check_name(name: str, where: str) -> str:
+def check_figure_name(name: str, where: str) -> str:
     """Refuses a name that could not be that of a figure's file."""
     if not NAME.fullmatch(name):
         raise UsageError(f"name in {where}: expected letters, digits, _, - and blanks, found {name[:60]!r}")
     return name
 
 
-def seeds(given: Any, where: str) -> list[int]:
+def parse_seeds(given: Any, where: str) -> list[int]:
     """Seeds from their number or their list."""
     numbers = given if isinstance(given, list) else [given]
     if not all(type(number) is int and number >= 0 for number in numbers) or given in (0, []):
-        raise UsageError(f"seeds in {where}: expected a number from 1 or a list of seeds, found {short(given)}. Try: 5")
+        raise UsageError(
+            f"seeds in {where}: expected a number from 1 or a list of seeds, found {short_label(given)}. Try: 5"
+        )
     if not isinstance(given, list) and given > MOST_SEEDS:
         raise UsageError(f"seeds in {where}: expected at most {MOST_SEEDS:,}, found {given:,}. Try: 5, or [{given}]")
     if max(numbers) > LAST_SEED:

@@ -16,26 +16,36 @@ from matplotlib.figure import Figure
 from zoo.studies import figures
 from zoo.studies.drawing import style, to_svg
 from zoo.studies.filled import Numbers
-from zoo.studies.made import replace, replace_one
+from zoo.studies.made import write_generated, write_one
 from zoo.studies.plain_text import link, markdown
 from zoo.studies.rows import Row, Rows
-from zoo.studies.settings import FILES, label, short
+from zoo.studies.settings import FILES, label, short_label
 from zoo.studies.spec import ARM, Study
 from zoo.studies.statistics import Verdict, mean_of
-from zoo.studies.tuning import shown
+from zoo.studies.tuning import format_choice
 from zoo.studies.verdicts import (
-    Against,
+    Assessment,
+    BaselineContrast,
     Decided,
-    Judged,
-    Measured,
+    ValidRows,
     against_baseline,
-    by_claim,
-    decided,
-    judged,
-    measured,
-    parts_of,
+    assess,
+    assessments_of,
+    deciding_contrast,
+    valid_rows,
+    verdict_per_claim,
 )  # fmt: skip
-from zoo.studies.words import at_edges, border, cost, decision, flags, p_words, signed, with_interval, written_level
+from zoo.studies.words import (
+    at_edges,
+    cost,
+    decision,
+    flags,
+    format_expectation,
+    p_words,
+    signed,
+    with_interval,
+    written_level,
+)
 
 TEMPLATES = Path(__file__).parent / "templates"
 MARKS = {"supported": "✓", "partly": "◐", "refuted": "✗", "not distinguishable": "≈", "not measured": "…"}
@@ -76,11 +86,11 @@ class Report:
     """
 
     study: Study
-    found: Measured
-    parts: list[Judged]
+    found: ValidRows
+    parts: list[Assessment]
     verdicts: dict[str, Verdict]
     decided: dict[str, Decided | None]
-    against: dict[str, list[Against]]
+    against: dict[str, list[BaselineContrast]]
     pictures: list[Picture]
     comment: str
     threats: list[str]
@@ -94,11 +104,13 @@ class Report:
 
 def make_report(study: Study) -> Report:
     """The report of the rows that are there."""
-    found = measured(study, Rows(study, Path("unused")).read())
-    parts = judged(study, found)
+    found = valid_rows(study, Rows(study, Path("unused")).read())
+    parts = assess(study, found)
     against = {outcome.name: against_baseline(study, found.values(outcome)) for outcome in study.report}
-    verdicts = by_claim(study, parts)
-    reasons = {claim: decided(study, found, parts_of(claim, parts), word) for claim, word in verdicts.items()}
+    verdicts = verdict_per_claim(study, parts)
+    reasons = {
+        claim: deciding_contrast(study, found, assessments_of(claim, parts), word) for claim, word in verdicts.items()
+    }
     numbers, file = Numbers(study, found, parts), str(study.file)
     return Report(
         study,
@@ -114,7 +126,7 @@ def make_report(study: Study) -> Report:
     )
 
 
-def pictures(study: Study, found: Measured, against: dict[str, list[Against]]) -> list[Picture]:
+def pictures(study: Study, found: ValidRows, against: dict[str, list[BaselineContrast]]) -> list[Picture]:
     """The figures that the rows allow."""
     made: list[Picture] = []
     if not any(found.rows.values()):
@@ -163,11 +175,11 @@ def write_reports(reports: list[Report], claims: dict[str, str], page: Path) -> 
     left: list[Path] = []
     for report in reports:
         pictures = {f"{picture.name}.svg": picture.svg for picture in report.pictures}
-        left += replace(report.study.folder, {"README.md": readme(report, claims), **pictures})
+        left += write_generated(report.study.folder, {"README.md": readme(report, claims), **pictures})
     for folder in sorted({report.study.folder.parent for report in reports}):
-        left += replace_one(folder / "README.md", all_of(reports, claims, "overview.md", markdown))
+        left += write_one(folder / "README.md", all_of(reports, claims, "overview.md", markdown))
     page.parent.mkdir(parents=True, exist_ok=True)
-    return left + replace_one(page, all_of(reports, claims, "index.html", None))
+    return left + write_one(page, all_of(reports, claims, "index.html", None))
 
 
 def readme(report: Report, claims: dict[str, str]) -> str:
@@ -194,11 +206,12 @@ def environment(finalize: Any) -> jinja2.Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    made.globals.update(
-        mark=MARKS, shown=shown, label=label, short=short, level=written_level, cost=cost, number=signed, p=p_words,
-        decision=decision, at_edges=at_edges, with_interval=with_interval, summary=summary, design=design,
-        mean_of=mean_of, data_uri=data_uri, border=border, link=link,
-    )  # fmt: skip
+    made.globals["mark"] = MARKS
+    for function in (
+        *(format_choice, label, short_label, written_level, cost, signed, p_words, decision, at_edges, with_interval),
+        *(summarise_claim, design, mean_of, data_uri, format_expectation, link),
+    ):
+        made.globals[function.__name__] = function
     return made
 
 
@@ -207,9 +220,9 @@ def data_uri(svg: str) -> str:
     return "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()
 
 
-def summary(report: Report, claim: str) -> str:
+def summarise_claim(report: Report, claim: str) -> str:
     """How many of the parts of a claim hold, and how many do not."""
-    parts = [part.verdict for part in parts_of(claim, report.parts)]
+    parts = [part.verdict for part in assessments_of(claim, report.parts)]
     if len(parts) < 2 or "not measured" in parts:
         return ""
     words: list[Verdict] = ["supported", "refuted", "not distinguishable"]
@@ -227,7 +240,7 @@ def design(report: Report) -> list[str]:
         f"Seeds {', '.join(map(str, study.seeds))}, the same in every arm; differences are taken seed by seed."
     )
     if study.tune:
-        tried = "; ".join(f"{key} from {', '.join(map(short, v))}" for key, v in study.tune.values.items())
+        tried = "; ".join(f"{key} from {', '.join(map(short_label, v))}" for key, v in study.tune.values.items())
         by = f"seed{'s' * (len(study.tune.seeds) > 1)} {', '.join(map(str, study.tune.seeds))}"
         lines.append(
             f"Tuned on the validation images for {' and '.join(study.tune.per)}, by {by}: {tried}."

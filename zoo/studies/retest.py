@@ -11,7 +11,7 @@ from typing import Any
 
 from zoo.launch.jobs import Start, last_words
 from zoo.runs.result import write_record
-from zoo.studies.settings import words
+from zoo.studies.settings import to_argv
 
 
 def retest(folder: Path, settings: Mapping[str, Any], start: Start) -> None:
@@ -20,7 +20,7 @@ def retest(folder: Path, settings: Mapping[str, Any], start: Start) -> None:
     Raises:
         ValueError: the command failed; its last words.
     """
-    ended = start(["predict", "--run_dir", str(folder), "--otherwise", "allow", *words(settings)])
+    ended = start(["predict", "--run_dir", str(folder), "--otherwise", "allow", *to_argv(settings)])
     if ended.code:
         raise ValueError(last_words(ended))
     with (folder / "predictions.csv").open(newline="") as file:

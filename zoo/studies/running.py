@@ -23,7 +23,7 @@ from zoo.launch.jobs import STOPPED, Start, last_words
 from zoo.runs.lock import in_use
 from zoo.studies.retest import retest
 from zoo.studies.rows import Key, Row, Rows, blank_row, keys_of, results
-from zoo.studies.settings import RETEST, data_name, label, words
+from zoo.studies.settings import RETEST, data_name, label, to_argv
 from zoo.studies.spec import Cell, Study
 from zoo.studies.tuning import candidates, choose
 
@@ -71,7 +71,7 @@ def wanted(study: Study, rows: list[Row]) -> dict[Key, Run]:
     """The runs that can be done now: those that tune, and those of the cells that are tuned already."""
     runs: dict[Key, Run] = {}
     there = keys_of(rows)
-    for cell in dict.fromkeys(study.tuner(cell) for cell in study.cells) if study.tune else ():
+    for cell in dict.fromkeys(study.tuning_cell(cell) for cell in study.cells) if study.tune else ():
         for tried in candidates(study):
             config = study.config(cell, tried, tuning=True)
             for seed in study.tune.seeds if study.tune else ():
@@ -87,8 +87,8 @@ def wanted(study: Study, rows: list[Row]) -> dict[Key, Run]:
 
 def total(study: Study) -> int:
     """Number of runs of the whole study, a few more than there are if tuning has done some already."""
-    tuners = len({study.tuner(cell) for cell in study.cells}) if study.tune else 0
-    tuning = tuners * len(candidates(study)) * len(study.tune.seeds) if study.tune else 0
+    tuning_cells = len({study.tuning_cell(cell) for cell in study.cells}) if study.tune else 0
+    tuning = tuning_cells * len(candidates(study)) * len(study.tune.seeds) if study.tune else 0
     return tuning + len(study.cells) * len(study.seeds)
 
 
@@ -99,7 +99,7 @@ def check_arms(study: Study, start: Start) -> None:
         for level in levels:
             cell = (*first[:i], level, *first[i + 1 :])
             try:
-                ended = start(["fit", *words(study.settings(cell, candidates(study)[0])), "--print_config"])
+                ended = start(["fit", *to_argv(study.settings(cell, candidates(study)[0])), "--print_config"])
                 if ended.code in STOPPED:
                     raise SystemExit(ended.code)
                 message = last_words(ended).removeprefix("error: ") if ended.code else ""
@@ -172,7 +172,7 @@ def carry_out(study: Study, run: Run, place: Place, start: Start) -> Row:
         # also where there is a result: the command knows whether it is this run's, and whether that has ended
         flags = ["--seed_everything", str(run.seed), "--run_dir", str(folder), "--resume", "auto"]
         flags += UNTESTED if run.tuning else []
-        ended = start(["fit", *words(settings), *place.words(data), *flags, "--figures", "false"])
+        ended = start(["fit", *to_argv(settings), *place.words(data), *flags, "--figures", "false"])
         if ended.code in STOPPED:
             raise SystemExit(ended.code)
         if ended.code:

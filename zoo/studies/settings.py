@@ -39,14 +39,14 @@ def merged(*parts: Mapping[str, Any]) -> Settings:
     return whole
 
 
-def words(settings: Mapping[str, Any]) -> list[str]:
+def to_argv(settings: Mapping[str, Any]) -> list[str]:
     """The words of the command behind its verb: files first, a class before its options."""
     flags = sorted((key for key in settings if key not in (FILES, RETEST)), key=lambda key: key.count("."))
     files = [word for file in settings.get(FILES, []) for word in ("-c", find(file, FILES))]
-    return files + [word for key in flags for word in (f"--{key}", written(settings[key]))]
+    return files + [word for key in flags for word in (f"--{key}", as_argument(settings[key]))]
 
 
-def written(value: Any) -> str:
+def as_argument(value: Any) -> str:
     """A value as it is typed."""
     return value if isinstance(value, str) else json.dumps(value)
 
@@ -62,11 +62,11 @@ def identity(settings: Mapping[str, Any]) -> str:
     Raises:
         UsageError: a file is not there, or not yaml.
     """
-    files = [without_seed(file) for file in settings.get(FILES, [])]
+    files = [config_without_seed(file) for file in settings.get(FILES, [])]
     return fingerprint([files, {key: value for key, value in settings.items() if key != FILES}])
 
 
-def without_seed(path: str) -> dict[str, Any]:
+def config_without_seed(path: str) -> dict[str, Any]:
     """The contents of a configuration file but its seed; comments and layout are none."""
     try:
         content = load(Path(find(path, FILES)).read_text())
@@ -81,7 +81,7 @@ def without_seed(path: str) -> dict[str, Any]:
 
 def data_name(settings: Mapping[str, Any]) -> str:
     """The data set that settings name, by its class; empty if none is named."""
-    named = [without_seed(file).get("data", {}) for file in settings.get(FILES, [])] + [settings.get("data", {})]
+    named = [config_without_seed(file).get("data", {}) for file in settings.get(FILES, [])] + [settings.get("data", {})]
     paths = [each.get("class_path", "") if isinstance(each, dict) else str(each) for each in named if each]
     return paths[-1].rpartition(".")[2] if paths else ""
 
@@ -97,13 +97,13 @@ def combinations(values: Mapping[str, list[Any]]) -> list[Settings]:
     return [dict(zip(values, choice, strict=True)) for choice in product(*values.values())]
 
 
-def short(value: Any) -> str:
+def short_label(value: Any) -> str:
     """A value as a label: the last word of a class path, a list by its items."""
     if isinstance(value, list):
-        return "-".join(map(short, value)) or "none"
-    return value.rpartition(".")[2] if isinstance(value, str) else written(value)
+        return "-".join(map(short_label, value)) or "none"
+    return value.rpartition(".")[2] if isinstance(value, str) else as_argument(value)
 
 
 def label(settings: Mapping[str, Any]) -> str:
     """Settings in a few words: `lr=0.01, hidden=256-256`."""
-    return ", ".join(f"{key.rpartition('.')[2]}={short(value)}" for key, value in settings.items())
+    return ", ".join(f"{key.rpartition('.')[2]}={short_label(value)}" for key, value in settings.items())

@@ -107,7 +107,7 @@ class Study:
     def _configs(self) -> dict[tuple[Cell, str, bool], str]:
         return {}
 
-    def tuner(self, cell: Cell) -> Cell:
+    def tuning_cell(self, cell: Cell) -> Cell:
         """The cell whose runs choose for this one."""
         if self.tune is None:
             return cell

@@ -35,9 +35,9 @@ def choose(study: Study, cell: Cell, rows: Mapping[Key, Mapping[str, str]]) -> C
     if study.tune is None:
         return Choice({})
     best: tuple[float, Settings] | None = None
-    tuner = study.tuner(cell)
+    tuned_cell = study.tuning_cell(cell)
     for tried in candidates(study):
-        config = study.config(tuner, tried, tuning=True)
+        config = study.config(tuned_cell, tried, tuning=True)
         runs = [rows.get((config, seed)) for seed in study.tune.seeds]
         if any(run is None for run in runs):
             return Choice(None)
@@ -58,7 +58,7 @@ def ordered(values: list[object]) -> bool:
     return len(values) > 2 and all(type(value) in (int, float) for value in values)
 
 
-def shown(choice: Choice) -> str:
+def format_choice(choice: Choice) -> str:
     """A choice in words, with a mark where the best may lie beyond the grid."""
     if choice.values is None:
         return ""

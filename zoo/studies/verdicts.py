@@ -18,7 +18,7 @@ from zoo.studies.tuning import Choice, candidates, choose
 Values = Mapping[Cell, Mapping[int, float]]  # of one outcome, by cell and seed
 
 
-class Measured(NamedTuple):
+class ValidRows(NamedTuple):
     """The rows that a report is made of: those of the study as it is, with what was tuned.
 
     Attributes:
@@ -41,7 +41,7 @@ class Measured(NamedTuple):
         }
 
 
-def measured(study: Study, rows: Sequence[Row]) -> Measured:
+def valid_rows(study: Study, rows: Sequence[Row]) -> ValidRows:
     """The rows that count."""
     there = keys_of(rows)
     choices = {cell: choose(study, cell, there) for cell in study.cells}
@@ -50,7 +50,7 @@ def measured(study: Study, rows: Sequence[Row]) -> Measured:
         configs = {study.config(cell, choice.values)} if choice.values is not None else set()
         found[cell] = [row for row in rows if row["config"] in configs and int(row["seed"]) in study.seeds]
     known = configs_of(study)
-    return Measured(
+    return ValidRows(
         choices,
         {cell: [row for row in group if not row["error"]] for cell, group in found.items()},
         {cell: [row for row in group if row["error"]] for cell, group in found.items()},
@@ -87,7 +87,7 @@ class Contrast:
     verdict: Verdict
 
 
-class Judged(NamedTuple):
+class Assessment(NamedTuple):
     """An expectation with its contrasts and the word for all of them."""
 
     expectation: Expectation
@@ -96,18 +96,18 @@ class Judged(NamedTuple):
     verdict: Verdict
 
 
-def judged(study: Study, found: Measured) -> list[Judged]:
+def assess(study: Study, found: ValidRows) -> list[Assessment]:
     """What became of the expectations."""
     parts: list[tuple[Expectation, str, tuple[Cell, ...], list[float], float, float]] = []
     for expectation in study.expect:
         values = found.values(study.outcome(expectation.outcome))
         for words, signed in contrasts(study, expectation):
-            differences = difference(values, signed)
+            differences = contrast_per_seed(values, signed)
             far = distance(expectation.kind, expectation.margin, mean_of(differences).value) if differences else 0.0
             cells = tuple(cell for _, cell in signed)
             parts.append((expectation, words, cells, differences, far, p_value(differences, far)))
     corrected = holm([p for *_, p in parts])
-    all_: list[Judged] = []
+    all_: list[Assessment] = []
     for expectation in study.expect:
         own = [
             Contrast(words, cells, mean_of(d) if d else None, p, judge(far, p) if d else "not measured")
@@ -115,7 +115,7 @@ def judged(study: Study, found: Measured) -> list[Judged]:
             if e is expectation
         ]
         verdict = together([each.verdict for each in own], somewhere=expectation.somewhere)
-        all_.append(Judged(expectation, study.outcome(expectation.outcome), own, verdict))
+        all_.append(Assessment(expectation, study.outcome(expectation.outcome), own, verdict))
     return all_
 
 
@@ -140,18 +140,18 @@ def contrasts(study: Study, expectation: Expectation) -> list[tuple[str, list[tu
     return found
 
 
-def difference(values: Values, signed: Sequence[tuple[int, Cell]]) -> list[float]:
+def contrast_per_seed(values: Values, signed: Sequence[tuple[int, Cell]]) -> list[float]:
     """The sum of cells with their signs, for each seed that all of them have."""
     seeds = set.intersection(*(set(values[cell]) for _, cell in signed))
     return [sum(sign * values[cell][seed] for sign, cell in signed) for seed in sorted(seeds)]
 
 
-def by_claim(study: Study, parts: Sequence[Judged]) -> dict[str, Verdict]:
+def verdict_per_claim(study: Study, parts: Sequence[Assessment]) -> dict[str, Verdict]:
     """The word for each claim of a study."""
-    return {claim: of_claim([part.verdict for part in parts_of(claim, parts)]) for claim in study.claims}
+    return {claim: of_claim([part.verdict for part in assessments_of(claim, parts)]) for claim in study.claims}
 
 
-def parts_of(claim: str, parts: Sequence[Judged]) -> list[Judged]:
+def assessments_of(claim: str, parts: Sequence[Assessment]) -> list[Assessment]:
     """The expectations that a claim rests on."""
     return [part for part in parts if part.expectation.claim in (None, claim)]
 
@@ -166,13 +166,13 @@ class Decided(NamedTuple):
         edges: those of them that were tuned to the first or the last of their candidates.
     """
 
-    part: Judged
+    part: Assessment
     contrast: Contrast
     cells: list[Cell]
     edges: list[Cell]
 
 
-def decided(study: Study, found: Measured, parts: Sequence[Judged], verdict: Verdict) -> Decided | None:
+def deciding_contrast(study: Study, found: ValidRows, parts: Sequence[Assessment], verdict: Verdict) -> Decided | None:
     """What decided on a claim: of what was refuted the surest, of what was left open or shown the least sure.
 
     Args:
@@ -195,7 +195,7 @@ def decided(study: Study, found: Measured, parts: Sequence[Judged], verdict: Ver
     return Decided(part, contrast, cells, [cell for cell in cells if found.choices[cell].edges])
 
 
-class Against(NamedTuple):
+class BaselineContrast(NamedTuple):
     """An arm against the baseline, the other factors alike.
 
     Attributes:
@@ -209,7 +209,7 @@ class Against(NamedTuple):
     p: float
 
 
-def against_baseline(study: Study, values: Values) -> list[Against]:
+def against_baseline(study: Study, values: Values) -> list[BaselineContrast]:
     """The difference of each cell from the one with the baseline in it."""
     found: list[tuple[Cell, list[float]]] = []
     for cell in study.cells:
@@ -217,4 +217,4 @@ def against_baseline(study: Study, values: Values) -> list[Against]:
         if study.level(cell, ARM) != study.baseline and (d := paired(values[cell], values[base])):
             found.append((cell, d))
     corrected = holm([p_value(d, mean_of(d).value) for _, d in found])
-    return [Against(cell, mean_of(d), p) for (cell, d), p in zip(found, corrected, strict=True)]
+    return [BaselineContrast(cell, mean_of(d), p) for (cell, d), p in zip(found, corrected, strict=True)]

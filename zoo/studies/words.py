@@ -6,9 +6,9 @@ from typing import Any
 from zoo.studies.expectations import Expectation
 from zoo.studies.outcomes import Outcome
 from zoo.studies.rows import Row
-from zoo.studies.settings import FILES, RETEST, short
+from zoo.studies.settings import FILES, RETEST, short_label
 from zoo.studies.statistics import Mean
-from zoo.studies.verdicts import Decided, Judged
+from zoo.studies.verdicts import Assessment, Decided
 
 
 def with_interval(mean: Mean | None, outcome: Outcome, *, plus: bool = False) -> str:
@@ -44,7 +44,7 @@ def cost(rows: list[Row]) -> dict[str, str]:
 
 def flags(settings: dict[str, Any]) -> list[str]:
     """Settings but files, as they would be typed."""
-    found = [f"--{key} {short(value)}" for key, value in settings.items() if key not in (FILES, RETEST)]
+    found = [f"--{key} {short_label(value)}" for key, value in settings.items() if key not in (FILES, RETEST)]
     return [*found, *(f"tested with {flag}" for flag in flags(settings[RETEST]))] if RETEST in settings else found
 
 
@@ -63,7 +63,7 @@ def decision(what: Decided) -> str:
     """The comparison that decided, in words: what was found, in which unit, where, and what had been expected."""
     e, outcome = what.part.expectation, what.part.outcome
     found = f"{with_interval(what.contrast.mean, outcome, plus=True)} {unit_of(outcome)}"
-    return f"{found} ({what.contrast.words}), {bound(e, outcome)} expected"
+    return f"{found} ({what.contrast.words}), {format_threshold(e, outcome)} expected"
 
 
 def at_edges(what: Decided) -> str:
@@ -79,16 +79,16 @@ def at_edges(what: Decided) -> str:
     return f"{number} that this rests on {lie} at the edge of the grid, beyond which the best may be: {named}"
 
 
-def bound(e: Expectation, outcome: Outcome) -> str:
+def format_threshold(e: Expectation, outcome: Outcome) -> str:
     """The border of an expectation: `≥ 0.50`."""
     margin = f"{e.margin:.{outcome.digits}f}".replace("-", "−")
     sign = {"more": "≥ ", "less": "≤ −", "same": "within ±"}[e.kind]
     return f"{sign}{margin}".replace("−−", "")
 
 
-def border(part: Judged) -> str:
+def format_expectation(part: Assessment) -> str:
     """What was expected, as a formula."""
     e = part.expectation
     unit = {"points": " points"}.get(part.outcome.unit, "")
     where = ", in at least one place" if e.somewhere else ""
-    return f"difference in {part.outcome.axis.removesuffix(', %')} {bound(e, part.outcome)}{unit}{where}"
+    return f"difference in {part.outcome.axis.removesuffix(', %')} {format_threshold(e, part.outcome)}{unit}{where}"

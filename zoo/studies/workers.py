@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 
 from zoo.launch.jobs import Start
-from zoo.studies.reading import check_seeds, check_size, read_study
+from zoo.studies.reading import check_run_count, check_seeds, read_study
 from zoo.studies.rows import Row, Rows, keys_of
 from zoo.studies.running import Place, Run, total, wanted, work
 from zoo.studies.spec import Study
@@ -49,7 +49,7 @@ class Task:
         if self.seeds is None:
             return study
         other = replace(study, seeds=self.seeds)
-        check_size(other)
+        check_run_count(other)
         check_seeds(other)
         return other
 
@@ -100,7 +100,7 @@ def work_on(task: Task, make: Maker, jobs: int) -> None:
 
 def progress(task: Task, study: Study, run: Run, row: Row, rows: list[Row]) -> str:
     """One line: how far the study is, what the run came to, and how long the rest may take."""
-    done, of = known(study, rows), total(study)
+    done, of = num_finished(study, rows), total(study)
     rate = (time.time() - task.begin) / max(1, done - task.had)
     if row["error"]:
         outcome = f"failed: {row['error']}"
@@ -112,7 +112,7 @@ def progress(task: Task, study: Study, run: Run, row: Row, rows: list[Row]) -> s
     return f"{done}/{of} {what}{' (tuning)' if run.tuning else ''}: {outcome}; {left(rate * (of - done))}"
 
 
-def known(study: Study, rows: list[Row]) -> int:
+def num_finished(study: Study, rows: list[Row]) -> int:
     """Number of runs of the study that have rows."""
     return len(wanted(study, rows).keys() & keys_of(rows).keys())
 

@@ -31,7 +31,7 @@ class Result(NamedTuple):
     confusion: Tensor
 
 
-class Tally:
+class Accumulator:
     """Running sums of one pass.
 
     Args:
@@ -57,17 +57,17 @@ class Tally:
         return {name: torch.stack(of_all_devices(value)).cpu() for name, value in sums.items()}
 
     @classmethod
-    def from_rows(cls, rows: dict[str, Tensor], rank: int, device: torch.device) -> "Tally":
+    def from_rows(cls, rows: dict[str, Tensor], rank: int, device: torch.device) -> "Accumulator":
         """Goes on from such rows: each device from its own, or the first from all if there were not as many devices."""
         confusion, loss = rows["confusion"], rows["loss"]
-        tally = cls(math.isqrt(confusion.shape[1]), device)
+        accumulator = cls(math.isqrt(confusion.shape[1]), device)
         devices = torch.distributed.get_world_size() if torch.distributed.is_initialized() else 1
         if len(loss) != devices:
             confusion, loss = confusion.sum(0, keepdim=True), loss.sum(0, keepdim=True)
         if rank < len(loss):
-            tally.confusion += confusion[rank].to(tally.confusion)
-            tally.loss += loss[rank].to(tally.loss)
-        return tally
+            accumulator.confusion += confusion[rank].to(accumulator.confusion)
+            accumulator.loss += loss[rank].to(accumulator.loss)
+        return accumulator
 
     def result(self, strategy: Strategy) -> Result:
         """Sums over all devices and divides; every device gets the same answer."""

@@ -24,14 +24,14 @@ from lightning.pytorch.cli import OptimizerCallable
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 
-from zoo.checkpoints.class_allowlist import check_classes, is_plain, is_spelt, made, spelt
+from zoo.checkpoints.class_allowlist import check_classes, from_spec, is_plain, is_spec, to_spec
 from zoo.checkpoints.storage import read_checkpoint
 from zoo.geometry import misfit
 from zoo.nn.initialisers import InitialiserName, initialise
-from zoo.nn.layers import SeesImages, check_share
+from zoo.nn.layers import DataDependentInit, check_share
 from zoo.schedules import Schedule
 from zoo.training.accumulation import check_closure, check_windows, scheduler_of, short_window, steps_of
-from zoo.training.accumulator import Result, Tally
+from zoo.training.accumulator import Accumulator, Result
 
 Batch = tuple[Tensor, ...]  # images, labels, and whatever else the data has to say
 SEEN = 5000  # images that a layer is computed from, where one is: more change nothing
@@ -77,7 +77,7 @@ class Classifier(LightningModule):
         self.label_smoothing = label_smoothing
         self.results: dict[str, Result] = {}  # of the last complete pass over each split
         self._results_before: dict[str, dict[str, float]] = {}  # of the run that this one goes on from
-        self._tally: dict[str, Tally] = {}
+        self._accumulators: dict[str, Accumulator] = {}
         self._counted: dict[str, Tensor] | None = None  # what a resumed epoch had counted before
         self.identity: dict[str, Any] | None = None  # the record of the run that trains it, zoo/resume/identity.py
         self._settings: list[dict[str, Any]] = []  # those of the optimiser, per group of parameters, as configured here
@@ -117,7 +117,7 @@ class Classifier(LightningModule):
         check_given(cls, Path(checkpoint_path), content, kwargs)
         built = {}
         if "_instantiator" not in held:  # made in Python
-            built = {name: made(value) for name, value in held.items() if name not in kwargs and is_spelt(value)}
+            built = {name: from_spec(value) for name, value in held.items() if name not in kwargs and is_spec(value)}
         checked = io.BytesIO()  # Lightning reads what was checked, not the file again
         torch.save(content, checked)
         checked.seek(0)
@@ -184,16 +184,16 @@ class Classifier(LightningModule):
         return logits
 
     def _count(self, split: str, logits: Tensor, y: Tensor, loss: Tensor) -> None:
-        if split not in self._tally:
-            self._tally[split] = Tally(logits.shape[1], logits.device)
-        self._tally[split].add(logits, y, loss)
+        if split not in self._accumulators:
+            self._accumulators[split] = Accumulator(logits.shape[1], logits.device)
+        self._accumulators[split].add(logits, y, loss)
 
     def _report(self, split: str) -> None:
         """Closes a pass: sums over devices, remembers the result, and logs one row."""
-        tally = self._tally.pop(split, None)
-        if tally is None:  # a pass of no batches
+        accumulator = self._accumulators.pop(split, None)
+        if accumulator is None:  # a pass of no batches
             return
-        result = self.results[split] = tally.result(self.trainer.strategy)
+        result = self.results[split] = accumulator.result(self.trainer.strategy)
         # summed over devices already: every device logs the same value
         self.log_dict({f"{split}/loss": result.loss, f"{split}/accuracy": result.accuracy}, rank_zero_only=False)
 
@@ -220,7 +220,7 @@ class Classifier(LightningModule):
             self.train()
         self._was_loaded = False
         for layer in self.net.modules():
-            if isinstance(layer, SeesImages) and not layer.fitted:
+            if isinstance(layer, DataDependentInit) and not layer.fitted:
                 layer.fit(self.training_images(slice(SEEN))[0])
         if self.hparams.get("compile"):
             self.net.compile()  # in place: no parameter changes its name
@@ -254,7 +254,7 @@ class Classifier(LightningModule):
         # steps (its issue 20550)
         self.trainer.fit_loop._load_combined_loader_states()
         if self._counted is not None:
-            self._tally["train"] = Tally.from_rows(self._counted, self.global_rank, self.device)
+            self._accumulators["train"] = Accumulator.from_rows(self._counted, self.global_rank, self.device)
             self._counted = None
         if not self._settings_differ:
             return
@@ -269,7 +269,7 @@ class Classifier(LightningModule):
             scheduler.base_lrs = [settings["lr"] for settings in self._settings]
 
     def on_train_epoch_start(self) -> None:
-        self._tally.pop("train", None)
+        self._accumulators.pop("train", None)
         self._evaluated[0] = None
         self._short_from, self._short_factor = short_window(self.trainer)
 
@@ -327,11 +327,11 @@ class Classifier(LightningModule):
         # built in Python rather than by the CLI, a model may have been given objects: those do not go into a file
         # that must load with weights_only=True
         held = {name: value for name, value in {**self._made_with, **self.hparams}.items() if value is not adam}
-        plain = {name: value if is_plain(value) else spelt(value) for name, value in held.items()}
+        plain = {name: value if is_plain(value) else to_spec(value) for name, value in held.items()}
         unsaved = {name for name, value in plain.items() if value is None and held[name] is not None}
         checkpoint[self.CHECKPOINT_HYPER_PARAMS_KEY] = {n: value for n, value in plain.items() if n not in unsaved}
         if unsaved:
-            checkpoint[UNSAVED] = {name: in_words(held[name]) for name in unsaved}
+            checkpoint[UNSAVED] = {name: describe_unsaved(held[name]) for name in unsaved}
         if self.identity:
             checkpoint["identity"] = self.identity
         checkpoint["results"] = self._results_before | {
@@ -340,8 +340,8 @@ class Classifier(LightningModule):
         }
         if self.schedule is not None:  # which is laid out over them
             checkpoint["total_steps"] = self._total_steps
-        if "train" in self._tally:  # saved in mid-epoch
-            checkpoint["tally"] = self._tally["train"].rows()
+        if "train" in self._accumulators:  # saved in mid-epoch
+            checkpoint["tally"] = self._accumulators["train"].rows()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self._counted = checkpoint.get("tally")
@@ -349,7 +349,7 @@ class Classifier(LightningModule):
         self._results_before = {split: results[split] for split in ("train", "val") if split in results}
         held = checkpoint.get(self.CHECKPOINT_HYPER_PARAMS_KEY, {}).get("optimizer")
         now = self.hparams.get("optimizer")
-        self._settings_differ = held is not None and held != (now if is_plain(now) else spelt(now))
+        self._settings_differ = held is not None and held != (now if is_plain(now) else to_spec(now))
 
 
 def wrong_setting(optimizer: Any, error: str) -> str | None:
@@ -455,7 +455,7 @@ def check_given(cls: type, path: Path, content: dict[str, Any], given: dict[str,
             )
 
 
-def in_words(value: Any) -> str:
+def describe_unsaved(value: Any) -> str:
     """What is not saved, in words: `the function mine`."""
     kind = "the function" if inspect.isroutine(value) else "an object of"
     return f"{kind} {getattr(value, '__qualname__', type(value).__qualname__)}"

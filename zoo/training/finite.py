@@ -19,7 +19,7 @@ class StopAtNonFinite(Callback):
     def on_before_backward(self, trainer: Trainer, pl_module: LightningModule, loss: Tensor) -> None:
         value = loss.item()
         if not math.isfinite(value):
-            raise ValueError(complaint(trainer, "loss", value))
+            raise ValueError(not_finite_message(trainer, "loss", value))
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         for name, weight in checkpoint["state_dict"].items():
@@ -28,10 +28,10 @@ class StopAtNonFinite(Callback):
                 continue
             low, high = weight.aminmax()  # nan if any is nan; a sum would overflow
             if not (math.isfinite(low) and math.isfinite(high)):
-                raise ValueError(complaint(trainer, f"weight {name}", float("nan")))
+                raise ValueError(not_finite_message(trainer, f"weight {name}", float("nan")))
 
 
-def complaint(trainer: Trainer, what: str, value: float) -> str:
+def not_finite_message(trainer: Trainer, what: str, value: float) -> str:
     """The one line for a number that is none."""
     rate = trainer.optimizers[0].param_groups[0]["lr"] if trainer.optimizers else 0.0
     rate = float(rate)

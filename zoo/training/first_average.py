@@ -27,17 +27,17 @@ class FirstAverage(Callback):
                 warn(from_the_first_step(callback, steps))
 
     def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        follow(trainer, pl_module)
+        copy_into_averages(trainer, pl_module)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        follow(trainer, pl_module)
+        copy_into_averages(trainer, pl_module)
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
-        follow(trainer, pl_module)
+        copy_into_averages(trainer, pl_module)
 
 
 @torch.no_grad()
-def follow(trainer: Trainer, model: LightningModule) -> None:
+def copy_into_averages(trainer: Trainer, model: LightningModule) -> None:
     """Copies weights and buffers of a model into the averages of nothing."""
     for callback in trainer.callbacks:  # type: ignore[attr-defined]
         average = callback._average_model if isinstance(callback, WeightAveraging) else None

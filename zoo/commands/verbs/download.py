@@ -29,9 +29,9 @@ def run(args: Sequence[str], data_class: DataClass) -> None:
 
     with left_as_found(), StopSignals().handled():
         options = parser(data_class)
-        words = prepared(args)
-        show_class_help(words, options)
-        data = options.instantiate(options.parse_args(words))["data"]
+        argv = prepared(args)
+        show_class_help(argv, options)
+        data = options.instantiate(options.parse_args(argv))["data"]
         data.prepare_data()
         data.setup()
         counts = ", ".join(f"{len(indices):,} {split}" for split, indices in data.splits.items())

@@ -22,7 +22,7 @@ from typing import Any, Literal
 from zoo.errors import UsageError
 
 Mode = Literal["online", "offline", "auto", "off", False]  # `off` without quotes is false in yaml
-Settled = Literal["online", "offline", "off"]
+ResolvedMode = Literal["online", "offline", "off"]
 
 PATIENCE = 3.0  # seconds for the server's first answer
 LIGHTNINGS, OURS = "WandbLogger", ".Wandb"  # ends of their class paths
@@ -36,7 +36,7 @@ class RefusedKeyError(Exception):
     """The server answers, but does not take the key."""
 
 
-def settle(loggers: Iterable[Any], folder: Path) -> tuple[Settled, str | None]:
+def resolve_mode(loggers: Iterable[Any], folder: Path) -> tuple[ResolvedMode, str | None]:
     """Decides how W&B is used in this process, and what to say of it.
 
     Lightning's own logger is told by `WANDB_MODE`, which is set where it cannot be online.
@@ -65,13 +65,13 @@ def settle(loggers: Iterable[Any], folder: Path) -> tuple[Settled, str | None]:
     if reason is None:
         return "online", None
     place = f"'{folder}'/wandb"
-    if any(path_of(logger).endswith(LIGHTNINGS) for logger in loggers):
+    if any(class_path_of(logger).endswith(LIGHTNINGS) for logger in loggers):
         os.environ["WANDB_MODE"] = "offline"
         place = "wandb"
     return "offline", f"W&B {reason}: this run is logged on this machine only; later: wandb sync {place}/offline-run-*"
 
 
-def path_of(named: Any) -> str:
+def class_path_of(named: Any) -> str:
     """The class path of a logger or callback in the configuration; empty for one that is built already."""
     get = getattr(named, "get", None)
     return str(get("class_path", "")) if get else ""
@@ -79,7 +79,7 @@ def path_of(named: Any) -> str:
 
 def is_wandb(logger: Any) -> bool:
     """Whether this logger, as configured, is W&B's: Lightning's or the zoo's."""
-    path = path_of(logger)
+    path = class_path_of(logger)
     return path.endswith(LIGHTNINGS) or (path.startswith("zoo.") and path.endswith(OURS))
 
 

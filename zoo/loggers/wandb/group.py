@@ -15,7 +15,7 @@ NO_MATTER = {
 }  # fmt: skip
 
 
-def without_seed(config: dict[str, Any]) -> dict[str, Any]:
+def shared_config(config: dict[str, Any]) -> dict[str, Any]:
     """The part of a run's configuration that all seeds of an experiment share."""
     data = dict(config.get("data") or {})
     data["init_args"] = {
@@ -27,10 +27,10 @@ def without_seed(config: dict[str, Any]) -> dict[str, Any]:
 
 def experiment_of(facts: RunFacts) -> str:
     """A name that the seeds of an experiment share, and no other experiment has."""
-    text = json.dumps(without_seed(facts.config), sort_keys=True, default=str)
+    text = json.dumps(shared_config(facts.config), sort_keys=True, default=str)
     return f"{facts.data}-{facts.model}-{hashlib.sha256(text.encode()).hexdigest()[:8]}".lower()
 
 
-def name_of(facts: RunFacts) -> str:
+def run_name(facts: RunFacts) -> str:
     """A name for the run, such as `mnist-mlp-s3`."""
     return f"{facts.data}-{facts.model}-s{facts.seed}".lower()

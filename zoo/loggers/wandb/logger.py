@@ -18,10 +18,10 @@ from torch import Tensor
 
 from zoo.errors import warn
 from zoo.loggers.base import RunFacts, RunLogger, finite, of_training
-from zoo.loggers.wandb.connection import Mode, Settled
-from zoo.loggers.wandb.group import experiment_of, name_of
+from zoo.loggers.wandb.connection import Mode, ResolvedMode
+from zoo.loggers.wandb.group import experiment_of, run_name
 from zoo.loggers.wandb.privacy import OF_MACHINE, Privacy, may_show, shared_settings
-from zoo.loggers.wandb.start import first_line, kept_id, let_go, start, sync_command
+from zoo.loggers.wandb.start import kept_id, short_reason, start, stop_service, sync_command
 from zoo.runs.folder import RunFolder
 
 FINISH, FINISH_WITH_WEIGHTS = 10.0, 120.0  # seconds for what is left to be sent at the end; for megabytes of it
@@ -58,7 +58,7 @@ class Wandb(RunLogger):
     ) -> None:
         super().__init__()
         self.mode, self.privacy, self.checkpoint = mode, privacy, checkpoint
-        self.settled: Settled = "offline"  # what can be had of the mode; the command says it before the run begins
+        self.resolved_mode: ResolvedMode = "offline"  # the command sets it before the run begins
         self._named = {"project": project, "entity": entity, "name": name, "group": group}
         self._tags = list(tags)
         self._run: Any = None
@@ -79,11 +79,11 @@ class Wandb(RunLogger):
         return self._run
 
     def begin(self, facts: RunFacts) -> None:
-        if self.settled == "off" or self.mode in ("off", False):
+        if self.resolved_mode == "off" or self.mode in ("off", False):
             return
         self._folder = RunFolder(facts.folder)
         options = self._options(facts)
-        if self.settled == "online":
+        if self.resolved_mode == "online":
             later = f"this run is logged on this machine only; later: wandb sync '{facts.folder}'/wandb/offline-run-*"
             self._open(options, "online", f": {later}")
         if self._run is None:
@@ -97,7 +97,7 @@ class Wandb(RunLogger):
         given = {key: value for key, value in self._named.items() if value}
         return {
             "project": self.name,
-            "name": name_of(facts),
+            "name": run_name(facts),
             "group": experiment_of(facts),
             **given,
             "job_type": "fit",
@@ -109,14 +109,14 @@ class Wandb(RunLogger):
             "dir": str(facts.folder.absolute()),  # W&B's own process may have been started in another folder
         }
 
-    def _open(self, options: dict[str, Any], mode: Settled, otherwise: str = "") -> None:
+    def _open(self, options: dict[str, Any], mode: ResolvedMode, otherwise: str = "") -> None:
         """Starts W&B; whatever it raises, the run goes on."""
         finish = FINISH_WITH_WEIGHTS if self.checkpoint else FINISH
         try:
             self._run = start(options, mode, self.privacy, finish)
         except Exception as error:
-            warn(f"W&B did not start {mode} ({first_line(error)}){otherwise}")
-            let_go()  # or the identity would count as taken
+            warn(f"W&B did not start {mode} ({short_reason(error)}){otherwise}")
+            stop_service()  # or the identity would count as taken
 
     def _safely(self, act: Callable[[Any], Any]) -> None:
         """Does something with W&B's run, if there is one; a failure ends its log and nothing else."""
@@ -127,8 +127,8 @@ class Wandb(RunLogger):
         except Exception as error:
             place = Path(self._run.dir).parent
             self._run = None
-            warn(f"W&B failed ({first_line(error)}): no more is logged there; later: {sync_command(place)}")
-            let_go()
+            warn(f"W&B failed ({short_reason(error)}): no more is logged there; later: {sync_command(place)}")
+            stop_service()
 
     @rank_zero_only
     def log_hyperparams(self, *args: Any, **kwargs: Any) -> None:

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from zoo.files import whole_file
-from zoo.loggers.wandb.connection import Settled, find_key, server_address
+from zoo.loggers.wandb.connection import ResolvedMode, find_key, server_address
 from zoo.loggers.wandb.privacy import WITHHELD, Privacy
 
 START = 5.0  # seconds for the server to take the run
 
 
-def start(options: dict[str, Any], mode: Settled, privacy: Privacy, finish: float) -> Any:
+def start(options: dict[str, Any], mode: ResolvedMode, privacy: Privacy, finish: float) -> Any:
     """Starts W&B and returns its run; raises whatever W&B raises.
 
     Args:
@@ -49,7 +49,7 @@ def start(options: dict[str, Any], mode: Settled, privacy: Privacy, finish: floa
     return wandb.init(**options, settings=wandb.Settings(**settings))
 
 
-def let_go() -> None:
+def stop_service() -> None:
     """Ends W&B's own process, which may be gone already; else it would be tried once more when Python ends."""
     import wandb
 
@@ -86,6 +86,6 @@ def sync_command(place: Path) -> str:
     return f"wandb sync {'' if place.name.startswith('offline-') else '--include-online '}'{place}'"
 
 
-def first_line(error: Exception) -> str:
+def short_reason(error: Exception) -> str:
     """The beginning of an exception's words."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
