@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-from zoo.resume import identity
+from zoo.resume.identity.rules import rules_table
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.append(str(ROOT / "tests"))
@@ -117,7 +117,7 @@ def flags() -> str:
         kinds.setdefault(kind, []).append(f"`--{key}` {json.dumps(shown) if isinstance(shown, list) else shown}")
     tried = [f"- {kind} ({len(keys)}): {', '.join(keys)}." for kind, keys in sorted(kinds.items())]
     first = f"Each of {len(OTHER_VALUES)} flags, changed once to the value behind it, is told apart as:"
-    rules = re.sub(r"`([\w.]+)` `\1\.\*`", r"`\1`", identity.table())  # an option's own options go with it
+    rules = re.sub(r"`([\w.]+)` `\1\.\*`", r"`\1`", rules_table())  # an option's own options go with it
     return "\n".join([rules, "", first, "", *tried])
 
 

@@ -13,22 +13,10 @@ import yaml
 
 from cli import main
 from zoo.checkpoints.storage import SafeCheckpointIO, read_checkpoint
-from zoo.resume.identity import (
-    ANOTHER,
-    EXACT,
-    FREE,
-    LENGTH,
-    MAY,
-    NUMBER,
-    RULES,
-    check_record,
-    compare,
-    flags_of,
-    read_identity,
-    rule_of,
-    scored_otherwise,
-    table,
-)
+from zoo.resume.identity.comparison import compare, scored_otherwise
+from zoo.resume.identity.options import flags_of
+from zoo.resume.identity.records import check_record, read_identity
+from zoo.resume.identity.rules import ANOTHER, EXACT, FREE, LENGTH, MAY, NUMBER, RULES, rule_of, rules_table
 from zoo.runs.folder import RunFolder
 from zoo.runs.metrics import read_metrics
 
@@ -225,7 +213,7 @@ def test_what_is_scored_in_another_form_is_told(record):
 
 
 def test_the_table_can_be_printed():
-    assert table().count("\n") == len(RULES) + 1
+    assert rules_table().count("\n") == len(RULES) + 1
     assert {rule.resumed for rule in RULES} == {ANOTHER, LENGTH, NUMBER, MAY, EXACT, FREE}
 
 

@@ -89,7 +89,9 @@ from zoo.loggers.wandb.connection import ResolvedMode, resolve_mode
 from zoo.resume.compatibility import check_continues, check_fits
 from zoo.resume.endings import check_limits, format_ending, has_ended
 from zoo.resume.history import CompareScored, KeepHistory, check_scored, trained_starts
-from zoo.resume.identity import check_same_experiment, compare, past_of, scored_otherwise
+from zoo.resume.identity.changes import check_same_experiment
+from zoo.resume.identity.comparison import compare, scored_otherwise
+from zoo.resume.identity.records import past_of
 from zoo.resume.keep_best import KeepBest, is_better, put_in_place
 from zoo.resume.keep_last import KeepLast
 from zoo.resume.restore import ExplainRestoreErrors, weights_only

@@ -16,17 +16,10 @@ from lightning import Callback, LightningModule, Trainer
 
 from zoo.errors import UsageError, report, warn
 from zoo.files import whole_file
-from zoo.resume.identity import (
-    ANOTHER,
-    SCHEMA,
-    Change,
-    check_same_experiment,
-    compare,
-    format_changes,
-    format_setting,
-    other_data,
-    read_identity,
-)
+from zoo.resume.identity.changes import Change, check_same_experiment, format_changes, format_setting
+from zoo.resume.identity.comparison import compare, other_data
+from zoo.resume.identity.records import read_identity
+from zoo.resume.identity.rules import ANOTHER, SCHEMA
 from zoo.runs.folder import RunFolder
 from zoo.runs.metrics import MetricsFile
 from zoo.runs.result import device_name, processor_name, versions
@@ -37,7 +30,7 @@ MOST_PARTS = 200  # of a run that was started more often, the latest
 
 
 def record_of(trainer: Trainer, config: dict[str, Any], code: Code, data: dict[str, Any]) -> dict[str, Any]:
-    """The record of a run that starts, see `identity.py`."""
+    """The record of a run that starts, see `zoo/resume/identity`."""
     return {
         "schema": SCHEMA,
         "config": config,

@@ -79,7 +79,7 @@ class Classifier(LightningModule):
         self._results_before: dict[str, dict[str, float]] = {}  # of the run that this one goes on from
         self._accumulators: dict[str, Accumulator] = {}
         self._counted: dict[str, Tensor] | None = None  # what a resumed epoch had counted before
-        self.identity: dict[str, Any] | None = None  # the record of the run that trains it, zoo/resume/identity.py
+        self.identity: dict[str, Any] | None = None  # the record of the run that trains it, zoo/resume/identity
         self._settings: list[dict[str, Any]] = []  # those of the optimiser, per group of parameters, as configured here
         self._settings_differ = False  # from those of the checkpoint that the run goes on from
         self._total_steps = 1.0  # of the whole training
