@@ -23,8 +23,7 @@ import signal
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+from entry import begin
 
 WHAT = ("epoch", "target", "startup", "scaling", "memory", "studies", "safety", "wandb", "before", "gpu", "report")
 ROUNDS = {"studies": 1, "startup": 10}
@@ -32,6 +31,11 @@ NEED_DATA = {"epoch", "target", "scaling", "studies", "safety", "wandb", "before
 CHECKED = ("target", "scaling")  # they have flags of their own that may be wrong
 ON_DEVICES = ("epoch", "target", "scaling", "gpu")
 OLD = ("safety", "wandb")  # once flags, with the number of pairs behind them
+
+
+def name_of(what: str) -> str:
+    """The module of a word."""
+    return "benchmarks.report.page" if what == "report" else f"benchmarks.suites.{what}"
 
 
 def with_word(words: list[str]) -> list[str]:
@@ -70,7 +74,7 @@ def parsed(words: list[str]) -> argparse.Namespace:
     subparsers = parser.add_subparsers(dest="what", required=True, metavar="WHAT")
     words = with_word(words)
     for what in WHAT:
-        module = importlib.import_module(f"benchmarks.{what}") if what == words[0] else None
+        module = importlib.import_module(name_of(what)) if what == words[0] else None
         text = module.__doc__ if module else None
         sub = subparsers.add_parser(what, description=text, formatter_class=argparse.RawDescriptionHelpFormatter)
         add_common(sub, what)
@@ -83,8 +87,8 @@ def check(options: argparse.Namespace) -> None:
     """Raises UsageError, in one line, for what cannot be measured as asked."""
     import torch
 
-    from benchmarks.peers import named
-    from benchmarks.rounds import tell
+    from benchmarks.baselines.projects import named
+    from benchmarks.measure.rounds import tell
     from zoo.errors import UsageError
 
     options.skipped = []
@@ -98,7 +102,7 @@ def check(options: argparse.Namespace) -> None:
     if options.rounds < 1:
         raise UsageError(f"rounds in --rounds: expected at least 1, found {options.rounds}")
     if options.what in CHECKED:
-        importlib.import_module(f"benchmarks.{options.what}").check(options)
+        importlib.import_module(name_of(options.what)).check(options)
     if options.what in NEED_DATA and needs_mnist(options) and not (options.data_root / "MNIST/raw").is_dir():
         raise UsageError(f"MNIST in {options.data_root}: expected MNIST/raw in it, found none. Try: --data-root DIR")
 
@@ -114,13 +118,11 @@ def needs_mnist(options: argparse.Namespace) -> bool:
 
 def main() -> None:
     """Measures what was asked for."""
-    if sys.argv[1:2] == ["turn"]:  # a contender in a fresh process; see benchmarks/contenders.py
-        from benchmarks.contenders import run_here
+    if sys.argv[1:2] == ["turn"]:  # a contender in a fresh process; see benchmarks/baselines/loops.py
+        from benchmarks.baselines.loops import run_here
 
         run_here(sys.argv[2])
         return
-    from zoo.launch.start import begin
-
     if __name__ == "__main__":  # a test's process is not ours
         begin()
     from zoo.commands.report_errors import reported
@@ -134,7 +136,7 @@ def main() -> None:
         if __name__ == "__main__":
             for number in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(number, signal.default_int_handler)  # what is measured is kept
-        importlib.import_module(f"benchmarks.{options.what}").main(options)
+        importlib.import_module(name_of(options.what)).main(options)
 
 
 if __name__ == "__main__":

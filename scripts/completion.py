@@ -8,7 +8,6 @@ Shells ask at each press of a key, and building the parsers takes seconds: so th
 compares them with the parsers.
 """
 
-import sys
 import types
 import typing
 from argparse import SUPPRESS
@@ -16,21 +15,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+import torch
+from lightning.pytorch.cli import LightningCLI
 
-import torch  # noqa: E402
-from lightning.pytorch.cli import LightningCLI  # noqa: E402
+import datamodules
+import zoo
+from zoo.commands.cli import ZooCLI
+from zoo.commands.verbs import verbs
+from zoo.config.parser import Parser
+from zoo.optimizers import Muon
+from zoo.schedules import Schedule
 
-import datamodules  # noqa: E402
-import zoo  # noqa: E402
-from zoo.commands.cli import ZooCLI  # noqa: E402
-from zoo.commands.verbs import verbs  # noqa: E402
-from zoo.config.parser import Parser  # noqa: E402
-from zoo.optimizers import Muon  # noqa: E402
-from zoo.schedules import Schedule  # noqa: E402
-
-FILE, TEMPLATE = ROOT / "zoo/commands/completion.bash", Path(__file__).with_suffix(".template")
+FILE = Path(__file__).resolve().parents[1] / "zoo/commands/completion.bash"
+TEMPLATE = Path(__file__).with_suffix(".template")
 LINKED = ("in_shape", "num_classes", "seed", "known_classes")  # no one types them: they come from the data and the seed
 
 Words = dict[str, list[str]]

@@ -2,11 +2,13 @@
 
     cells    12 ways of ending x 6 ways of going on: equal to the straight run, or refused by name where that is right
     owners   two to four processes on one run folder
+    cost     what a run's lock and its record take of a start and of a save
     page     the tables of docs/reliability.md that are made from rows, from the code and from the tests' tables
 
     python scripts/reliability.py cells --quick          one setting, each way of ending at one moment
     python scripts/reliability.py cells --out results/reliability_cells.csv
     python scripts/reliability.py owners --rounds 200 --out results/reliability_owners.csv
+    python scripts/reliability.py cost DIR               DIR holds MNIST/raw
     python scripts/reliability.py page
 
 For runs killed at random moments see `scripts/chaos.py`.
@@ -24,10 +26,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from chaos import write_rows
-from reliability_cells import ENDINGS, SETTINGS, Moment, Round, cells
-from reliability_owners import PLACES, contest, place_of, straight
-
+from faults.cells import ENDINGS, SETTINGS, Moment, Round, cells
+from faults.kills import write_rows
+from faults.owners import PLACES, contest, place_of, straight
 from zoo.runs.result import git_commit
 
 MAIN = "dropout"  # the setting of a quick round, and of all moments at which a run can end: it has most to lose
@@ -102,9 +103,15 @@ def main(args: Sequence[str] | None = None) -> None:
         part.add_argument("--out", type=Path, help="CSV file, one row per cell or round")
         part.add_argument("--jobs", type=int, default=2, help="how many at a time")
     words.add_parser("page").add_argument("--check", action="store_true", help="say what is not current, exit 1")
+    words.add_parser("cost").add_argument("root", type=Path, metavar="DIR", help="folder that holds MNIST/raw")
     options = parser.parse_args(args)
+    if options.part == "cost":
+        from faults.cost import measure
+
+        measure(options.root)
+        return
     if options.part == "page":
-        from reliability_page import update
+        from faults.page import update
 
         sys.exit(update(check=options.check))
     began = time.monotonic()

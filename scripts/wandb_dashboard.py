@@ -14,13 +14,9 @@ import json
 import os
 import sys
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
-
-from zoo.loggers.wandb.connection import RefusedKeyError, find_key, no_answer, no_key, server_address  # noqa: E402
+from entry import begin
 
 PROJECT, TITLE = "small-image-zoo", "Model zoo for small images"
 DATA = ("MNIST", "FashionMNIST", "CIFAR10")
@@ -140,6 +136,8 @@ def specification(page: Any) -> Any:
 
 def obstacle(printing: bool) -> str | None:
     """Why it cannot be done here, in one line; None if it can."""
+    from zoo.loggers.wandb.connection import RefusedKeyError, find_key, no_answer, no_key, server_address
+
     if not find_spec("wandb_workspaces"):
         return "package in this environment: expected wandb-workspaces, found none. Try: pip install -e '.[dashboard]'"
     if printing:
@@ -182,4 +180,5 @@ def main(args: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
+    begin()
     main()

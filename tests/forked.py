@@ -8,9 +8,9 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from forking import fork, free_port, under_torchrun
 
 from cli import main
+from faults.forking import fork, free_port, under_torchrun
 
 RUNNING: set[int] = set()  # processes of the test that have not been seen to end
 

@@ -3,9 +3,9 @@
 import ast
 from pathlib import Path
 
-import house
 import pytest
 
+import house
 import zoo
 from zoo import Classifier
 

@@ -16,15 +16,19 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 import benchmark
-from benchmarks import airbench, canary, curves, epoch, gpu, report, scaling, target
-from benchmarks.aims import Aim, pairs
-from benchmarks.case import MODELS, Case, cost_of, read_case, sized
-from benchmarks.contenders import fit_words, sample
-from benchmarks.floors import Cost, cost, floor
-from benchmarks.marks import epoch as between
-from benchmarks.peers import named, place, pytorch_examples, reached, template_words
-from benchmarks.rounds import Failed, counted, interval, play, quiet, ratios
-from benchmarks.setting import anonymous, tidy
+from benchmarks.baselines import airbench
+from benchmarks.baselines.loops import fit_words, sample
+from benchmarks.baselines.projects import named, place, pytorch_examples, reached, template_words
+from benchmarks.measure import noise_probe as canary
+from benchmarks.measure.case import MODELS, Case, cost_of, read_case, sized
+from benchmarks.measure.environment import anonymous, tidy
+from benchmarks.measure.epoch_timer import epoch as between
+from benchmarks.measure.roofline import Cost, cost, floor
+from benchmarks.measure.rounds import Failed, counted, interval, play, quiet, ratios
+from benchmarks.measure.targets import Aim, pairs
+from benchmarks.report import curves
+from benchmarks.report import page as report
+from benchmarks.suites import epoch, gpu, scaling, target
 from zoo.errors import UsageError
 from zoo.studies.statistics import mean_of
 
@@ -133,9 +137,9 @@ def test_stopped_seeds_are_kept_with_and_without_peers(call, kept):
 
 def test_stopped_cases_leave_those_that_are_over(monkeypatch, tmp_path, capsys):
     turn = stopped_at(3)
-    monkeypatch.setattr("benchmarks.epoch.contenders", lambda *args: {"zoo": turn})
-    monkeypatch.setattr("benchmarks.epoch.peaks", lambda clock, device: {**PEAKS, "copy": 10.0})
-    monkeypatch.setattr("benchmarks.epoch.canary", lambda clock, device: STEADY)
+    monkeypatch.setattr("benchmarks.suites.epoch.contenders", lambda *args: {"zoo": turn})
+    monkeypatch.setattr("benchmarks.suites.epoch.peaks", lambda clock, device: {**PEAKS, "copy": 10.0})
+    monkeypatch.setattr("benchmarks.suites.epoch.canary", lambda clock, device: STEADY)
     words = f"epoch --model MLP SoftmaxRegression --rounds 2 --data-root {tmp_path} --out {tmp_path}/out.json"
     (tmp_path / "MNIST/raw").mkdir(parents=True)
     monkeypatch.setattr(sys, "argv", ["benchmark.py", *words.split()])
@@ -484,10 +488,14 @@ def test_a_gpu_is_measured_in_one_call_even_where_there_is_none(peer, colour_ima
     words += f" --model SoftmaxRegression --peer cifar10-airbench={tmp_path} --out {tmp_path}/gpu.json"
     monkeypatch.setattr(sys, "argv", ["benchmark.py", *words.split()])
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
-    monkeypatch.setattr("benchmarks.gpu.peaks", lambda clock, device: {**PEAKS, "copy": 10.0})  # they take seconds
+    monkeypatch.setattr(
+        "benchmarks.suites.gpu.peaks", lambda clock, device: {**PEAKS, "copy": 10.0}
+    )  # they take seconds
     if "9 *" in peer:  # what it is to be told is not the rest, which was measured with the other one
-        monkeypatch.setattr("benchmarks.target.recipe", lambda options: lambda: {"seconds": 1.0, "accuracy": 0.1})
-        monkeypatch.setattr("benchmarks.gpu.epochs", lambda *args: [])
+        monkeypatch.setattr(
+            "benchmarks.suites.target.recipe", lambda options: lambda: {"seconds": 1.0, "accuracy": 0.1}
+        )
+        monkeypatch.setattr("benchmarks.suites.gpu.epochs", lambda *args: [])
     benchmark.main()
     said = capsys.readouterr()
     assert "expected a CUDA device, found none: measured on the CPU instead" in said.err

@@ -16,7 +16,7 @@ ROWS = ROOT / "results" / "chaos.csv"
 
 def chaos(words: list[str]) -> None:
     sys.argv = ["scripts/chaos.py", *words]
-    script: Any = import_module("chaos")
+    script: Any = import_module("faults.kills")
     script.CASES = {name: f"{flags} --data.train_size 256" for name, flags in script.CASES.items()}
     script.main()
 

@@ -175,8 +175,8 @@ def takes_a_moment(args: Sequence[str]) -> bool:
 
 def check_script(script: Path, args: Sequence[str]) -> None:
     """A script of the repository has the flags that it is given."""
-    sources = [script, *script.with_suffix("").with_name("benchmarks").glob("*.py")]
-    text = "".join(path.read_text() for path in (sources if script.stem == "benchmark" else sources[:1]))
+    package = {"benchmark": "benchmarks", "chaos": "faults", "reliability": "faults"}.get(script.stem, "nowhere")
+    text = "".join(path.read_text() for path in (script, *script.with_name(package).rglob("*.py")))
     for word in args:
         if word.startswith("--"):
             assert f'"{word}"' in text, f"{script}: {word}"

@@ -150,7 +150,7 @@ def test_what_a_second_process_is_worth():
 
 def test_what_a_dashboard_costs(monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT / "scripts"))
-    from benchmarks.wandb import summary
+    from benchmarks.suites.wandb import summary
 
     found, text = record("benchmark_wandb.json"), said("docs/wandb.md")
     used = [1000 * fmean(row["wandb_cpu"] for row in found["epochs"] if row["with"] == on) for on in (True, False)]

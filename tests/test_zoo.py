@@ -17,13 +17,13 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from house import imported
 from lightning import Trainer
 
 import datamodules
 import zoo
 import zoo.optimizers
 from cli import main
+from house import imported
 from zoo.commands.cli import ZooCLI
 from zoo.schedules import Cosine, Steps
 

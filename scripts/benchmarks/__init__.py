@@ -1,1 +1,1 @@
-"""What `scripts/benchmark.py` measures, one question a file; rounds, canary and floors are what they share."""
+"""What `scripts/benchmark.py` measures: how it is measured, beside what, one question a file, and the page of it."""

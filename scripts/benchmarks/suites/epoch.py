@@ -13,14 +13,25 @@ import argparse
 from functools import partial
 from typing import Any
 
-from benchmarks.aims import Aim, pairs
-from benchmarks.canary import canary, peaks
-from benchmarks.case import MODELS, Case, cost_of, read_case, sized
-from benchmarks.contenders import CONTENDERS, turn
-from benchmarks.floors import floor
-from benchmarks.peers import hydra_template, place
-from benchmarks.rounds import Failed, Round, best_canary, counted, interval, play, ratios, tell, until_stopped, values
-from benchmarks.setting import keep, not_measured, setting, told
+from benchmarks.baselines.loops import CONTENDERS, turn
+from benchmarks.baselines.projects import hydra_template, place
+from benchmarks.measure.case import MODELS, Case, cost_of, read_case, sized
+from benchmarks.measure.environment import keep, not_measured, setting, told
+from benchmarks.measure.noise_probe import canary, peaks
+from benchmarks.measure.roofline import floor
+from benchmarks.measure.rounds import (
+    Failed,
+    Round,
+    best_canary,
+    counted,
+    interval,
+    play,
+    ratios,
+    tell,
+    until_stopped,
+    values,
+)
+from benchmarks.measure.targets import Aim, pairs
 
 TEMPLATE = "lightning-hydra-template"
 ORDER = (*CONTENDERS, TEMPLATE)

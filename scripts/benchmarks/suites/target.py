@@ -25,13 +25,13 @@ from typing import Any
 
 from scipy.stats import ttest_1samp
 
-from benchmarks.aims import ACCURACIES, TARGETS
-from benchmarks.canary import canary
-from benchmarks.contenders import ACCELERATORS
-from benchmarks.peers import airbench, place, pytorch_examples
-from benchmarks.process import run
-from benchmarks.rounds import Failed, Round, Sample, best_canary, counted, interval, play, ratios, tell, values
-from benchmarks.setting import ROOT, keep, not_measured, setting, told
+from benchmarks.baselines.loops import ACCELERATORS
+from benchmarks.baselines.projects import airbench, place, pytorch_examples
+from benchmarks.measure.environment import ROOT, keep, not_measured, setting, told
+from benchmarks.measure.noise_probe import canary
+from benchmarks.measure.process import run
+from benchmarks.measure.rounds import Failed, Round, Sample, best_canary, counted, interval, play, ratios, tell, values
+from benchmarks.measure.targets import ACCURACIES, TARGETS
 from zoo.errors import UsageError
 from zoo.studies.statistics import Mean, mean_of
 

@@ -8,7 +8,7 @@ from typing import Any
 import matplotlib
 from matplotlib.figure import Figure
 
-from benchmarks.scaling import best_of, per_image
+from benchmarks.suites.scaling import best_of, per_image
 from zoo.studies.drawing import COLOURS, MARKERS, style, to_svg
 
 

@@ -13,15 +13,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks import curves, epoch, gpu, memory, safety, scaling, startup, studies, target, wandb
-from benchmarks.aims import LINEAR, MEMORY, pairs
-from benchmarks.case import read_case
-from benchmarks.rounds import best_canary, counted, interval, ratios, values
-from benchmarks.setting import RESULTS, ROOT
+from benchmarks.measure.case import read_case
+from benchmarks.measure.environment import RESULTS, ROOT
+from benchmarks.measure.rounds import best_canary, counted, interval, ratios, values
+from benchmarks.measure.targets import LINEAR, MEMORY, pairs
+from benchmarks.report import curves
+from benchmarks.suites import epoch, gpu, memory, safety, scaling, startup, studies, target, wandb
 
 PAGE, PICTURES = ROOT / "docs/performance.md", ROOT / "docs/performance"
 Record = dict[str, Any]
-HEAD, TABLE = Path(__file__).with_suffix(".head.md"), "<!-- table -->"
+HEAD, TABLE = Path(__file__).with_name("head.md"), "<!-- table -->"
 MISSING = "No rounds yet: `python scripts/benchmark.py {}`."
 PARTS: list[tuple[str, str, str, Callable[[Record], list[str]]]] = [
     ("An epoch", "epoch", "benchmark_epoch*.json", epoch.section),

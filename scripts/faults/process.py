@@ -9,21 +9,17 @@ import mmap
 import os
 import signal
 import struct
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # threads would neither survive the fork nor help networks this small
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from forking import fork, free_port, under_torchrun
-
 import datamodules
 import zoo.checkpoints.storage as checkpoints
 import zoo.commands.cli
 from cli import main as command
+from faults.forking import fork, free_port, under_torchrun
 from zoo import Classifier
 
 assert datamodules  # imported here, so that no fork has to

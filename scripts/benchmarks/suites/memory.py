@@ -11,11 +11,11 @@ import sys
 import tempfile
 from typing import Any
 
-from benchmarks.aims import MEMORY
-from benchmarks.case import MODELS, Case, make, read_case
-from benchmarks.process import run
-from benchmarks.setting import ROOT, keep, setting, told
-from benchmarks.startup import COMMANDS
+from benchmarks.measure.case import MODELS, Case, make, read_case
+from benchmarks.measure.environment import ROOT, keep, setting, told
+from benchmarks.measure.process import run
+from benchmarks.measure.targets import MEMORY
+from benchmarks.suites.startup import COMMANDS
 
 BYTES = 4  # of a number
 COPIES = 4  # numbers a parameter

@@ -27,7 +27,7 @@ import torch
 import torch.distributed as dist
 import torch.nn.functional as F
 
-from benchmarks.setting import ROOT, keep, setting
+from benchmarks.measure.environment import ROOT, keep, setting
 
 BATCH, STEPS, EPOCHS = 128, 20, 2
 TWO = ["--trainer.devices", "2", "--trainer.strategy", "ddp"]

@@ -17,11 +17,11 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from benchmarks.aims import AT_ONCE, STARTUP
-from benchmarks.canary import canary
-from benchmarks.process import run
-from benchmarks.rounds import Sample, counted, interval, play, ratios, values
-from benchmarks.setting import ROOT, keep, not_measured, setting, told
+from benchmarks.measure.environment import ROOT, keep, not_measured, setting, told
+from benchmarks.measure.noise_probe import canary
+from benchmarks.measure.process import run
+from benchmarks.measure.rounds import Sample, counted, interval, play, ratios, values
+from benchmarks.measure.targets import AT_ONCE, STARTUP
 
 COMMANDS = {
     "imports": ["-c", "import torch, lightning"],

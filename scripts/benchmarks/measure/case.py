@@ -8,7 +8,7 @@ from argparse import Namespace
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from benchmarks.floors import Cost, cost
+from benchmarks.measure.roofline import Cost, cost
 
 MODELS = ("SoftmaxRegression", "MLP", "LeNet", "ConvNet", "FastNet", "ViT", "ResNet")
 IMAGES = {"MNIST": 54_000, "CIFAR10": 45_000}  # training images, a tenth left out for validation
@@ -85,9 +85,11 @@ def read_case(content: dict[str, Any]) -> Case:
 def make(case: Case, options: Namespace) -> tuple[Any, Any]:
     """Data module and model, as `fit` makes them."""
     from datamodules import ImageDataModule
+    from zoo import list_models
     from zoo.commands.cli import prepared
     from zoo.commands.describe import make_parser
 
+    list_models()  # imported, the classes are known by their short names
     parser = make_parser(ImageDataModule)
     made = parser.instantiate(parser.parse_args(prepared(case.words(options))))
     return made["data"], made["model"]

@@ -23,7 +23,7 @@ from typing import Any
 
 import torch
 
-from benchmarks.setting import ROOT, keep, setting
+from benchmarks.measure.environment import ROOT, keep, setting
 from cli import main as command
 from zoo import Classifier
 from zoo.loggers.wandb.logger import Wandb

@@ -20,9 +20,9 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.process import run
-from benchmarks.rounds import RESAMPLES, Interval, interval
-from benchmarks.setting import ROOT, commit, keep, setting
+from benchmarks.measure.environment import ROOT, commit, keep, setting
+from benchmarks.measure.process import run
+from benchmarks.measure.rounds import RESAMPLES, Interval, interval
 from zoo.errors import UsageError
 
 VERSIONS = ("before", "now")
@@ -37,7 +37,6 @@ READERS = {"wall": "perf_counter", "processor": "process_time"}
 # the command, in whatever version lies where it runs; it says how long each epoch took, and waits for its next turn
 PROGRAM = f"""
 import sys, time
-sys.path.insert(0, "")
 import torch
 torch.set_num_threads(int(sys.argv[1]))
 now = getattr(time, sys.argv[2])

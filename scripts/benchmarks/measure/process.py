@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks.rounds import Failed
+from benchmarks.measure.rounds import Failed
 
 
 class Ended(NamedTuple):

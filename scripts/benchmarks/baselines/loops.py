@@ -19,11 +19,11 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
-from benchmarks.case import Case, make, read_case
-from benchmarks.marks import Marks, epoch, now, read
-from benchmarks.process import run
-from benchmarks.rounds import Sample
-from benchmarks.setting import ROOT
+from benchmarks.measure.case import Case, make, read_case
+from benchmarks.measure.environment import ROOT
+from benchmarks.measure.epoch_timer import Marks, epoch, now, read
+from benchmarks.measure.process import run
+from benchmarks.measure.rounds import Sample
 
 MEAN, STD = 0.1307, 0.3081  # of MNIST
 ACCELERATORS = {"cpu": "cpu", "cuda": "gpu"}

@@ -7,16 +7,16 @@ the page are written by hand. `python scripts/reliability.py page` writes them a
 import csv
 import json
 import re
+import runpy
 import statistics
-import sys
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from zoo.resume.identity.rules import rules_table
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.append(str(ROOT / "tests"))
+ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "reliability.md"
 RESULTS = ROOT / "results"
 PART = re.compile(r"(<!-- made: (\w+) -->\n).*?(\n<!-- end -->)", re.DOTALL)
@@ -107,24 +107,27 @@ def kills() -> str:
     return "\n".join([first, "", table([*head, "stopped runs, equal"], lines, 6)])
 
 
+def of_test(file: str, name: str) -> Any:
+    """What stands under a name in a file of tests."""
+    return runpy.run_path(str(ROOT / "tests" / f"{file}.py"))[name]
+
+
 def flags() -> str:
     """What a change of each key means: the rules that a run is compared by, and what the test changes."""
-    from test_identity import OTHER_VALUES
-
+    other_values = of_test("test_identity", "OTHER_VALUES")
     kinds: dict[str, list[str]] = {}
-    for key, (value, kind) in OTHER_VALUES.items():
+    for key, (value, kind) in other_values.items():
         shown = value.get("class_path", value) if isinstance(value, dict) else value
         kinds.setdefault(kind, []).append(f"`--{key}` {json.dumps(shown) if isinstance(shown, list) else shown}")
     tried = [f"- {kind} ({len(keys)}): {', '.join(keys)}." for kind, keys in sorted(kinds.items())]
-    first = f"Each of {len(OTHER_VALUES)} flags, changed once to the value behind it, is told apart as:"
+    first = f"Each of {len(other_values)} flags, changed once to the value behind it, is told apart as:"
     rules = re.sub(r"`([\w.]+)` `\1\.\*`", r"`\1`", rules_table())  # an option's own options go with it
     return "\n".join([rules, "", first, "", *tried])
 
 
 def matrix() -> str:
     """How many rows the matrix of Lightning's parts has."""
-    from test_trainer_matrix import counts
-
+    counts = of_test("test_trainer_matrix", "counts")
     return f"The matrix of Lightning's parts, `tests/test_trainer_matrix.py`, has {counts()}."
 
 
@@ -143,7 +146,7 @@ def cost() -> str:
 
 def before() -> str:
     """Whole starts and epochs against the version before."""
-    from benchmarks.before import summary
+    from benchmarks.suites.before import summary
 
     record = json.loads((RESULTS / "benchmark_before.json").read_text())
     setting = record["setting"]

@@ -10,7 +10,7 @@ recipes         an accuracy, seconds of training, how many times as long a peer 
 
 from typing import NamedTuple
 
-from benchmarks.case import Case
+from benchmarks.measure.case import Case
 
 TINY = ("SoftmaxRegression", "MLP")
 SLOW_PEERS = ("tutorial", "lightning-hydra-template")

@@ -23,7 +23,7 @@ from typing import Any
 
 import yaml
 
-from benchmarks.setting import ROOT, keep, setting
+from benchmarks.measure.environment import ROOT, keep, setting
 
 STUDY = ROOT / "configs/studies/activations"
 RUNS, JOBS = 20, 2

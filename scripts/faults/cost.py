@@ -1,6 +1,6 @@
 """What do a run's lock and its record of what it is cost? Seconds of the processor in their own functions.
 
-    python scripts/reliability_cost.py DIR      DIR holds MNIST/raw
+    python scripts/reliability.py cost DIR      DIR holds MNIST/raw
 
 Counted within one process, so that neither imports nor a busy machine are in it; a first start also asks git and reads
 the code. Against an earlier version, whole starts and epochs: `python scripts/benchmark.py before`.
@@ -10,7 +10,6 @@ import contextlib
 import io
 import json
 import statistics
-import sys
 import tempfile
 import time
 from collections import Counter
@@ -18,12 +17,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
 import torch
 
 import zoo.commands.cli
-from benchmarks.setting import machine
+from benchmarks.measure.environment import machine
 from cli import main as command
 from zoo.checkpoints.storage import read_checkpoint, serialised
 from zoo.resume.history import KeepHistory
@@ -54,7 +51,7 @@ def watched(owner: Any, name: str, spent: Counter[str]) -> Callable[..., Any]:
     return counted
 
 
-def main() -> None:
+def measure(root: Path) -> None:
     """Starts the MLP on MNIST several times, and saves its checkpoint with and without the record."""
     torch.set_num_threads(1)
     zoo.commands.cli.draw_run = lambda *args: None
@@ -62,7 +59,7 @@ def main() -> None:
     for owner, names in WATCHED.items():
         for name in names:
             setattr(owner, name, watched(owner, name, spent))
-    words = f"fit --data MNIST --data.root {Path(sys.argv[1]).resolve()} --model MLP --trainer.accelerator cpu"
+    words = f"fit --data MNIST --data.root {root.resolve()} --model MLP --trainer.accelerator cpu"
     words += " --trainer.max_epochs 1 --trainer.limit_train_batches 1 --figures false"
     starts = []
     for _ in range(STARTS):
@@ -79,7 +76,3 @@ def main() -> None:
             saves[name].append(time.process_time() - began)
     medians = {name: round(statistics.median(seconds), 6) for name, seconds in saves.items()}
     print(json.dumps({"machine": machine(), "starts": starts, "save": medians}, indent=1))
-
-
-if __name__ == "__main__":
-    main()

@@ -21,10 +21,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from chaos import differences, fingerprint
-from chaos_processes import PATIENCE, start
-from reliability_cells import BASE, FORM, error_lines, run, table
-
+from faults.cells import BASE, FORM, error_lines, run, table
+from faults.kills import differences, fingerprint
+from faults.process import PATIENCE, start
 from zoo import Classifier
 from zoo.runs.folder import RunFolder
 

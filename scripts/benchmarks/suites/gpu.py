@@ -20,12 +20,12 @@ from typing import Any
 
 import torch
 
-from benchmarks import epoch, target
-from benchmarks.canary import canary, launch, peaks
-from benchmarks.case import HEAVY, IMAGES, MODELS, Case, read_case
-from benchmarks.contenders import turn
-from benchmarks.rounds import best_canary, play, tell
-from benchmarks.setting import ROOT, keep, not_measured, setting, told
+from benchmarks.baselines.loops import turn
+from benchmarks.measure.case import HEAVY, IMAGES, MODELS, Case, read_case
+from benchmarks.measure.environment import ROOT, keep, not_measured, setting, told
+from benchmarks.measure.noise_probe import canary, launch, peaks
+from benchmarks.measure.rounds import best_canary, play, tell
+from benchmarks.suites import epoch, target
 
 RECIPE = ROOT / "configs/recipes/cifar10_fastnet_94.yaml"
 QUICK = ("--trainer.max_epochs=1", "--data.train_size=400", "--data.val_size=100", "--data.batch_size=100")

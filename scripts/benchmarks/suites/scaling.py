@@ -17,14 +17,14 @@ from difflib import get_close_matches
 from functools import partial
 from typing import Any
 
-from benchmarks import devices
-from benchmarks.aims import LINEAR
-from benchmarks.canary import canary, peaks
-from benchmarks.case import Case, cost_of
-from benchmarks.contenders import turn
-from benchmarks.floors import floor
-from benchmarks.rounds import best_canary, counted, interval, play, values
-from benchmarks.setting import keep, not_measured, setting, told
+from benchmarks.baselines.loops import turn
+from benchmarks.measure.case import Case, cost_of
+from benchmarks.measure.environment import keep, not_measured, setting, told
+from benchmarks.measure.noise_probe import canary, peaks
+from benchmarks.measure.roofline import floor
+from benchmarks.measure.rounds import best_canary, counted, interval, play, values
+from benchmarks.measure.targets import LINEAR
+from benchmarks.suites import devices
 from zoo.errors import UsageError
 
 AXES = ("width", "depth", "data", "batch")

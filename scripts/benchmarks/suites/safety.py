@@ -23,7 +23,7 @@ import torch
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
 import datamodules.batches
-from benchmarks.setting import keep, setting
+from benchmarks.measure.environment import keep, setting
 from cli import main as command
 from zoo import Classifier
 from zoo.checkpoints.storage import SafeCheckpointIO

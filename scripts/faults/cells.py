@@ -24,10 +24,10 @@ from typing import Any, NamedTuple
 
 import lightning.pytorch.callbacks.timer
 import yaml
-from chaos import STOPS, differences, digest, fingerprint
-from chaos_processes import PATIENCE, SAVE_POINTS, arm, die, start
 
 import zoo.checkpoints.storage as checkpoints
+from faults.kills import STOPS, differences, digest, fingerprint
+from faults.process import PATIENCE, SAVE_POINTS, arm, die, start
 from zoo import Classifier
 from zoo.checkpoints.storage import SafeCheckpointIO, read_checkpoint
 from zoo.runs.folder import RunFolder

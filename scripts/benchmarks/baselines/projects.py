@@ -23,13 +23,13 @@ from statistics import fmean
 
 import torch
 
-from benchmarks.airbench import write_images
-from benchmarks.case import Case, make
-from benchmarks.contenders import sample
-from benchmarks.marks import Marks, read
-from benchmarks.process import run
-from benchmarks.rounds import Failed, Sample
-from benchmarks.setting import ROOT
+from benchmarks.baselines.airbench import write_images
+from benchmarks.baselines.loops import sample
+from benchmarks.measure.case import Case, make
+from benchmarks.measure.environment import ROOT
+from benchmarks.measure.epoch_timer import Marks, read
+from benchmarks.measure.process import run
+from benchmarks.measure.rounds import Failed, Sample
 from zoo.errors import UsageError
 
 FILES = {
@@ -144,7 +144,7 @@ def variables(options: Namespace) -> dict[str, str]:
 
 def airbench(folder: Path, python: str, options: Namespace) -> Callable[[], Sample]:
     """What runs it on the device that is measured: once, or on a GPU, where it is compiled first, `--runs` times."""
-    program = str(ROOT / "scripts/benchmarks/airbench.py")
+    program = str(ROOT / "scripts/benchmarks/baselines/airbench.py")
     runs = options.runs if options.device == "cuda" else 1
 
     def turn() -> Sample:

@@ -1,0 +1,1 @@
+"""How it is measured: processes, rounds and their intervals, the noise of the machine, its limits, the environment."""
