@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from datamodules.checks import shorten
+from zoo.errors import shorten
 
 RESAVE = "Try: save it again with numpy.savez"
 MOST_HEADER = 16_384  # bytes; NumPy trusts no header above 10,000

@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from datamodules.checks import check_name
+from zoo.errors import check_name
 
 
 class Augmentation(ABC):

@@ -8,27 +8,26 @@ It shares two words with the models, `in_shape` and `num_classes`; `cli.py` join
 """
 
 import hashlib
-import math
 import os
-import sys
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
 import torch
 from lightning import LightningDataModule
-from lightning.pytorch.utilities import rank_zero_only
 from torch import Tensor
 
 from datamodules.augmentations import Augmentation, AugmentationName, Pipeline
 from datamodules.batches import Batches
-from datamodules.checks import check_name, sha256
+from datamodules.brightness import mean_grey, other_brightness
+from datamodules.checkpoint_state import check_same_steps, check_statistics
+from datamodules.checks import sha256
 from datamodules.randomness import generator
 from datamodules.sharing import shared
-from datamodules.splits import indices_digest, stratified_order
+from datamodules.splits import indices_digest, make_splits
+from zoo.errors import check_name, warn
 
 DEFAULT_BATCH_SIZE = 128
-FAR_GREY = 50  # of 255: images that differ by so much on average are of another kind, or inverted
 MOST_NAMES = 20_000  # characters of all class names that a run's record holds; of more it has the sum alone
 EVAL_BATCH_SIZE = 200  # images per evaluation step: more were no faster, and need memory that training does not
 
@@ -129,9 +128,12 @@ class ImageDataModule(LightningDataModule, ABC):
             if self.shuffle_pixels is not None:
                 self._digests = {part: self._digest(part) for part in self._arrays}
                 self._arrays = {part: self._permuted(images) for part, images in self._arrays.items()}
-            self._split(stage)
+            self.splits = make_splits(
+                self._arrays["train"].labels, len(self._arrays["test"].labels), stage,
+                val_size=self.val_size, train_size=self.train_size, official=self.official_validation,
+            )  # fmt: skip
         if stage == "fit":
-            self.batch_size = self._settled_batch_size()
+            self.batch_size = self._resolve_batch_size()
 
     def _permuted(self, part: Images) -> Images:
         """The same images with their pixel positions permuted."""
@@ -144,47 +146,7 @@ class ImageDataModule(LightningDataModule, ABC):
         _, height, width = self.in_shape
         return torch.randperm(height * width, generator=generator(self.shuffle_pixels, "pixels"))
 
-    def _split(self, stage: str | None) -> None:
-        """Cuts the training images into train (front of the fixed order) and validation (its end).
-
-        Where the data set has a validation set of its own, that is the validation; with `val_size` 0 it trains too.
-        A split that the stage does not use need not be as large as asked for: it may be of other data than the run's.
-        """
-        train, test = self._arrays["train"], self._arrays["test"]
-        total, official, fits = len(train.labels), self.official_validation, stage in (None, "fit")
-        val_size = self.val_size if self.val_size is not None else official or total // 10
-        if official and val_size not in (0, official):
-            if fits:
-                raise ValueError(
-                    f"number of images in --data.val_size: expected {official}, as many as the data's own validation"
-                    f" set has, or 0 to train on all, found {val_size}. Try: --data.val_size {official}"
-                )
-            val_size = official
-        if 0 < total <= val_size and not official:
-            if fits or stage == "validate":
-                raise ValueError(
-                    f"number of images in --data.val_size: expected less than the {total} training images,"
-                    f" found {val_size}. Try: --data.val_size null"
-                )
-            val_size = total
-        rest = total - val_size
-        if fits and total > 0 and self.train_size is not None and self.train_size > rest:
-            raise ValueError(
-                f"number of images in --data.train_size: expected at most {rest}"
-                f" ({total} training images less {val_size} for validation), found {self.train_size}."
-                " Try: --data.train_size null"
-            )
-        if official and val_size:
-            order = torch.cat([stratified_order(train.labels[:rest]), torch.arange(rest, total)])
-        else:
-            order = stratified_order(train.labels)
-        self.splits = {
-            "train": order[:rest][: self.train_size],
-            "val": order[rest:].sort().values,
-            "test": torch.arange(len(test.labels)),
-        }
-
-    def _settled_batch_size(self) -> int:
+    def _resolve_batch_size(self) -> int:
         """The batch size that is used; raises ValueError if it cannot be shared out or is more than there is."""
         images, world = len(self.splits["train"]), self._world_size
         if self.batch_size is None:
@@ -275,38 +237,13 @@ class ImageDataModule(LightningDataModule, ABC):
             state: what the checkpoint knows of its data: `mean` and `std`, if it was trained with them.
         """
         if "mean" in state and self.normalize == "standard":
-            self._known_statistics = checked_statistics(state, self.in_shape[0])
+            self._known_statistics = check_statistics(state, self.in_shape[0])
             self._normalisation.clear()
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.trained_with(state_dict)
         if self.trainer and self.trainer.state.fn == "fit":
-            self._check_same_steps(state_dict)
-
-    def _check_same_steps(self, state: dict[str, Any]) -> None:
-        """Raises ValueError if steps are others than the checkpoint's to go on from: its schedule would be wrong."""
-        for key, found, what, advice in (
-            (
-                "batch_size",
-                self.batch_size,
-                "batch size in --data.batch_size",
-                f"--data.batch_size {state.get('batch_size')}",
-            ),
-            (
-                "images",
-                len(self.splits["train"]),
-                "images in --data.train_size or --data.val_size",
-                "those of its config.yaml",
-            ),
-        ):
-            saved = state.get(key, found)
-            if saved != found:
-                if type(saved) is not int:
-                    saved, advice = "a whole number", "another checkpoint"
-                raise ValueError(
-                    f"{what}: expected {saved}, as in the checkpoint that training is to go on from, found {found}."
-                    f" Try: {advice}, or a new run (without --resume and --ckpt_path)"
-                )
+            check_same_steps(state_dict, self.batch_size, len(self.splits["train"]))
 
     def part(self, split: str) -> Images:
         """The arrays that the indices `splits[split]` point into: those of the official training or test set."""
@@ -358,7 +295,7 @@ class ImageDataModule(LightningDataModule, ABC):
         return self.batches("test")
 
     def _compare_grey(self) -> None:
-        """Says if the test images are much darker or lighter than those of the training: they may be inverted."""
+        """Warns if the test images are much darker or lighter than those of the training: they may be inverted."""
         train, test = self._arrays["train"].images, self._arrays["test"].images
         known = self._known_statistics
         if self._compared or not len(test) or (known is None and not len(train)):
@@ -366,45 +303,7 @@ class ImageDataModule(LightningDataModule, ABC):
         self._compared = True
         if known is None and self.normalize == "standard":
             known = self.statistics
-        grey = mean_grey(test)
-        before = 255 * sum(known[0]) / len(known[0]) if known else mean_grey(train)
-        if abs(grey - before) < FAR_GREY:
-            return
-        inverted = abs(255 - grey - before) < FAR_GREY / 2
-        tell(
-            f"warning: mean grey of these images is {grey:.0f}, of the training images {before:.0f}:"
-            + (
-                " inverted? Try: test_images = 255 - test_images"
-                if inverted
-                else " are they of the same kind and scale?"
-            ),
-            file=sys.stderr,
-        )
+        warn(other_brightness(mean_grey(test), 255 * sum(known[0]) / len(known[0]) if known else mean_grey(train)))
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
         return batch  # the arrays lie there already
-
-
-def mean_grey(images: Tensor) -> float:
-    """Mean of all pixels, 0 to 255."""
-    return images.sum(dtype=torch.int64).item() / images.numel()
-
-
-@rank_zero_only
-def tell(text: str, **options: Any) -> None:
-    """Prints a line, once for all processes of a run."""
-    print(text, flush=True, **options)
-
-
-def checked_statistics(state: dict[str, Any], channels: int) -> tuple[list[float], list[float]]:
-    """Mean and standard deviation from a checkpoint; raises ValueError unless there is one number for each channel."""
-    mean: Any = state["mean"]
-    std: Any = state.get("std")
-    for values, least in ((mean, -math.inf), (std, 0)):
-        numbers = isinstance(values, list) and all(type(value) in (int, float) for value in values)
-        if not numbers or len(values) != channels or not all(least < value < math.inf for value in values):
-            raise ValueError(
-                f"mean and std in the checkpoint: expected a finite number for each of the {channels} channels,"
-                f" found {str(mean)[:60]!r} and {str(std)[:60]!r}. Try: a checkpoint of this data"
-            )
-    return mean, std

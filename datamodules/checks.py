@@ -1,8 +1,6 @@
 """Is what was read what was meant? Sizes before reading, SHA-256 of the decoded arrays after it."""
 
 import hashlib
-from collections.abc import Iterable
-from difflib import get_close_matches
 from pathlib import Path
 
 import numpy as np
@@ -41,17 +39,6 @@ def check_content(path: Path, array: np.ndarray, expected: str) -> None:
         raise OtherContent(f"decoded content in {path}: expected SHA-256 {expected[:16]}…, found {found[:16]}…")
 
 
-def check_name(flag: str, value: object, names: Iterable[str]) -> None:
-    """Raises ValueError, with the nearest name, unless the value is one of these names."""
-    names = list(names)
-    if value not in names:
-        near = get_close_matches(str(value).lower(), names, 1)
-        advice = f". Try: {flag} {near[0]}" if near else ""
-        raise ValueError(f"value in {flag}: expected one of {', '.join(names)}, found {shorten(repr(value))}{advice}")
-
-
-def shorten(value: object) -> str:
-    """A value for a message: one line, not too long, nothing that a terminal would obey."""
-    text = str(value)
-    line = text if text.isprintable() else ascii(text)[1:-1]
-    return line if len(line) <= 100 else f"{line[:99]}…"
+def form_error(what: str, key: str, path: Path, expected: str, found: str, advice: str) -> ValueError:
+    """The error for an array whose form can mean several things, or nothing."""
+    return ValueError(f"{what} of {key} in {path}: expected {expected}, found {found}. Try: {advice}")

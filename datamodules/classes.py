@@ -3,15 +3,16 @@
 labels of train, val and test, as numbers or text  ->  0 … K - 1 for all of them, and the names
 """
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NoReturn
 
 import numpy as np
 
 from datamodules.archive import readable
-from datamodules.checks import shorten
-from datamodules.forms import images_of, natural, refuse
+from datamodules.checks import form_error
+from datamodules.labels import Labels, keep_only
+from zoo.errors import shorten
 
 MOST_CLASSES = 10_000  # unless they are named; a larger label is an identifier or an error, not a class
 MOST_NAMES = 1_000_000  # a name is longer in Python than in the archive
@@ -40,41 +41,36 @@ def class_names(path: Path, classes: np.ndarray) -> Names:
     return names
 
 
-def numbered(
-    path: Path, labels: Mapping[str, np.ndarray], called: Mapping[str, str], names: Names | None
-) -> tuple[dict[str, np.ndarray], Names | None]:
+def numbered(labels: Labels, names: Names | None) -> tuple[dict[str, np.ndarray], Names | None]:
     """Gives text labels numbers, the same in all splits.
 
     Args:
-        path: the file, for messages.
-        labels: (N,) int64 or text for each split.
-        called: name of each split's array in the file.
+        labels: those of the file.
         names: the names in `classes`, where the file has them; else those that occur, in natural order.
 
     Returns:
         The labels as (N,) int64, and the names; text and None where there are no training labels to tell them.
     """
-    texts = [split for split in labels if labels[split].dtype.kind == "U"]
-    numbers = [split for split in labels if split not in texts]
+    path, splits, called = labels
+    texts = [split for split in splits if splits[split].dtype.kind == "U"]
+    numbers = [split for split in splits if split not in texts]
     if not texts:
-        return dict(labels), names
+        return dict(splits), names
     if numbers:
-        key, other = called[numbers[0]], called[texts[0]]
-        known = names is not None and labels[numbers[0]].min() >= 0 and labels[numbers[0]].max() < len(names)
-        refuse(
-            "type", key, path, f"text, as in {other}", "numbers",
-            f"{key} = classes[{key}]" if known else f"{key} = {key}.astype(str)",
-        )  # fmt: skip
-    found = sorted({str(name) for split in texts for name in np.unique(labels[split])}, key=natural)
+        key, other, values = called[numbers[0]], called[texts[0]], splits[numbers[0]]
+        known = names is not None and values.min() >= 0 and values.max() < len(names)
+        advice = f"{key} = classes[{key}]" if known else f"{key} = {key}.astype(str)"
+        raise form_error("type", key, path, f"text, as in {other}", "numbers", advice)
+    found = sorted({str(name) for split in texts for name in np.unique(splits[split])}, key=natural)
     if names is None:
-        if "train" not in labels:
-            return dict(labels), None
+        if "train" not in splits:
+            return dict(splits), None
         if len(found) > MOST_CLASSES:
             raise ValueError(
                 f"labels of {called['train']} in {path}: expected at most {MOST_CLASSES} classes, found {len(found)}"
             )
         names = tuple(found)
-    return {split: placed(path, called[split], labels[split], names) for split in labels}, names
+    return {split: placed(path, called[split], splits[split], names) for split in splits}, names
 
 
 def placed(path: Path, key: str, labels: np.ndarray, names: Sequence[str]) -> np.ndarray:
@@ -83,12 +79,8 @@ def placed(path: Path, key: str, labels: np.ndarray, names: Sequence[str]) -> np
     known = {name: place for place, name in enumerate(names)}
     unknown = [str(name) for name in found if str(name) not in known]
     if unknown:
-        advice = f"keep = numpy.isin({key}, classes)" if len(unknown) < len(found) else ""
-        listed = f"{images_of(key)}, {key} = {images_of(key)}[keep], {key}[keep]"
-        raise ValueError(
-            f"labels of {key} in {path}: expected the names of classes, {few(names)}, found {few(unknown)}."
-            + (f" Try: {advice}; {listed}" if advice else f" Try: {UNNAMED}")
-        )
+        advice = keep_only(key, f"numpy.isin({key}, classes)") if len(unknown) < len(found) else UNNAMED
+        raise form_error("labels", key, path, f"the names of classes, {few(names)}", few(unknown), advice)
     if len(known) < len(names):
         twice = [name for name in known if list(names).count(name) > 1] if len(names) <= MOST_CLASSES else []
         raise ValueError(f"names of classes in {path}: expected each once, found {few(twice) or 'some'} twice")
@@ -101,136 +93,111 @@ def few(names: Sequence[str]) -> str:
     return shorten(", ".join(names[:SHOWN])) + more
 
 
-def check_numbers(path: Path, labels: Mapping[str, np.ndarray], called: Mapping[str, str], names: Names | None) -> None:
+def check_numbers(labels: Labels, names: Names | None) -> None:
     """Raises ValueError for numbers that cannot be classes: negative ones, and very large ones without a name."""
-    for split, values in labels.items():
+    path, splits, called = labels
+    for split, values in splits.items():
         if values.dtype.kind != "i" or values.min(initial=0) >= 0:
             continue
-        key, images = called[split], images_of(called[split])
-        keep = f"keep = {key}.reshape(-1) >= 0; {images}, {key} = {images}[keep], {key}[keep]"
-        refuse(
-            "labels", key, path, "0 to K - 1", str(values.min()),
-            as_names(labels, called) if split == "train" else f"{keep}  # leaves these images out",
+        key = called[split]
+        advice = f"{keep_only(key, f'{key}.reshape(-1) >= 0')}  # leaves these images out"
+        raise form_error(
+            "labels", key, path, "0 to K - 1", str(values.min()), as_names(labels) if split == "train" else advice
         )  # fmt: skip
-    largest = int(labels["train"].max(initial=0)) if "train" in labels and labels["train"].dtype.kind == "i" else 0
+    largest = int(splits["train"].max(initial=0)) if "train" in splits and splits["train"].dtype.kind == "i" else 0
     if names is None and largest >= MOST_CLASSES:
-        refuse("labels", called["train"], path, "0 to K - 1", str(largest), as_names(labels, called))
+        raise form_error("labels", called["train"], path, "0 to K - 1", str(largest), as_names(labels))
 
 
-def as_names(labels: Mapping[str, np.ndarray], called: Mapping[str, str]) -> str:
+def as_names(labels: Labels) -> str:
     """What to type so that numbers become the names of the classes, one numbering for all splits."""
-    keys = [called[split] for split in labels]
+    keys = [labels.called[split] for split in labels.splits]
     values = ", ".join(f"{key}.astype(int).astype(str)" for key in keys)
     return f"{', '.join(keys)} = {values}  # the numbers become the names of the classes"
 
 
-def less_one(labels: Mapping[str, np.ndarray], called: Mapping[str, str], splits: Sequence[str]) -> str:
+def less_one(keys: Sequence[str]) -> str:
     """What to type where classes are counted from 1."""
-    keys = [called[split] for split in splits if split in labels]
     return f"{', '.join(keys)} = {', '.join(f'{key} - 1' for key in keys)}"
 
 
-def check_range(
-    path: Path, labels: Mapping[str, np.ndarray], called: Mapping[str, str], num_classes: int, *, named: bool
-) -> None:
+def check_range(labels: Labels, num_classes: int, *, named: bool) -> None:
     """Raises ValueError unless every label is one of 0 … num_classes - 1.
 
     Args:
-        path: the file, for messages.
-        labels: (N,) int64 for each split, none negative.
-        called: name of each split's array in the file.
+        labels: numbers, none negative.
         num_classes: how many classes there are.
         named: whether names in the file say so.
     """
-    for split, values in labels.items():
+    path, splits, called = labels
+    for split, values in splits.items():
         if len(values) == 0 or values.max() < num_classes:
             continue
         low, high = int(values.min()), int(values.max())
-        if split == "train" or "train" not in labels:
+        if split == "train" or "train" not in splits:
             from_one = low >= 1 and high == num_classes and split == "train"
         else:
             from_one = set(np.unique(values).tolist()) == set(range(1, num_classes + 1))
-        key, images = called[split], images_of(called[split])
+        key = called[split]
         if from_one:
-            ones = [other for other in labels if split != "train" or labels[other].min() >= 1]
-            advice = less_one(labels, called, ones if split == "train" else [split])
+            ones = [other for other in splits if splits[other].min() >= 1] if split == "train" else [split]
+            advice = less_one([called[other] for other in ones])
         elif split == "train":
             advice = UNNAMED if named else f"--data.known_classes {high + 1}"
         else:
-            keep = f"keep = {key}.reshape(-1) < {num_classes}"
-            advice = f"{keep}; {images}, {key} = {images}[keep], {key}[keep]  # no training image is of their class"
+            keep = keep_only(key, f"{key}.reshape(-1) < {num_classes}")
+            advice = f"{keep}  # no training image is of their class"
         why = ", the classes that have names" if named else ""
         found = f"{low} to {high}"
-        if split != "train" and "train" in labels:
+        if split != "train" and "train" in splits:
             strange, counts = np.unique(values[values >= num_classes], return_counts=True)
             found += f" ({without_training(strange.tolist(), counts.tolist(), split)})"
-        refuse("labels", key, path, f"0 to {num_classes - 1}{why}", found, advice)
+        raise form_error("labels", key, path, f"0 to {num_classes - 1}{why}", found, advice)
 
 
-def check_learnable(
-    path: Path,
-    labels: Mapping[str, np.ndarray],
-    called: Mapping[str, str],
-    names: Sequence[str],
-    *,
-    named: bool,
-    rows: bool,
-) -> list[str]:
+def check_learnable(labels: Labels, names: Sequence[str], *, named: bool, rows: bool) -> list[str]:
     """Raises ValueError if a class is tested and never trained, or there is only one; returns what is odd otherwise.
 
     Args:
-        path: the file, for messages.
-        labels: (N,) int64 for each split.
-        called: name of each split's array in the file.
+        labels: numbers.
         names: of the classes.
         named: whether the file says which classes there are, so that one may have no image.
         rows: whether labels in the file are rows with a one.
     """
-    counts = {split: np.bincount(values, minlength=len(names)) for split, values in labels.items()}
-    train = counts["train"]
+    counts = {split: np.bincount(values, minlength=len(names)) for split, values in labels.splits.items()}
+    train, key = counts["train"], labels.called["train"]
     total = sum(counts.values())
     trained, empty = np.flatnonzero(train), np.flatnonzero(total == 0)
     for split in ("test", "val"):
         if split in counts and len(lost := np.flatnonzero((train == 0) & (counts[split] > 0))):
-            untrained(path, called, split, names, counts, lost, rows=rows)
+            raise untrained(labels, split, [names[int(k)] for k in lost], counts[split][lost].tolist(), rows=rows)
     if len(trained) < 2:
         raise ValueError(
-            f"classes of {called['train']} in {path}: expected at least 2, found {names[int(trained[0])]} only:"
+            f"classes of {key} in {labels.path}: expected at least 2, found {names[int(trained[0])]} only:"
             " there is nothing to tell apart"
         )
+    missing = few([names[int(k)] for k in empty])
     if len(empty) and not named:
-        found = f"no image of class {few([names[int(k)] for k in empty])}: labels are {spans(np.flatnonzero(total))}"
-        advice = f"{as_names(labels, called)}; or names for all {len(names)} in an array classes"
-        raise ValueError(f"classes of {called['train']} in {path}: expected 0 to K - 1, found {found}. Try: {advice}")
-    return [f"no image of class {few([names[int(k)] for k in empty])} in {path}"] if len(empty) else []
+        found = f"no image of class {missing}: labels are {spans(np.flatnonzero(total))}"
+        advice = f"{as_names(labels)}; or names for all {len(names)} in an array classes"
+        raise form_error("classes", key, labels.path, "0 to K - 1", found, advice)
+    return [f"no image of class {missing} in {labels.path}"] if len(empty) else []
 
 
-def untrained(
-    path: Path,
-    called: Mapping[str, str],
-    split: str,
-    names: Sequence[str],
-    counts: Mapping[str, np.ndarray],
-    lost: np.ndarray,
-    *,
-    rows: bool,
-) -> NoReturn:
-    """Raises ValueError: these classes of a split have no training image."""
-    key, images, train = called[split], images_of(called[split]), called["train"]
-    told = without_training([names[int(k)] for k in lost], counts[split][lost].tolist(), split)
-    keep = f"{train}.any(0)[{key}.argmax(1)]" if rows else f"numpy.isin({key}, {train}).reshape(-1)"
-    raise ValueError(
-        f"classes of {key} in {path}: expected those of {train}, found others ({told})."
-        f" Try: keep = {keep}; {images}, {key} = {images}[keep], {key}[keep]  # leaves these images out"
-    )
+def untrained(labels: Labels, split: str, names: Sequence[str], counts: Sequence[int], *, rows: bool) -> ValueError:
+    """The error for classes of a split, with so many images each, that have no training image."""
+    key, train = labels.called[split], labels.called["train"]
+    keep = keep_only(key, f"{train}.any(0)[{key}.argmax(1)]" if rows else f"numpy.isin({key}, {train}).reshape(-1)")
+    found = f"others ({without_training(names, counts, split)})"
+    return form_error("classes", key, labels.path, f"those of {train}", found, f"{keep}  # leaves these images out")
 
 
 def without_training(names: Sequence[object], counts: Sequence[int], split: str) -> str:
     """Classes without a training image, and how many others they have."""
-    told = [
+    lines = [
         f"class {name}: 0 training, {count} {SPLITS[split]} images" for name, count in zip(names, counts, strict=True)
     ]
-    return "; ".join(told[:SHOWN]) + (f"; {len(told) - SHOWN} classes more" if len(told) > SHOWN else "")
+    return "; ".join(lines[:SHOWN]) + (f"; {len(lines) - SHOWN} classes more" if len(lines) > SHOWN else "")
 
 
 def spans(numbers: np.ndarray) -> str:
@@ -240,7 +207,7 @@ def spans(numbers: np.ndarray) -> str:
     return shorten(", ".join(parts))
 
 
-def told_apart(labels: Mapping[str, np.ndarray], names: Sequence[str]) -> str:
+def images_per_class(labels: Mapping[str, np.ndarray], names: Sequence[str]) -> str:
     """How many images of a class there are in each split: of the class with the least, and of that with the most."""
     parts = []
     for split, values in labels.items():
@@ -249,3 +216,15 @@ def told_apart(labels: Mapping[str, np.ndarray], names: Sequence[str]) -> str:
         ends = f"{counts[least]} ({shorten(names[least])}) to {counts[most]} ({shorten(names[most])})"
         parts.append(f"{split} {ends if counts[least] < counts[most] else counts[least]}")
     return ", ".join(parts)
+
+
+def natural(name: str) -> tuple[list[tuple[bool, int, str]], str]:
+    """Sorts as people do: 2 before 10, and numbers before letters."""
+    return list(pieces(name)), name
+
+
+def pieces(name: str) -> Iterator[tuple[bool, int, str]]:
+    """Numbers and what is between them, as what can be compared."""
+    for piece in re.findall(r"^-?[0-9]+|[0-9]+|[^0-9]+", name):
+        number = piece.lstrip("-").isdigit()
+        yield not number, int(piece[:4000]) if number else 0, piece.casefold()

@@ -20,8 +20,9 @@ from typing import Any
 from filelock import FileLock
 from torchvision.datasets.utils import check_integrity
 
-from datamodules.checks import OtherContent, shorten
+from datamodules.checks import OtherContent
 from datamodules.sharing import shared
+from zoo.errors import shorten
 
 PIECE = 2**20  # bytes that are compared at a time
 TIMEOUT = 60  # seconds without a byte, after which a server is given up
@@ -67,13 +68,17 @@ def fetch(
             if find_faults(root, names, read):  # unless another process was faster
                 download_whole(source, root, names, archives, read)
     except FAILURES as error:
-        last = str(error).strip().splitlines()[-1:]  # torchvision lists its mirrors in several lines
-        reason = shorten(last[0]) if last else type(error).__name__
-        raise type(fault)(
-            f"{fault}, and fetching {name} failed ({reason}). Try: python cli.py download --data {name}"
-            f" --data.root '{root}' where there is a network and the folder can be written,"
-            f" or --data.root DIR if you have it elsewhere"
-        ) from error
+        raise type(fault)(f"{fault}, and {not_fetched(name, root, error)}") from error
+
+
+def not_fetched(name: str, root: Path, error: Exception) -> str:
+    """Why a data set could not be fetched, and what to do."""
+    last = str(error).strip().splitlines()[-1:]  # torchvision lists its mirrors in several lines
+    reason = shorten(last[0]) if last else type(error).__name__
+    return (
+        f"fetching {name} failed ({reason}). Try: python cli.py download --data {name} --data.root '{root}' where there"
+        " is a network and the folder can be written, or --data.root DIR if you have it elsewhere"
+    )
 
 
 def find_faults(root: Path, files: Iterable[str], read: Callable[[Path], object]) -> dict[str, OSError | ValueError]:

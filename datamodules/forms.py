@@ -1,35 +1,24 @@
-"""In which forms people bring images and labels, and what to type where it is none that can be read.
+"""Forms of the user's images that can be read.
 
-    images of any number type, (N, H, W), (N, H, W, C) or (N, C, H, W)  ->  (N, H, W, C) uint8
-    labels as numbers, text or rows with a one, (N,), (N, 1) or (1, N)  ->  (N,) int64 or text
+    any number type, (N, H, W), (N, H, W, C) or (N, C, H, W)  ->  (N, H, W, C) uint8
 
 A form is read where it can mean one thing only. Else the message ends with the line of Python for this very array,
 under the name that it has in the file.
 """
 
 import math
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import NoReturn
 
 import numpy as np
 
-from datamodules.archive import readable
-from datamodules.checks import shorten
+from datamodules.checks import form_error
+from zoo.errors import shorten
 
 CHANNELS = (1, 3)
 WHITES = (1023, 4095, 16_383, 65_535)  # the largest values of cameras and scanners
 DARK = 64  # images whose largest pixel is below that are of another scale, or very dark
 CONVERTED = ".round().clip(0, 255).astype('uint8')"
-
-
-def refuse(what: str, key: str, path: Path, expected: str, found: str, advice: str) -> NoReturn:
-    """Raises ValueError with the one message."""
-    raise ValueError(f"{what} of {key} in {path}: expected {expected}, found {found}. Try: {advice}")
-
-
-# --- images
 
 
 def as_images(
@@ -50,7 +39,7 @@ def as_images(
     if images.dtype.kind not in "biuf":
         by = {"c": f"{key} = {key}.real", "U": f"{key} = {key}.astype(float)", "S": f"{key} = {key}.astype(float)"}
         advice = by.get(images.dtype.kind, "pixels as whole numbers from 0 to 255")
-        refuse("type", key, path, "uint8 (0 to 255)", shorten(images.dtype), advice)
+        raise form_error("type", key, path, "uint8 (0 to 255)", shorten(images.dtype), advice)
     return as_bytes(path, key, in_order(path, key, images, labels), all_images)
 
 
@@ -66,35 +55,36 @@ def check_axes(path: Path, key: str, images: np.ndarray, labels: int | None) -> 
     """Raises ValueError unless the axes are (N, H, W), (N, H, W, C) or (N, C, H, W)."""
     shape = images.shape
     if 0 in shape or images.ndim < 2:
-        wrong_shape(path, key, shape, "one array of all images, all of one size")
+        raise wrong_shape(path, key, shape, "one array of all images, all of one size")
     if labels is not None and (place := where_images_are_counted(shape, labels)):
         axis = place if place < len(shape) - 1 else -1
         found = f"{shape} with {labels} labels: the images are counted on the {'last' if axis < 0 else 'wrong'} axis"
-        wrong_shape(path, key, found, f"{key} = numpy.moveaxis({key}, {axis}, 0)")
+        raise wrong_shape(path, key, found, f"{key} = numpy.moveaxis({key}, {axis}, 0)")
     if images.ndim == 3 or (images.ndim == 4 and (shape[3] in CHANNELS or shape[1] in CHANNELS)):
         return
     if images.ndim == 2:
-        wrong_shape(path, key, f"{shape}, flat rows", rows(key, shape[1]))
+        raise wrong_shape(path, key, f"{shape}, flat rows", rows(key, shape[1]))
     middle = f"{key} = {key}[:, {shape[1] // 2}]  # of each the slice in the middle"
     if images.ndim > 4:
-        wrong_shape(path, key, f"{shape}, volumes or films, which are not supported", middle)
+        raise wrong_shape(path, key, f"{shape}, volumes or films, which are not supported", middle)
     if labels is None and shape[2] in CHANNELS:
         found = f"{shape}: the images are counted on the last axis"
-        wrong_shape(path, key, found, f"{key} = numpy.moveaxis({key}, -1, 0)")
+        raise wrong_shape(path, key, found, f"{key} = numpy.moveaxis({key}, -1, 0)")
     if shape[3] in (2, 4):
-        wrong_shape(path, key, f"{shape}, {shape[3]} channels", without_alpha(key, images))
+        raise wrong_shape(path, key, f"{shape}, {shape[3]} channels", without_alpha(key, images))
     if shape[1] in (2, 4):
         first = f"{key} = numpy.moveaxis({key}, 1, -1)  # and then fewer channels"
-        wrong_shape(path, key, f"{shape}, {shape[1]} channels", first)
+        raise wrong_shape(path, key, f"{shape}, {shape[1]} channels", first)
     if shape[1] == shape[2] != shape[3]:
         some = f"{key} = {key}[..., :3]  # or three others, or one of them"
-        wrong_shape(path, key, f"{shape}, {shape[3]} channels", some)
-    wrong_shape(path, key, f"{shape}, volumes, which are not supported", middle)
+        raise wrong_shape(path, key, f"{shape}, {shape[3]} channels", some)
+    raise wrong_shape(path, key, f"{shape}, volumes, which are not supported", middle)
 
 
-def wrong_shape(path: Path, key: str, found: object, advice: str) -> NoReturn:
-    """Raises ValueError for axes that are not those of images."""
-    refuse("shape", key, path, "(N, H, W), (N, H, W, C) or (N, C, H, W), C 1 or 3 and no side 0", str(found), advice)
+def wrong_shape(path: Path, key: str, found: object, advice: str) -> ValueError:
+    """The error for axes that are not those of images."""
+    expected = "(N, H, W), (N, H, W, C) or (N, C, H, W), C 1 or 3 and no side 0"
+    return form_error("shape", key, path, expected, str(found), advice)
 
 
 def where_images_are_counted(shape: tuple[int, ...], labels: int) -> int:
@@ -148,7 +138,9 @@ def as_bytes(path: Path, key: str, images: np.ndarray, all_images: Mapping[str, 
     if images.dtype.kind == "b":
         return images.astype(np.uint8) * np.uint8(255)
     if images.dtype.kind == "f" and not np.isfinite(images).all():
-        refuse("type", key, path, "uint8 (0 to 255)", f"{shorten(images.dtype)} with NaN or infinity", finite_only(key))
+        raise form_error(
+            "type", key, path, "uint8 (0 to 255)", f"{shorten(images.dtype)} with NaN or infinity", finite_only(key)
+        )
     low, high = float(images.min()), float(images.max())
     whole = images.dtype.kind in "iu" or bool((images == np.rint(images)).all())
     if whole and low >= 0 and (high == 0 or 1 < high <= 255):
@@ -156,8 +148,10 @@ def as_bytes(path: Path, key: str, images: np.ndarray, all_images: Mapping[str, 
     kind = f"{shorten(images.dtype)} from {low:.4g} to {high:.4g}"
     if images.dtype == np.uint8:
         advice = f"{key} = {key} * 255  # black and white; if they were shades cast too early, scale before the cast"
-        refuse("pixels", key, path, "0 to 255", kind, advice)
-    refuse("type", key, path, "uint8 (0 to 255)", kind, scaling(key, images.dtype, whole, low, high, all_images))
+        raise form_error("pixels", key, path, "0 to 255", kind, advice)
+    raise form_error(
+        "type", key, path, "uint8 (0 to 255)", kind, scaling(key, images.dtype, whole, low, high, all_images)
+    )
 
 
 def brightest(images: np.ndarray, enough: int) -> int:
@@ -204,100 +198,3 @@ def scaling(
         values = [f"(({name} {shift}) * {255 / ((most - least) or 1):.6g}){CONVERTED}" for name in alike]
         why = f"if {least:.6g} is black and {most:.6g} white"
     return f"{', '.join(alike)} = {', '.join(values)}  # {why}"
-
-
-# --- labels
-
-
-def as_labels(path: Path, key: str, labels: np.ndarray, images: int) -> tuple[np.ndarray, int]:
-    """One label for each image: (N,) int64, or (N,) text.
-
-    Args:
-        path: the file, for messages.
-        key: the array's name in it.
-        labels: the array.
-        images: how many images they belong to.
-
-    Returns:
-        The labels; and the number of classes, where rows with a one have told it, else 0.
-
-    Raises:
-        ValueError: they can mean several things, or nothing; the message ends with what to type.
-    """
-    classes = 0
-    if labels.shape != (images,):
-        labels, classes = flat(path, key, labels, images)
-    kind = labels.dtype.kind
-    if kind in "US":
-        return as_text(path, key, labels), 0
-    if kind == "f" and bool((np.isfinite(labels) & (labels == np.rint(labels))).all()):
-        return labels.astype(np.int64), classes
-    if kind == "f":
-        odd = labels[~(np.isfinite(labels) & (labels == np.rint(labels)))][0]
-        numbers = np.isfinite(labels).all()
-        advice = f"{key} = {key}.astype(str)  # if each number is a class; quantities to be predicted are none"
-        keep = f"keep = numpy.isfinite({key}); {images_of(key)}, {key} = {images_of(key)}[keep], {key}[keep]"
-        refuse(
-            "type", key, path, "whole numbers or text", f"{shorten(labels.dtype)} such as {odd}",
-            advice if numbers else keep,
-        )  # fmt: skip
-    if kind not in "biu":
-        advice = f"{key} = {key}.astype(str)  # if each value is a class"
-        refuse("type", key, path, "whole numbers or text", shorten(labels.dtype), advice)
-    if kind == "u" and labels.max(initial=0) > np.iinfo(np.int64).max:
-        found = str(labels.max())
-        refuse("labels", key, path, "0 to K - 1", found, f"{key} = {key}.astype(str)  # if it is a class")
-    return labels.astype(np.int64), classes
-
-
-def images_of(key: str) -> str:
-    """Name of the images that labels belong to."""
-    return key.replace("labels", "images") if "labels" in key else key.replace("y_", "x_")
-
-
-def flat(path: Path, key: str, labels: np.ndarray, images: int) -> tuple[np.ndarray, int]:
-    """Labels (N, 1), (1, N) or rows with a one as (N,), and the length of the rows."""
-    shape = labels.shape
-    if labels.size == images and sum(side != 1 for side in shape) <= 1:
-        return labels.reshape(-1), 0
-    expected, found = f"{(images,)}, one per image", str(shape)
-    if labels.ndim == 2 and shape[0] != images and shape[1] == images and labels.dtype.kind in "biuf":
-        refuse("shape", key, path, expected, found, f"{key} = {key}.T  # one row per image")
-    if labels.ndim != 2 or shape[0] != images:
-        refuse("shape", key, path, expected, found, f"one label for each of the {images} images, in their order")
-    if labels.dtype.kind in "biuf" and bool(((labels == 0) | (labels == 1)).all()):
-        ones = (labels == 1).sum(axis=1)
-        if (ones == 1).all():
-            return labels.argmax(axis=1), shape[1]
-        row = int((ones != 1).argmax())
-        found = f"{shape}, rows of which some, such as row {row}, have {ones[row]} ones"
-        keep = f"keep = {key}.sum(1) == 1; {images_of(key)}, {key} = {images_of(key)}[keep], {key}[keep]"
-        advice = f"{keep}  # the images with one label; more than one label per image: not supported"
-        refuse("shape", key, path, expected, found, advice)
-    if labels.dtype.kind == "f" and np.isfinite(labels).all() and labels.min() >= 0 and np.allclose(labels.sum(1), 1):
-        refuse("shape", key, path, expected, f"{shape}, shares of classes", f"{key} = {key}.argmax(1)")
-    refuse("shape", key, path, expected, found, f"{key} = {key}[:, 0]  # with the column that holds the classes")
-
-
-def as_text(path: Path, key: str, labels: np.ndarray) -> np.ndarray:
-    """Text or bytes as text, without blanks around it."""
-    if labels.dtype.kind == "S":
-        try:
-            labels = np.char.decode(labels, "utf-8")
-        except UnicodeError:
-            refuse("text", key, path, "UTF-8", "other bytes", f"{key} = numpy.char.decode({key}, 'latin-1')")
-    with readable(path):
-        "".join(labels.tolist()).encode()  # not every number of 32 bits is a character
-        return np.char.strip(labels)
-
-
-def natural(name: str) -> tuple[list[tuple[bool, int, str]], str]:
-    """Sorts as people do: 2 before 10, and numbers before letters."""
-    return list(pieces(name)), name
-
-
-def pieces(name: str) -> Iterator[tuple[bool, int, str]]:
-    """Numbers and what is between them, as what can be compared."""
-    for piece in re.findall(r"^-?[0-9]+|[0-9]+|[^0-9]+", name):
-        number = piece.lstrip("-").isdigit()
-        yield not number, int(piece[:4000]) if number else 0, piece.casefold()

@@ -7,7 +7,7 @@ import shlex
 from itertools import islice
 from pathlib import Path
 
-from datamodules.checks import shorten
+from zoo.errors import double_quoted, shorten
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp")
 STARTS = {  # of a picture's file
@@ -63,8 +63,10 @@ def command_for(folder: Path, pictures: list[Path]) -> str:
     mode, size = form_of(pictures[0])
     splits = {split for path in folder.iterdir() for split in ("train", "test") if path.name.lower() == split}
     flat = any(path.parent == folder for path in pictures)
-    endings = ", ".join(quoted(ending) for ending in SUFFIXES)
-    found = f'sorted(p for p in pathlib.Path({quoted(str(folder))}).rglob("*") if p.suffix.lower() in ({endings}))'
+    endings = ", ".join(double_quoted(ending) for ending in SUFFIXES)
+    found = (
+        f'sorted(p for p in pathlib.Path({double_quoted(str(folder))}).rglob("*") if p.suffix.lower() in ({endings}))'
+    )
     if flat:
         files = f'f = {{"test": {found}}}'
     elif len(splits) == 2:
@@ -72,18 +74,13 @@ def command_for(folder: Path, pictures: list[Path]) -> str:
         files = f'f = {found}; f = {{s: [p for p in f if p.parts[{place}].lower() == s] for s in ("train", "test")}}'
     else:
         files = f'f = {found}; f = {{"train": [p for i, p in enumerate(f) if i % 5], "test": f[::5]}}'
-    made = f"n.array([n.asarray(P.open(p).convert({quoted(mode)}).resize({size})) for p in f[s]])"
+    made = f"n.array([n.asarray(P.open(p).convert({double_quoted(mode)}).resize({size})) for p in f[s]])"
     arrays = f'**{{s + "_images": {made} for s in f}}'
     if not flat:
         arrays += ', **{s + "_labels": n.array([p.parent.name for p in f[s]]) for s in f}'
     out = str(folder.with_name(f"{folder.name}.npz"))
-    code = f"import pathlib, numpy as n, PIL.Image as P; {files}; n.savez({quoted(out)}, {arrays})"
+    code = f"import pathlib, numpy as n, PIL.Image as P; {files}; n.savez({double_quoted(out)}, {arrays})"
     return f"python -c {shlex.quote(code)}, then --data.path {shlex.quote(out)}"
-
-
-def quoted(text: str) -> str:
-    """A text as Python reads it, in double quotes: a shell needs the others."""
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def form_of(picture: Path) -> tuple[str, tuple[int, int]]:

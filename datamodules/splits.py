@@ -11,7 +11,8 @@ class in its share.
 import hashlib
 
 import numpy as np
-from torch import Tensor, from_numpy
+import torch
+from torch import Tensor
 
 
 def splitmix64(index: np.ndarray) -> np.ndarray:
@@ -42,7 +43,60 @@ def stratified_order(labels: Tensor) -> Tensor:
         members = members[np.argsort(key[members], kind="stable")]
         # the r-th of n images of a class stands at (r + 1/2) / n of the way
         position[members] = (np.arange(len(members)) + 0.5) / len(members)
-    return from_numpy(np.lexsort((key, position)).astype(np.int64))
+    return torch.from_numpy(np.lexsort((key, position)).astype(np.int64))
+
+
+def make_splits(
+    labels: Tensor, num_test: int, stage: str | None, *, val_size: int | None, train_size: int | None, official: int
+) -> dict[str, Tensor]:
+    """Cuts the training images into train (front of the fixed order) and validation (its end).
+
+    Where the data set has a validation set of its own, that is the validation; with `val_size` 0 it trains too.
+    A split that the stage does not use need not be as large as asked for: it may be of other data than the run's.
+
+    Args:
+        labels: of the training images, (N,).
+        num_test: number of test images.
+        stage: `fit`, `validate`, `test`, `predict`, or None for all.
+        val_size: images to validate on; None takes the official validation set, else a tenth.
+        train_size: how many of the rest train; None takes all.
+        official: how many images at the end are a validation set of the data's own.
+
+    Returns:
+        Indices of train and val in the training images, and of test in the test images.
+    """
+    total, fits = len(labels), stage in (None, "fit")
+    val_size = val_size if val_size is not None else official or total // 10
+    if official and val_size not in (0, official):
+        if fits:
+            raise ValueError(
+                f"number of images in --data.val_size: expected {official}, as many as the data's own validation"
+                f" set has, or 0 to train on all, found {val_size}. Try: --data.val_size {official}"
+            )
+        val_size = official
+    if 0 < total <= val_size and not official:
+        if fits or stage == "validate":
+            raise ValueError(
+                f"number of images in --data.val_size: expected less than the {total} training images,"
+                f" found {val_size}. Try: --data.val_size null"
+            )
+        val_size = total
+    rest = total - val_size
+    if fits and total > 0 and train_size is not None and train_size > rest:
+        raise ValueError(
+            f"number of images in --data.train_size: expected at most {rest}"
+            f" ({total} training images less {val_size} for validation), found {train_size}."
+            " Try: --data.train_size null"
+        )
+    if official and val_size:
+        order = torch.cat([stratified_order(labels[:rest]), torch.arange(rest, total)])
+    else:
+        order = stratified_order(labels)
+    return {
+        "train": order[:rest][:train_size],
+        "val": order[rest:].sort().values,
+        "test": torch.arange(num_test),
+    }
 
 
 def indices_digest(indices: Tensor) -> str:

@@ -6,7 +6,8 @@ Needs nothing but Python until something is said.
 """
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from difflib import get_close_matches
 
 
 class UsageError(ValueError):
@@ -50,3 +51,24 @@ def warn(text: str | None) -> None:
     """Says on stderr what does not stop the run, once for all its processes."""
     if text and is_rank_zero():
         print(f"warning: {text}", file=sys.stderr)
+
+
+def check_name(flag: str, value: object, names: Iterable[str]) -> None:
+    """Raises ValueError, with the nearest name, unless the value is one of these names."""
+    names = list(names)
+    if value not in names:
+        near = get_close_matches(str(value).rpartition(".")[2].lower(), names, 1)
+        advice = f". Try: {flag} {near[0]}" if near else ""
+        raise ValueError(f"value in {flag}: expected one of {', '.join(names)}, found {shorten(repr(value))}{advice}")
+
+
+def shorten(value: object, most: int = 100) -> str:
+    """A value for a message: one line, not too long, nothing that a terminal would obey."""
+    text = str(value)
+    line = text if text.isprintable() else ascii(text)[1:-1]
+    return line if len(line) <= most else f"{line[: most - 1]}…"
+
+
+def double_quoted(text: str) -> str:
+    """A text as Python reads it, in double quotes: a shell needs the others."""
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -26,7 +26,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from zoo.nn.layers import check_name
+from zoo.errors import check_name
 
 InitialiserName = Literal[
     "he_normal",

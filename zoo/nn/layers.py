@@ -7,15 +7,16 @@ pool:   (B, C, H, W) -> (B, C, H/2, W/2)
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from copy import deepcopy
-from difflib import get_close_matches
 from functools import partial
 from numbers import Integral, Real
 from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
+
+from zoo.errors import check_name
 
 Shape = tuple[int, int, int]  # C, H, W
 
@@ -36,15 +37,6 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "gelu": nn.GELU,  # Hendrycks and Gimpel 2016, arXiv 1606.08415
     "identity": nn.Identity,
 }
-
-
-def check_name(flag: str, value: str, names: Iterable[str]) -> None:
-    """Raises ValueError, with the nearest name, unless the value is one of these names."""
-    names = list(names)
-    if value not in names:
-        near = get_close_matches(str(value).rpartition(".")[2].lower(), names, 1)
-        advice = f". Try: {flag} {near[0]}" if near else ""
-        raise ValueError(f"value in {flag}: expected one of {', '.join(names)}, found {value!r}{advice}")
 
 
 def activate(activation: Activation | nn.Module) -> nn.Module:

@@ -20,7 +20,7 @@ import torch
 from lightning import Callback, LightningModule, Trainer
 from torch import Tensor
 
-from zoo.errors import UsageError
+from zoo.errors import UsageError, double_quoted
 from zoo.files import whole_file
 
 HEAD = "index,label,predicted"  # how each file of predictions begins
@@ -141,19 +141,14 @@ def check_no_picture(path: Any, in_shape: Any) -> None:
     out = Path(path).with_suffix(".npz").name
     form = "L" if channels == 1 else "RGB"
     code = (
-        f'import numpy as n, PIL.Image as P; i = P.open({quoted(path)}).convert("RGBA");'
+        f'import numpy as n, PIL.Image as P; i = P.open({double_quoted(path)}).convert("RGBA");'
         f' i = P.alpha_composite(P.new("RGBA", i.size, "white"), i).convert("{form}");'
-        f" n.savez({quoted(out)}, test_images=n.array([n.asarray(i.resize(({width}, {height})))]))"
+        f" n.savez({double_quoted(out)}, test_images=n.array([n.asarray(i.resize(({width}, {height})))]))"
     )
     raise UsageError(
         f"archive in --data.path: expected an .npz file, found the picture {path}."
         f" Try: python -c {shlex.quote(code)}, then --data.path {shlex.quote(out)}"
     )
-
-
-def quoted(text: str) -> str:
-    """A text as Python reads it, in double quotes: a shell needs the others."""
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def write_predictions(

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from zoo.errors import UsageError
+from zoo.errors import UsageError, shorten
 from zoo.resume.identity.rules import ANOTHER, EXACT, LENGTH, MAY
 from zoo.runs.folder import RECORDED
 
@@ -58,8 +58,7 @@ def format_setting(value: Any) -> str:
     if isinstance(value, tuple):
         value = list(value)
     text = value if isinstance(value, str) else json.dumps(value, default=str)
-    text = text if text.isprintable() else ascii(text)[1:-1]
-    return text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}…"
+    return shorten(text, SHOWN)
 
 
 def check_same_experiment(changes: Iterable[Change], run: Path, *, stretch: bool = False) -> None:

@@ -1,0 +1,175 @@
+"""What an archive of images and labels holds, read and brought into the one form that is used here.
+
+FILE.npz  ->  Contents(images (N, H, W, C) uint8 and labels (N,) int64 of each split, names of the classes, …)
+"""
+
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from datamodules.archive import read_arrays, readable
+from datamodules.classes import Names, check_numbers, class_names, few, numbered
+from datamodules.forms import DARK, as_images, brightest, is_ambiguous
+from datamodules.labels import Labels, as_labels
+from datamodules.pictures import folder_in_words, kind_of_picture
+from zoo.errors import shorten
+
+KEYS = ("train_images", "train_labels", "test_images", "test_labels")
+OPTIONAL = ("val_images", "val_labels", "classes")
+KERAS = {
+    f"{letter}_{split}": f"{split}_{kind}"
+    for split in ("train", "test", "val")
+    for letter, kind in (("x", "images"), ("y", "labels"))
+}
+SPLITS = ("train", "val", "test")
+
+
+class Contents(NamedTuple):
+    """What an archive holds, in the one form that is used here.
+
+    Attributes:
+        images: of each split that has some, (N, H, W, C) uint8.
+        labels: (N,) int64; text where there are no training labels to number it.
+        names: of the classes, where the file has them.
+        called: name of each array in the file, under the name it has here.
+        rows: number of classes that rows with a one have told; 0 if there were none.
+        texts: whether labels were text.
+        notes: what is odd.
+    """
+
+    images: dict[str, np.ndarray]
+    labels: Labels
+    names: Names | None
+    called: dict[str, str]
+    rows: int
+    texts: bool
+    notes: list[str]
+
+
+def read_contents(path: Path) -> Contents:
+    """Reads and checks an archive.
+
+    Raises:
+        FileNotFoundError, ValueError: with one message that names the file, what was expected and what was found.
+    """
+    check_archive(path)
+    found, names = read_arrays(path, (*KEYS, *OPTIONAL, *KERAS))
+    for theirs, ours in KERAS.items():
+        if theirs in found and ours in found:
+            raise ValueError(
+                f"arrays in {path}: expected {ours} or {theirs}, found both. Try: leave out the array {theirs}"
+            )
+    called = {KERAS.get(key, key): key for key in found}
+    raw = {KERAS.get(key, key): array for key, array in found.items()}
+    if not {"train_images", "test_images", "val_images"} & raw.keys():
+        require_arrays(path, called, KEYS, names)
+    images, labels, rows = read_splits(path, raw, called)
+    if "val" in images:
+        require_arrays(path, called, OPTIONAL[:2])
+    given = class_names(path, raw["classes"]) if "classes" in raw else None
+    check_numbers(labels, given)
+    texts = any(values.dtype.kind == "U" for values in labels.splits.values())
+    numbers, given = numbered(labels, given)
+    unused = [name for name in names if name not in found and not name.endswith("/")]
+    notes = oddities(path, images, raw, called, given, unused)
+    return Contents(images, labels._replace(splits=numbers), given, called, rows, texts, notes)
+
+
+def check_archive(path: Path) -> None:
+    """Raises FileNotFoundError or ValueError, with what to do, where something else lies than an archive."""
+    with readable(path):
+        there, folder = path.is_file(), path.is_dir()
+    if not there:
+        found = folder_in_words(path) if folder else f"found nothing at {path}. Try: --data.path FILE.npz"
+        raise FileNotFoundError(f"archive in --data.path: expected an .npz file, {found}")
+    with readable(path):
+        picture = kind_of_picture(path)
+    if picture:
+        raise ValueError(
+            f"archive in {path}: expected plain arrays saved by numpy.savez, found a picture ({picture})."
+            f" Try: --data.path {shlex.quote(str(path.parent))} for what makes an archive of all pictures there"
+        )
+
+
+def read_splits(
+    path: Path, raw: Mapping[str, np.ndarray], called: Mapping[str, str]
+) -> tuple[dict[str, np.ndarray], Labels, int]:
+    """Images and labels of each split in their one form, and the number of classes if rows with a one have told it."""
+    images: dict[str, np.ndarray] = {}
+    labels, rows = Labels(path, {}, {}), 0
+    all_images = {called[key]: array for key, array in raw.items() if key.endswith("_images")}
+    for split in SPLITS:
+        pictures, given = raw.get(f"{split}_images"), raw.get(f"{split}_labels")
+        key = called.get(f"{split}_labels", "")
+        if pictures is None and given is not None:
+            raise ValueError(
+                f"arrays in {path}: expected {split}_images with {key}, found none. Try: leave out the array {key}"
+            )
+        if pictures is None:
+            continue
+        count = None if given is None else num_labelled(given)
+        images[split] = as_images(path, called[f"{split}_images"], pictures, count, all_images)
+        if given is None:
+            continue
+        labels.called[split] = key
+        labels.splits[split], width = as_labels(path, key, given, len(images[split]))
+        if rows and width and width != rows:
+            raise ValueError(
+                f"shape of {key} in {path}: expected rows of {rows} as in {called['train_labels']}, found {width}"
+            )
+        rows = rows or width
+    return images, labels, rows
+
+
+def num_labelled(labels: np.ndarray) -> int:
+    """How many images labels are for: all of them in one row or column, or one row for each."""
+    return labels.size if sum(side != 1 for side in labels.shape) <= 1 else labels.shape[0]
+
+
+def oddities(
+    path: Path,
+    all_images: Mapping[str, np.ndarray],
+    raw: Mapping[str, np.ndarray],
+    called: Mapping[str, str],
+    names: Names | None,
+    unused: Sequence[str],
+) -> list[str]:
+    """What may be a mistake and need not be."""
+    notes = []
+    for split, images in all_images.items():
+        key, shape = called[f"{split}_images"], raw[f"{split}_images"].shape
+        if is_ambiguous(shape):
+            notes.append(
+                f"{key} {shape} in {path} was read as images of {shape[1]} × {shape[2]} with {shape[3]}"
+                f" channel{'s' * (shape[3] > 1)}. If they have {shape[1]}: {key} = numpy.moveaxis({key}, 1, -1)"
+            )
+        if len(images) > 1 and (images[0] == images[1]).all() and (images == images[0]).all():
+            notes.append(f"all {len(images)} images of {key} in {path} are equal")
+    largest = max(brightest(images, DARK) for images in all_images.values())
+    if 1 < largest < DARK:
+        keys = [called[f"{split}_images"] for split in all_images]
+        scaled = ", ".join(f"({key} * (255 / {largest})).round().astype('uint8')" for key in keys)
+        notes.append(
+            f"the largest pixel of all images in {path} is {largest}. If that is white: {', '.join(keys)} = {scaled}"
+        )
+    if names is not None and len(set(names)) < len(names):
+        notes.append(f"classes in {path} has {len(names)} names, of which only {len(set(names))} are different")
+    if unused:
+        notes.append(f"arrays in {path} that are not used: {few(unused)}")
+    return notes
+
+
+def require_arrays(
+    path: Path, called: Mapping[str, str], needed: Sequence[str], names: Sequence[str] | None = None
+) -> None:
+    """Raises ValueError if an array that is needed is not in the archive."""
+    missing = [key for key in needed if key not in called]
+    if missing:
+        found = shorten(", ".join(called.values() if names is None else names)) or "none"
+        raise ValueError(
+            f"arrays in {path}: expected {', '.join(needed)}, found {found}: {', '.join(missing)} missing."
+            " Try: numpy.savez with the arrays under these names"
+        )
