@@ -1,0 +1,163 @@
+"""How a picture becomes what a network was trained on: any file or Pillow image -> uint8 (C, H, W).
+
+    open_picture(path)   a file -> one image, turned as its EXIF says, transparency on white, mode L or RGB
+    photo                the whole picture, its aspect kept: made to fit, the rest in the colour of its edge
+    digits               handwriting as MNIST has it: ink bright on black, its longer side 20 of 28, centred by its mass
+
+A picture that has the network's size is taken as it is; by `digits`, if its edge is dark as MNIST's is. Needs neither
+torch nor Lightning. Shrinking is always antialiased: without it a thin pen loses every second digit.
+"""
+
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from struct import error as struct_error
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+Pixels = NDArray[np.uint8]
+
+MOST_BYTES = 100_000_000  # of a file
+MOST_PIXELS = 64_000_000  # of a picture
+BOX = 20 / 28  # side of a digit's box, as a share of the image's: LeCun et al. 1998, §III.A
+FAINT = 0.3  # share of the darkest ink below which nothing counts as ink when its box is sought
+LEAST_INK = 25  # of 255: a picture with less contrast is empty
+DARK = 64  # of 255: the edge of a picture that is bright on dark already
+
+
+def open_picture(path: Path) -> Image.Image:
+    """One picture from a file, mode L or RGB, as a viewer would show it on white.
+
+    Raises:
+        OSError: there is none, or it cannot be read.
+        ValueError: it is no picture, an animation, too large, or of numbers that are no colours.
+    """
+    where = f"picture in {path}"
+    if not path.is_file():
+        raise OSError(f"{where}: expected a file, found {'a folder' if path.is_dir() else 'none'}")
+    size = path.stat().st_size
+    if not 0 < size <= MOST_BYTES:
+        raise ValueError(f"{where}: expected 1 to {MOST_BYTES:,} bytes, found {size:,}")
+    try:
+        with warnings.catch_warnings():  # Pillow's of large pictures: the limit here is lower
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            image = Image.open(path)
+        width, height = image.size
+        if width * height > MOST_PIXELS:
+            raise ValueError(f"{where}: expected at most {MOST_PIXELS:,} pixels, found {width:,} × {height:,}")
+        if (frames := getattr(image, "n_frames", 1)) > 1:
+            raise ValueError(f"{where}: expected one image, found {frames} frames. Try: save one of them as PNG")
+        image.load()
+    except UnidentifiedImageError as error:
+        raise ValueError(f"{where}: expected one that Pillow can read, found another file") from error
+    except Image.DecompressionBombError as error:
+        raise ValueError(f"{where}: expected at most {MOST_PIXELS:,} pixels, found more ({error})") from error
+    except (OSError, SyntaxError, EOFError, struct_error) as error:
+        raise OSError(f"{where}: expected a whole file, found a damaged one ({error})") from error
+    return flatten(image, where)
+
+
+def flatten(image: Image.Image, where: str = "picture") -> Image.Image:
+    """An image of any mode as L or RGB: turned as its EXIF says, on white where it is transparent.
+
+    Args:
+        image: as Pillow has opened it.
+        where: what to call it in a message.
+
+    Raises:
+        ValueError: its numbers are no colours: floating point, or whole numbers of 32 bits.
+    """
+    image = ImageOps.exif_transpose(image)
+    if image.mode.startswith("I;16"):
+        pixels = np.asarray(image).astype(np.uint16)  # in this machine's byte order, whatever the file's was
+        return Image.fromarray((pixels // 257).astype(np.uint8))
+    if image.mode in ("I", "F"):
+        kind = "floating-point numbers" if image.mode == "F" else "whole numbers of 32 bits"
+        raise ValueError(f"{where}: expected pixels of 8 or 16 bits, found {kind}. Try: save it as an 8-bit PNG")
+    if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
+        colours = image.convert("RGBA")
+        grey = image.mode in ("LA", "La", "L", "1")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), colours).convert("L" if grey else "RGB")
+    if image.mode == "1":
+        return image.convert("L")
+    return image if image.mode in ("L", "RGB") else image.convert("RGB")
+
+
+def prepare(image: Image.Image, shape: tuple[int, int, int], how: str = "photo") -> Pixels:
+    """A picture as a network takes it.
+
+    Args:
+        image: mode L or RGB, of any size.
+        shape: channels (1 or 3), height and width of the network's images.
+        how: `photo` or `digits`.
+
+    Returns:
+        uint8 (C, H, W).
+
+    Raises:
+        ValueError: there is no such way, or no ink in what should be a digit.
+    """
+    if how not in WAYS:
+        raise ValueError(f"way in --prepare: expected one of {', '.join(WAYS)}, found {how!r}")
+    channels, height, width = shape
+    pixels = WAYS[how](image.convert("L" if channels == 1 else "RGB"), height, width)
+    return np.ascontiguousarray(np.atleast_3d(pixels).transpose(2, 0, 1))
+
+
+def photo(image: Image.Image, height: int, width: int) -> Pixels:
+    """The whole picture (H, W) or (H, W, 3), its aspect kept, in the middle; beside it the colour of its edge."""
+    if image.size == (width, height):
+        return np.asarray(image)
+    scale = min(width / image.width, height / image.height)
+    inner = tuple(max(1, round(scale * side)) for side in image.size)
+    edge = tuple(int(value) for value in np.atleast_1d(np.median(border(np.asarray(image)), axis=0)))
+    canvas = Image.new(image.mode, (width, height), edge if len(edge) > 1 else edge[0])
+    canvas.paste(image.resize(inner, Image.Resampling.LANCZOS), ((width - inner[0]) // 2, (height - inner[1]) // 2))
+    return np.asarray(canvas)
+
+
+def digits(image: Image.Image, height: int, width: int) -> Pixels:
+    """Handwriting, as MNIST has it: bright on black, in a box of 20 of 28 pixels, its centre of mass in the middle.
+
+    Raises:
+        ValueError: there is no ink.
+    """
+    pixels = np.asarray(image.convert("L")).astype(np.int16)
+    ground = int(np.median(border(pixels)))
+    if image.size == (width, height) and ground < DARK:
+        return pixels.astype(np.uint8)
+    # ink is what differs from the ground, the way most of it does: dark on bright paper, or chalk on a board
+    darker, brighter = (ground - pixels).clip(0), (pixels - ground).clip(0)
+    ink = darker if darker.sum() > brighter.sum() else brighter
+    if ink.max() < LEAST_INK:
+        raise ValueError("picture: expected ink on another colour, found an even grey. Try: --prepare photo")
+    rows, columns = np.nonzero(ink > FAINT * ink.max())
+    box = ink[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
+    box = (box * (255 / box.max())).astype(np.uint8)
+    scale = BOX * min(height, width) / max(box.shape)
+    side = tuple(max(1, round(scale * each)) for each in box.shape[::-1])
+    small = np.asarray(Image.fromarray(box).resize(side, Image.Resampling.LANCZOS)).astype(np.float64)
+    small *= 255 / small.max()  # a thin pen fades as it shrinks
+    canvas = np.zeros((height, width), np.uint8)
+    top, left = (
+        int(np.clip(round(size / 2 - centre), 0, size - length))
+        for size, centre, length in zip((height, width), centre_of_mass(small), small.shape, strict=True)
+    )
+    canvas[top : top + small.shape[0], left : left + small.shape[1]] = small.round()
+    return canvas
+
+
+def border(pixels: NDArray) -> NDArray:
+    """The outermost pixels of a picture (H, W, …): (N, …)."""
+    return np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
+
+
+def centre_of_mass(ink: NDArray) -> tuple[float, float]:
+    """Row and column of the mean of the ink (H, W), in pixels from the first."""
+    rows, columns = (ink.sum(axis) @ np.arange(ink.shape[1 - axis]) / ink.sum() for axis in (1, 0))
+    return float(rows), float(columns)
+
+
+WAYS: dict[str, Callable[[Image.Image, int, int], Pixels]] = {"photo": photo, "digits": digits}
