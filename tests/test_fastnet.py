@@ -13,7 +13,7 @@ from cli import main
 from datamodules import Digits
 from zoo import FastNet
 from zoo.checkpoints.storage import read_checkpoint
-from zoo.fastnet import Scale, ShiftNorm
+from zoo.nn.fastnet import Scale, ShiftNorm
 from zoo.nn.initialisers import INITIALISERS, initialise
 from zoo.nn.whitening import EPSILON, Whitening, patch_covariance
 from zoo.runs.folder import RunFolder

@@ -8,7 +8,8 @@ from torch import nn
 from torchvision.models import resnet18
 from torchvision.models.resnet import BasicBlock
 
-from zoo.resnet import Block, ResNet, check_depth
+from zoo.nn.resnet import Block, check_depth
+from zoo.resnet import ResNet
 
 
 @pytest.fixture(autouse=True)

@@ -9,7 +9,8 @@ import torch.nn.functional as F
 from torch import nn
 from torch.fx import symbolic_trace
 
-from zoo.vit import Attention, Block, Tokens, ViT, attend, check_heads, check_patches, sincos
+from zoo.nn.vit import Attention, Block, Tokens, attend, check_heads, check_patches, sincos
+from zoo.vit import ViT
 
 KINDS = ("learned", "sincos")
 

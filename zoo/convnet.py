@@ -8,32 +8,16 @@
 
 Simonyan and Zisserman 2015, arXiv 1409.1556 (VGG), with the batch normalisation of Ioffe and Szegedy 2015, arXiv
 1502.03167. The map is flattened once its side is below 7; where the stages leave it larger, it is averaged down to 4.
+
+Its layers are put together in `zoo/nn/convnet.py`, which needs torch alone.
 """
 
 from collections.abc import Sequence
 from typing import Any
 
-from torch import nn
-
-from zoo.nn.layers import (
-    Activation,
-    NormName,
-    PoolName,
-    Shape,
-    check_images,
-    check_kernel_size,
-    check_map,
-    check_size,
-    check_widths,
-    conv,
-    conv_shape,
-    dropping,
-    pool_shape,
-    pooling,
-)
+from zoo.nn.convnet import convnet
+from zoo.nn.layers import Activation, NormName, PoolName, Shape
 from zoo.training.classifier import Classifier
-
-LARGEST_FLAT_SIDE = 6
 
 
 class ConvNet(Classifier):
@@ -65,25 +49,5 @@ class ConvNet(Classifier):
         dropout: float = 0.0,
         **training: Any,
     ) -> None:
-        check_images(in_shape, num_classes)
-        check_widths("channels", channels, least=1)
-        check_kernel_size(kernel_size)
-        check_size("convolutions per stage", "depth", depth)
-        shape, padding = in_shape, kernel_size // 2
-        layers: list[nn.Module] = []
-        for i, width in enumerate(channels):
-            for j in range(depth):
-                stride = 2 if pool == "stride" and j == depth - 1 else 1
-                layers += conv(shape[0], width, kernel_size, activation, norm, padding=padding, stride=stride)
-                shape = conv_shape(shape, width, kernel_size, stride, padding)
-            if pool != "stride":
-                check_map(f"pooling after stage {i + 1} of {len(channels)}, net.{len(layers)}", shape, 2)
-                layers += pooling(pool)
-                shape = pool_shape(shape)
-        if max(shape[1:]) > LARGEST_FLAT_SIDE:
-            layers.append(nn.AdaptiveAvgPool2d(4))
-            shape = (shape[0], 4, 4)
-        layers.append(nn.Flatten())
-        layers += dropping(dropout)
-        layers.append(nn.Linear(shape[0] * shape[1] * shape[2], num_classes))
-        super().__init__(nn.Sequential(*layers), **training)
+        net = convnet(in_shape, num_classes, channels, depth, kernel_size, activation, norm, pool, dropout)
+        super().__init__(net, **training)

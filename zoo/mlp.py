@@ -4,16 +4,15 @@
 
 With `hidden=[]` this is softmax regression, and with `activation=identity` it is one linear map however deep
 (Rumelhart, Hinton, Williams 1986).
+
+Its layers are put together in `zoo/nn/mlp.py`, which needs torch alone.
 """
 
-import math
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import Any
 
-from torch import nn
-
-from zoo.nn.layers import Activation, NormName, Shape, check_images, check_widths, dense
+from zoo.nn.layers import Activation, NormName, Shape
+from zoo.nn.mlp import mlp
 from zoo.training.classifier import Classifier
 
 
@@ -41,11 +40,5 @@ class MLP(Classifier):
         dropout: float = 0.0,
         **training: Any,
     ) -> None:
-        check_images(in_shape, num_classes)
-        check_widths("hidden", hidden)
-        widths = (math.prod(in_shape), *hidden)
-        layers: list[nn.Module] = [nn.Flatten()]
-        for fan_in, fan_out in pairwise(widths):
-            layers += dense(fan_in, fan_out, activation, norm, dropout)
-        layers.append(nn.Linear(widths[-1], num_classes))
-        super().__init__(nn.Sequential(*layers), **training)
+        net = mlp(in_shape, num_classes, hidden, activation, norm, dropout)
+        super().__init__(net, **training)

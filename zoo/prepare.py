@@ -111,7 +111,7 @@ def photo(image: Image.Image, height: int, width: int) -> Pixels:
     if image.size == (width, height):
         return np.asarray(image)
     scale = min(width / image.width, height / image.height)
-    inner = tuple(max(1, round(scale * side)) for side in image.size)
+    inner = max(1, round(scale * image.width)), max(1, round(scale * image.height))
     edge = tuple(int(value) for value in np.atleast_1d(np.median(border(np.asarray(image)), axis=0)))
     canvas = Image.new(image.mode, (width, height), edge if len(edge) > 1 else edge[0])
     canvas.paste(image.resize(inner, Image.Resampling.LANCZOS), ((width - inner[0]) // 2, (height - inner[1]) // 2))
@@ -137,7 +137,7 @@ def digits(image: Image.Image, height: int, width: int) -> Pixels:
     box = ink[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
     box = (box * (255 / box.max())).astype(np.uint8)
     scale = BOX * min(height, width) / max(box.shape)
-    side = tuple(max(1, round(scale * each)) for each in box.shape[::-1])
+    side = max(1, round(scale * box.shape[1])), max(1, round(scale * box.shape[0]))
     small = np.asarray(Image.fromarray(box).resize(side, Image.Resampling.LANCZOS)).astype(np.float64)
     small *= 255 / small.max()  # a thin pen fades as it shrinks
     canvas = np.zeros((height, width), np.uint8)

@@ -3,14 +3,14 @@
     x (B, C, H, W) -> flatten (B, D) -> Linear (B, K)
 
 The starting point of both lectures: multinomial logistic regression, trained by gradient descent on the cross-entropy.
+
+Its layers are put together in `zoo/nn/softmax.py`, which needs torch alone.
 """
 
-import math
 from typing import Any
 
-from torch import nn
-
-from zoo.nn.layers import Shape, check_images
+from zoo.nn.layers import Shape
+from zoo.nn.softmax import softmax_regression
 from zoo.training.classifier import Classifier
 
 
@@ -24,5 +24,5 @@ class SoftmaxRegression(Classifier):
     """
 
     def __init__(self, in_shape: Shape, num_classes: int, **training: Any) -> None:
-        check_images(in_shape, num_classes)
-        super().__init__(nn.Sequential(nn.Flatten(), nn.Linear(math.prod(in_shape), num_classes)), **training)
+        net = softmax_regression(in_shape, num_classes)
+        super().__init__(net, **training)
