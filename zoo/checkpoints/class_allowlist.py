@@ -1,18 +1,11 @@
 """What may the settings in a checkpoint name? Classes that are there already; nothing is imported for them.
 
-    activation=nn.Tanh                    ->  {"class_path": "torch.nn.Tanh", "init_args": {}}
-    schedule=Cosine(warmup=0.1)           ->  {"class_path": "zoo.schedules.Cosine", "init_args": {"warmup": 0.1, …}}
-    optimizer=partial(SGD, lr=0.1)        ->  {"class_path": "torch.optim.SGD", "init_args": {"lr": 0.1}}
-    optimizer=lambda params: SGD(params)  ->  None: a file without code cannot hold it
-
 Lightning builds a model from `hyper_parameters` with the parser of the command line, which imports what a text in them
-names, whether it stands under `class_path` or not. What was made in Python is built here.
+names, whether it stands under `class_path` or not. What was made in Python is built in `hyper_parameters.py`.
 """
 
-import inspect
 import re
 import sys
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,22 +19,16 @@ from zoo.schedules import Schedule
 WORD = re.compile(r"\w*")  # "relu"; what is no word may be a path, or yaml that is parsed in its turn
 LIGHTNINGS = "lightning.pytorch.cli.instantiate_module"  # what builds a model that the command line has saved
 KINDS = (nn.Module, Optimizer, Schedule)
-SPEC = {"class_path", "init_args"}
 
 
 def check_classes(path: Path, settings: dict[str, Any]) -> None:
     """Raises ValueError if a text is neither a word nor the name of a layer, optimiser or schedule in this process."""
     for value in within(settings):
-        if isinstance(value, str) and not WORD.fullmatch(value) and value != LIGHTNINGS and not is_known_class(value):
+        if isinstance(value, str) and not WORD.fullmatch(value) and value != LIGHTNINGS and known_class(value) is None:
             raise ValueError(
                 f"hyper_parameters in {path}: expected words, numbers and classes of torch or the zoo,"
                 f" found '{value[:60]}'. Try: import the module of that class first, if it is yours"
             )
-
-
-def is_known_class(name: str) -> bool:
-    """Whether this is the name of such a class, in a module that has been imported."""
-    return known_class(name) is not None
 
 
 def known_class(name: str) -> type | None:
@@ -52,97 +39,3 @@ def known_class(name: str) -> type | None:
 
 
 # what was made in Python, as plain values and back
-
-
-def is_plain(value: Any) -> bool:
-    """Whether a value is made of numbers, strings, lists and dicts only."""
-    if isinstance(value, dict):
-        return all(isinstance(key, str) and is_plain(item) for key, item in value.items())
-    if isinstance(value, list | tuple):
-        return all(is_plain(item) for item in value)
-    return value is None or type(value) in (bool, int, float, str)
-
-
-def to_spec(value: Any) -> dict[str, Any] | None:
-    """A class, one with some of its arguments, or an object of one, by name and arguments; None where that is not all.
-
-    Args:
-        value: a layer, an optimiser or a schedule.
-    """
-    arguments: dict[str, Any] | None = {}
-    if isinstance(value, type):
-        cls = value
-    elif isinstance(value, partial) and isinstance(value.func, type):
-        cls, arguments = value.func, partial_arguments(value)
-    elif isinstance(value, KINDS):
-        cls, arguments = type(value), arguments_of(value)
-    else:
-        return None
-    path = public_path(cls)
-    if path is None or arguments is None or not is_plain(arguments):
-        return None
-    return {"class_path": path, "init_args": arguments}
-
-
-def partial_arguments(value: partial[Any]) -> dict[str, Any] | None:
-    """The arguments of a class with some of them, by name; None if some have none."""
-    signature = inspect.signature(value.func)
-    try:
-        arguments = signature.bind_partial(*value.args, **value.keywords).arguments
-    except TypeError:
-        return None
-    kinds = {signature.parameters[name].kind for name in arguments}
-    return None if kinds & {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD} else arguments
-
-
-def arguments_of(value: Any) -> dict[str, Any] | None:
-    """What an object was made with, read from its attributes; None if another of these would not be the same."""
-    names = [name for name in inspect.signature(type(value)).parameters if name in vars(value)]
-    arguments = {name: getattr(value, name) for name in names}
-    try:
-        again = type(value)(**arguments)
-    except (TypeError, ValueError):
-        return None
-    return arguments if traits(again) == traits(value) else None
-
-
-def traits(value: Any) -> Any:
-    """What tells an object from another of its class: its plain attributes, its parts and the shapes of its weights."""
-    own = {name: item for name, item in vars(value).items() if is_plain(item) and name != "training"}
-    if isinstance(value, nn.Module):
-        return own, repr(value), {name: weight.shape for name, weight in value.state_dict().items()}
-    return own
-
-
-def public_path(cls: type) -> str | None:
-    """The shortest name by which `known_class` finds this class again; None if it does not."""
-    words = cls.__module__.split(".")
-    paths = [".".join([*words[: count + 1], cls.__name__]) for count in range(len(words))]
-    return next((path for path in paths if known_class(path) is cls), None)
-
-
-def from_spec(value: Any) -> Any:
-    """What `to_spec` has written: a schedule, or what makes a layer or an optimiser.
-
-    Raises:
-        ValueError: the class is not known here, or does not take these arguments.
-    """
-    cls = known_class(value["class_path"])
-    try:
-        inspect.signature(cls).bind_partial(**value["init_args"])  # type: ignore[arg-type]
-    except TypeError as error:
-        raise ValueError(f"arguments of {value['class_path']}: expected its own, found others ({error})") from error
-    assert cls is not None
-    return cls(**value["init_args"]) if issubclass(cls, Schedule) else partial(cls, **value["init_args"])
-
-
-def is_spec(value: Any) -> bool:
-    """Whether this is what `to_spec` has written."""
-    return (
-        isinstance(value, dict)
-        and value.keys() == SPEC
-        and isinstance(value["class_path"], str)
-        and is_known_class(value["class_path"])
-        and isinstance(value["init_args"], dict)
-        and is_plain(value["init_args"])
-    )

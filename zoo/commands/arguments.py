@@ -18,6 +18,7 @@ from zoo.runs.folder import RunFolder
 
 ARRAYS = "Arrays"  # the data set that is one file
 NOTHING = re.compile(r"\s*(null|Null|NULL|~|#.*)?\s*")  # of these yaml makes null
+VERBS = ("fit", "validate", "test", "predict")  # those that LightningCLI runs
 
 
 def complete(args: Sequence[str]) -> list[str]:
@@ -27,31 +28,15 @@ def complete(args: Sequence[str]) -> list[str]:
         UsageError: neither is given, or there is no run.
     """
     args = list(args)
-    if (
-        not args
-        or args[0] not in ("fit", "validate", "test", "predict")
-        or {"-h", "--help", "--print_config"} & set(args)
-    ):
+    if not args or args[0] not in VERBS or {"-h", "--help", "--print_config"} & set(args):
         return args
     verb, rest = args[0], args[1:]
     given = places(rest)
     if given is None:
         return args
-    if given.run_dir and NOTHING.fullmatch(given.run_dir):
-        raise UsageError(
-            f"run folder in --run_dir: expected a name, found {given.run_dir!r}, which YAML reads as none."
-            f" Try: --run_dir './{given.run_dir}'"
-        )
-    folder = RunFolder(given.run_dir) if given.run_dir else None
-    if folder:
-        folder.check_own()
+    folder = run_folder(given.run_dir)
     if given.ckpt_path in ("best", "last"):  # Lightning's names for them, which mean the run's here
-        if not folder:
-            raise UsageError(
-                f"checkpoint in --ckpt_path: expected a file, or {given.ckpt_path} with the run it belongs to, found no"
-                f" --run_dir. Try: --ckpt_path DIR/checkpoints/{given.ckpt_path}.ckpt"
-            )
-        given.ckpt_path = str(folder.best if given.ckpt_path == "best" else folder.last)
+        given.ckpt_path = checkpoint_of_run(given.ckpt_path, folder)
         rest += ["--ckpt_path", given.ckpt_path]
     if verb == "fit":
         resumes = given.resume in ("auto", "must") and folder and folder.config.exists()
@@ -59,14 +44,13 @@ def complete(args: Sequence[str]) -> list[str]:
             return [verb, *rest]
         folder.check_config()
         return [verb, "-c", str(folder.config), *rest]
-    if folder:
-        if not given.ckpt_path:
-            folder.check_run()
-            rest += ["--ckpt_path", str(folder.chosen)]
-    elif given.ckpt_path:
+    if folder and not given.ckpt_path:
+        folder.check_run()
+        rest += ["--ckpt_path", str(folder.chosen)]
+    elif not folder and given.ckpt_path:
         beside = RunFolder(Path(given.ckpt_path).absolute().parent.parent)
         folder = beside if beside.config.is_file() else None
-    else:
+    elif not folder:
         raise UsageError(
             f"weights in --run_dir or --ckpt_path: expected a run or a checkpoint to {verb}, found neither"
             f" (random weights are not scored). Try: python cli.py {verb} --run_dir DIR"
@@ -75,6 +59,30 @@ def complete(args: Sequence[str]) -> list[str]:
         folder.check_config()
         rest = ["-c", str(folder.config), *with_arrays(rest, folder.config)]
     return [verb, *rest]
+
+
+def run_folder(run_dir: str | None) -> RunFolder | None:
+    """The folder that `--run_dir` names, if it does; raises UsageError for one that cannot be a run's."""
+    if run_dir and NOTHING.fullmatch(run_dir):
+        raise UsageError(
+            f"run folder in --run_dir: expected a name, found {run_dir!r}, which YAML reads as none."
+            f" Try: --run_dir './{run_dir}'"
+        )
+    if not run_dir:
+        return None
+    folder = RunFolder(run_dir)
+    folder.check_own()
+    return folder
+
+
+def checkpoint_of_run(name: str, folder: RunFolder | None) -> str:
+    """The file of `best` or `last`; raises UsageError without a run that it belongs to."""
+    if not folder:
+        raise UsageError(
+            f"checkpoint in --ckpt_path: expected a file, or {name} with the run it belongs to, found no --run_dir."
+            f" Try: --ckpt_path DIR/checkpoints/{name}.ckpt"
+        )
+    return str(folder.best if name == "best" else folder.last)
 
 
 def places(args: Sequence[str]) -> argparse.Namespace | None:

@@ -42,32 +42,39 @@ def reported(*, debug: bool) -> Iterator[None]:
         if isinstance(error, UsageError) and "torch" not in sys.modules:  # found before the slow imports
             print(f"error: {one_line(str(error))}", file=sys.stderr, flush=True)
             sys.exit(2)
-        from lightning.pytorch.utilities.exceptions import MisconfigurationException
-
-        from zoo.config.library_errors import blamed, is_out_of_memory
-        from zoo.config.parser import innermost
-        from zoo.launch.process import lost_process
-        from zoo.runs.lock import FolderInUse
-
-        lost = lost_process(error)
-        text = lost or innermost(error)
-        usage = isinstance(error, UsageError | MisconfigurationException)
-        if isinstance(error, OSError) and error.errno:  # the system's own words
-            text = access(error)
-        elif FORM.match(text) and isinstance(error, ValueError | OSError):
-            usage = usage or (UNDER_A_FLAG.match(text) is not None and not isinstance(error, FolderInUse))
-        elif not lost and (line := blamed(error)):  # a library's, under a flag
-            text, usage = line, not is_out_of_memory(error)
-        elif isinstance(error, MisconfigurationException):  # Lightning's words do not name a flag
-            text = f"setting in --trainer: expected one that Lightning can run here, found another ({text})"
-        elif isinstance(error, ValueError | OSError):  # said by a library
-            where = getattr(error, "filename", None) or "the command or its configuration"
-            text = f"value in {where}: expected one that works, found another ({text}). Try: --debug to see where"
-        elif not lost:
+        line = line_of(error)
+        if line is None:
             raise
+        text, usage = line
         if must_speak(of_all=usage and not isinstance(error, MissingDevice | OSError)):
             print(f"error: {one_line(text)}", file=sys.stderr, flush=True)
         sys.exit(2 if usage else 1)
+
+
+def line_of(error: Exception) -> tuple[str, bool] | None:
+    """The one line for an exception, and whether the command or its configuration is wrong; None for our mistakes."""
+    from lightning.pytorch.utilities.exceptions import MisconfigurationException
+
+    from zoo.config.library_errors import blamed, is_out_of_memory
+    from zoo.config.parser import innermost
+    from zoo.launch.process import lost_process
+    from zoo.runs.lock import FolderInUse
+
+    lost = lost_process(error)
+    text = lost or innermost(error)
+    usage = isinstance(error, UsageError | MisconfigurationException)
+    if isinstance(error, OSError) and error.errno:  # the system's own words
+        return access(error), usage
+    if FORM.match(text) and isinstance(error, ValueError | OSError):
+        return text, usage or (UNDER_A_FLAG.match(text) is not None and not isinstance(error, FolderInUse))
+    if not lost and (line := blamed(error)):  # a library's, under a flag
+        return line, not is_out_of_memory(error)
+    if isinstance(error, MisconfigurationException):  # Lightning's words do not name a flag
+        return f"setting in --trainer: expected one that Lightning can run here, found another ({text})", usage
+    if isinstance(error, ValueError | OSError):  # a library's
+        where = getattr(error, "filename", None) or "the command or its configuration"
+        return f"value in {where}: expected one that works, found another ({text}). Try: --debug to see where", usage
+    return (text, usage) if lost else None
 
 
 def must_speak(*, of_all: bool) -> bool:

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from lightning import Callback, LightningModule, Trainer
 
+from zoo.checkpoints.hyper_parameters import is_plain
 from zoo.errors import UsageError, report, warn
 from zoo.files import whole_file
 from zoo.resume.identity.changes import Change, check_same_experiment, format_changes, format_setting
@@ -24,7 +25,6 @@ from zoo.runs.folder import RunFolder
 from zoo.runs.metrics import MetricsFile
 from zoo.runs.result import device_name, processor_name, versions
 from zoo.runs.source import AskForCode, Code
-from zoo.training.classifier import is_plain
 
 MOST_PARTS = 200  # of a run that was started more often, the latest
 

@@ -9,22 +9,28 @@ So architecture never knows of training, and `model.net` is pure torch, for weig
 import inspect
 import io
 import math
-import sys
 import warnings
-from collections.abc import Mapping
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Self
 
 import torch
-import torch.nn.functional as F
 from lightning import LightningModule
 from lightning.pytorch.callbacks import ModelPruning
 from lightning.pytorch.cli import OptimizerCallable
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 
-from zoo.checkpoints.class_allowlist import check_classes, from_spec, is_plain, is_spec, to_spec
+from zoo.checkpoints.class_allowlist import check_classes
+from zoo.checkpoints.hyper_parameters import (
+    UNSAVED,
+    check_given,
+    describe_unsaved,
+    from_spec,
+    is_plain,
+    is_spec,
+    to_spec,
+)
 from zoo.checkpoints.storage import read_checkpoint
 from zoo.geometry import misfit
 from zoo.nn.initialisers import InitialiserName, initialise
@@ -32,11 +38,10 @@ from zoo.nn.layers import DataDependentInit, check_share
 from zoo.schedules import Schedule
 from zoo.training.accumulation import check_closure, check_windows, scheduler_of, short_window, steps_of
 from zoo.training.accumulator import Accumulator, Result
+from zoo.training.checks import cross_entropy, labelled, other_numbers, uncompiled, wrong_setting
 
 Batch = tuple[Tensor, ...]  # images, labels, and whatever else the data has to say
 SEEN = 5000  # images that a layer is computed from, where one is: more change nothing
-UNSAVED = "unsaved"  # key in checkpoints: what the model was made with and a file cannot hold, in words
-OBJECTS = ("activation", "schedule")  # what earlier versions left out of checkpoints where it was an object
 
 
 class Classifier(LightningModule):
@@ -352,29 +357,6 @@ class Classifier(LightningModule):
         self._settings_differ = held is not None and held != (now if is_plain(now) else to_spec(now))
 
 
-def wrong_setting(optimizer: Any, error: str) -> str | None:
-    """What to say of an optimiser's setting that its class does not take; None if the error names none.
-
-    Args:
-        optimizer: class_path and init_args.
-        error: what the class says, such as `Invalid learning rate: -1.0`.
-    """
-    if not isinstance(optimizer, Mapping) or "class_path" not in optimizer:  # made in Python
-        return None
-    module, _, name = str(optimizer["class_path"]).rpartition(".")
-    defaults = inspect.signature(getattr(sys.modules.get(module), name, dict)).parameters
-    for setting, value in optimizer.get("init_args", {}).items():
-        values = value if isinstance(value, list | tuple) else [value]
-        if setting in defaults and any(error.endswith(f": {each}") for each in values):
-            default = defaults[setting].default
-            default = f"[{','.join(map(str, default))}]" if isinstance(default, list | tuple) else default
-            return (
-                f"{setting} in --model.optimizer.{setting}: expected what {name} takes, found {value} ({error})."
-                f" Try: --model.optimizer.{setting} {default}"
-            )
-    return None
-
-
 def corrupts(layer: nn.Module) -> bool:
     """Whether torch 2.15 does not compute this layer safely on a CPU with the channels last: a process was ended."""
     return (
@@ -383,82 +365,6 @@ def corrupts(layer: nn.Module) -> bool:
         and layer.stride != (1, 1)
         and layer.in_channels < 8
     )
-
-
-def labelled(batch: Any) -> tuple[Tensor, Tensor]:
-    """Images and class numbers (B,) int64 of a batch; raises ValueError if it is another."""
-    x, y = batch[:2] if isinstance(batch, tuple | list) and len(batch) > 1 else (batch, None)
-    if not (isinstance(x, Tensor) and isinstance(y, Tensor)):
-        within = f" of {', '.join(map(str, batch))}" if isinstance(batch, dict) else ""
-        raise ValueError(
-            f"batch in the loader: expected tensors of images and labels, found a {type(batch).__name__}{within[:60]}."
-            " Try: a loader that gives (images, labels)"
-        )
-    if y.dtype is torch.int64 and y.ndim == 1:
-        return x, y
-    if y.ndim == 1 and not (y.is_floating_point() or y.is_complex() or y.dtype is torch.bool):
-        return x, y.long()
-    advice = "labels.flatten()" if y.shape[1:].numel() == 1 else "labels.argmax(1), if each row marks one class"
-    raise ValueError(
-        f"labels in the loader: expected class numbers (B,) int64, found {tuple(y.shape)} {str(y.dtype)[6:]}."
-        f" Try: {advice if y.ndim > 1 else 'labels.long(), if they are whole'}"
-    )
-
-
-def cross_entropy(logits: Tensor, y: Tensor, **settings: Any) -> Tensor:
-    """As torch's; raises ValueError for labels that are no class."""
-    try:
-        return F.cross_entropy(logits, y, **settings)
-    except IndexError as error:
-        found, last = f"{int(y.min())} to {int(y.max())}", logits.shape[1] - 1
-        raise ValueError(
-            f"labels in the loader: expected 0 to {last}, found {found}."
-            f" Try: {'labels - 1' if int(y.min()) == 1 else f'a model with num_classes={int(y.max()) + 1}'}"
-        ) from error
-
-
-def other_numbers(x: Tensor, model: nn.Module) -> str | None:
-    """What to say of images whose numbers are of another kind than the weights'; None if they are of the same."""
-    expected = next((weight.dtype for weight in model.parameters()), x.dtype)
-    if x.dtype is expected:
-        return None
-    advice = "images / 255" if x.dtype is torch.uint8 else f"images.to(torch.{str(expected)[6:]})"
-    return (
-        f"images in the loader: expected numbers as the weights are, {str(expected)[6:]}, found {str(x.dtype)[6:]}."
-        f" Try: {advice}"
-    )
-
-
-def uncompiled(error: RuntimeError) -> str | None:
-    """What to say of an error if it is one of the compiler's; None if it is not."""
-    if not type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
-        return None
-    reason = next(line for line in reversed(str(error).split("\n\n")[0].splitlines()) if line.strip())
-    return (
-        "network in --model.compile: expected one that torch.compile can compile here, found one that it cannot"
-        f" ({reason.strip()[:160]}). Try: --model.compile false"
-    )
-
-
-def check_given(cls: type, path: Path, content: dict[str, Any], given: dict[str, Any]) -> None:
-    """Raises ValueError unless all that a model was made with is in its checkpoint or given again."""
-    held = content.get(Classifier.CHECKPOINT_HYPER_PARAMS_KEY, {})
-    taken = inspect.signature(cls).parameters.keys() | {"schedule"}
-    missing = {name: "an object" for name in OBJECTS if held and name in taken and name not in held}
-    unsaved = content.get(UNSAVED, {})
-    missing |= {str(name): str(words) for name, words in unsaved.items()} if isinstance(unsaved, dict) else {}
-    for name, words in missing.items():
-        if name not in given:
-            raise ValueError(
-                f"{name} in {path}: expected a name, a class or an object made of plain values, found {words[:60]},"
-                f" which a file cannot hold. Try: {cls.__name__}.load_from_checkpoint('{path}', {name}=…)"
-            )
-
-
-def describe_unsaved(value: Any) -> str:
-    """What is not saved, in words: `the function mine`."""
-    kind = "the function" if inspect.isroutine(value) else "an object of"
-    return f"{kind} {getattr(value, '__qualname__', type(value).__qualname__)}"
 
 
 # by this name pickle finds the default optimiser; as a lambda jsonargparse sees what is in it
