@@ -12,43 +12,29 @@
     python scripts/benchmark.py gpu --cifar10 OUT.npz --data-root DIR all that is worth knowing of a GPU, in ten minutes
     python scripts/benchmark.py report                                docs/performance.md from results/
 
-Each has a --help of its own; without a word it is `epoch`. Raw rounds go to results/benchmark_WHAT.json, or to `--out`.
+Each has a --help of its own; without a name it is `epoch`. Raw rounds go to results/benchmark_WHAT.json, or to `--out`.
 Ctrl-C ends the rounds of what is being measured, and keeps those that are over; within a first round it ends all.
 """
 
 import argparse
-import importlib
 import os
 import signal
 import sys
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from entry import begin
 
-WHAT = ("epoch", "target", "startup", "scaling", "memory", "studies", "safety", "wandb", "before", "gpu", "report")
 ROUNDS = {"studies": 1, "startup": 10}
 NEED_DATA = {"epoch", "target", "scaling", "studies", "safety", "wandb", "before"}
-CHECKED = ("target", "scaling")  # they have flags of their own that may be wrong
 ON_DEVICES = ("epoch", "target", "scaling", "gpu")
-OLD = ("safety", "wandb")  # once flags, with the number of pairs behind them
+SUITES = (*ON_DEVICES, "startup", "memory", "studies", "safety", "wandb", "before", "report")
 
 
-def name_of(what: str) -> str:
-    """The module of a word."""
-    return "benchmarks.report.page" if what == "report" else f"benchmarks.suites.{what}"
-
-
-def with_word(words: list[str]) -> list[str]:
-    """The words with what is to be measured in front, however it was spelled."""
-    words = [part for word in words for part in (word.split("=", 1) if word.startswith("--") else [word])]
-    for name in OLD:
-        if f"--{name}" in words:
-            place = words.index(f"--{name}")
-            return [name, "--pairs", *words[place + 1 : place + 2], *words[:place], *words[place + 2 :]]
-    for i, word in enumerate(words):
-        if word in WHAT and (i in (0, len(words) - 1) or not words[i - 1].startswith("--")):
-            return [word, *words[:i], *words[i + 1 :]]
-    return words if words[:1] in (["-h"], ["--help"]) else ["epoch", *words]
+def suite(what: str) -> Any:
+    """The module that measures something."""
+    return import_module("benchmarks.report.page" if what == "report" else f"benchmarks.suites.{what}")
 
 
 def add_common(parser: argparse.ArgumentParser, what: str) -> None:
@@ -57,9 +43,9 @@ def add_common(parser: argparse.ArgumentParser, what: str) -> None:
     parser.add_argument("--data-root", type=Path, default=root, help="folder that holds MNIST/raw")
     parser.add_argument("--cifar10", type=Path, help="archive with a copy of CIFAR-10, instead of the original")
     parser.add_argument("--rounds", type=int, default=ROUNDS.get(what, 7))
-    parser.add_argument("--threads", type=int, default=2, help="of every contender")
+    parser.add_argument("--threads", type=int, default=2, help="of every program")
     parser.add_argument("--clock", default="wall", choices=["wall", "processor"], help="processor: with one thread")
-    parser.add_argument("--peer", nargs="+", default=[], metavar="NAME=DIR", action="extend", help="a peer's checkout")
+    parser.add_argument("--peer", nargs="+", default=[], metavar="NAME=DIR", action="extend", help="another's checkout")
     parser.add_argument("--peer-python", nargs="+", default=[], metavar="NAME=PATH", action="extend")
     if what in ON_DEVICES:
         parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"], help="what computes")
@@ -68,19 +54,18 @@ def add_common(parser: argparse.ArgumentParser, what: str) -> None:
     parser.add_argument("--out", type=Path, help="JSON file for the raw rounds")
 
 
-def parsed(words: list[str]) -> argparse.Namespace:
+def parsed(args: list[str]) -> argparse.Namespace:
     """The options; imports only what is to be measured."""
+    args = args if args and args[0] in (*SUITES, "-h", "--help") else ["epoch", *args]
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     subparsers = parser.add_subparsers(dest="what", required=True, metavar="WHAT")
-    words = with_word(words)
-    for what in WHAT:
-        module = importlib.import_module(name_of(what)) if what == words[0] else None
-        text = module.__doc__ if module else None
+    for what in SUITES:
+        text = suite(what).__doc__ if what == args[0] else None
         sub = subparsers.add_parser(what, description=text, formatter_class=argparse.RawDescriptionHelpFormatter)
         add_common(sub, what)
-        if module:
-            module.add_flags(sub)
-    return parser.parse_args(words)
+        if what == args[0]:
+            suite(what).add_flags(sub)
+    return parser.parse_args(args)
 
 
 def check(options: argparse.Namespace) -> None:
@@ -88,7 +73,7 @@ def check(options: argparse.Namespace) -> None:
     import torch
 
     from benchmarks.baselines.projects import named
-    from benchmarks.measure.rounds import tell
+    from benchmarks.measure.rounds import report
     from zoo.errors import UsageError
 
     options.skipped = []
@@ -97,12 +82,12 @@ def check(options: argparse.Namespace) -> None:
     if options.clock == "processor" and options.threads != 1:
         raise UsageError(f"threads in --threads: expected 1 with --clock processor, found {options.threads}")
     if options.device == "cuda" and not torch.cuda.is_available():
-        tell("device in --device: expected a CUDA device, found none: measured on the CPU instead", options.skipped)
+        report("device in --device: expected a CUDA device, found none: measured on the CPU instead", options.skipped)
         options.device = "cpu"
     if options.rounds < 1:
         raise UsageError(f"rounds in --rounds: expected at least 1, found {options.rounds}")
-    if options.what in CHECKED:
-        importlib.import_module(name_of(options.what)).check(options)
+    if hasattr(suite(options.what), "check"):
+        suite(options.what).check(options)
     if options.what in NEED_DATA and needs_mnist(options) and not (options.data_root / "MNIST/raw").is_dir():
         raise UsageError(f"MNIST in {options.data_root}: expected MNIST/raw in it, found none. Try: --data-root DIR")
 
@@ -118,7 +103,7 @@ def needs_mnist(options: argparse.Namespace) -> bool:
 
 def main() -> None:
     """Measures what was asked for."""
-    if sys.argv[1:2] == ["turn"]:  # a contender in a fresh process; see benchmarks/baselines/loops.py
+    if sys.argv[1:2] == ["loop"]:  # a program in a fresh process; see benchmarks/baselines/loops.py
         from benchmarks.baselines.loops import run_here
 
         run_here(sys.argv[2])
@@ -136,7 +121,7 @@ def main() -> None:
         if __name__ == "__main__":
             for number in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(number, signal.default_int_handler)  # what is measured is kept
-        importlib.import_module(name_of(options.what)).main(options)
+        suite(options.what).main(options)
 
 
 if __name__ == "__main__":

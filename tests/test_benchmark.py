@@ -1,4 +1,4 @@
-"""Protects the numbers about speed: intervals, rounds that count, floors, and pages that are those of the rounds."""
+"""Protects the numbers about speed: intervals, valid rounds, rooflines, and pages that are those of the rounds."""
 
 import json
 import re
@@ -17,18 +17,18 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import benchmark
 from benchmarks.baselines import airbench
-from benchmarks.baselines.loops import fit_words, sample
-from benchmarks.baselines.projects import named, place, pytorch_examples, reached, template_words
-from benchmarks.measure import noise_probe as canary
+from benchmarks.baselines.loops import fit_argv, sample
+from benchmarks.baselines.projects import named, place, pytorch_examples, reached, template_argv
+from benchmarks.measure import noise_probe
 from benchmarks.measure.case import MODELS, Case, cost_of, read_case, sized
 from benchmarks.measure.environment import anonymous, tidy
-from benchmarks.measure.epoch_timer import epoch as between
-from benchmarks.measure.roofline import Cost, cost, floor
-from benchmarks.measure.rounds import Failed, counted, interval, play, quiet, ratios
-from benchmarks.measure.targets import Aim, pairs
-from benchmarks.report import curves
-from benchmarks.report import page as report
-from benchmarks.suites import epoch, gpu, scaling, target
+from benchmarks.measure.epoch_timer import durations
+from benchmarks.measure.intervals import interval
+from benchmarks.measure.roofline import Cost, cost, roofline
+from benchmarks.measure.rounds import Failed, counted, ratios, run_interleaved, valid
+from benchmarks.measure.targets import Target, pairs
+from benchmarks.report import curves, page
+from benchmarks.suites import gpu, scaling, target
 from zoo.errors import UsageError
 from zoo.studies.statistics import mean_of
 
@@ -36,9 +36,9 @@ ROOT = Path(__file__).parents[1]
 STEADY = {"gemm": 100.0, "copy": 10.0}
 
 
-def one_round(*beats: dict[str, float], **seconds: float) -> dict:
+def one_round(*noise: dict[str, float], **seconds: float) -> dict:
     samples = {name: {"seconds": value, "training": value / 2} for name, value in seconds.items()}
-    return {"samples": samples, "canary": list(beats or (STEADY, STEADY))}
+    return {"samples": samples, "canary": list(noise or (STEADY, STEADY))}
 
 
 # the statistics
@@ -70,27 +70,27 @@ def test_ratios_are_taken_within_a_round():
 @pytest.mark.parametrize(("kind", "speed", "kept"), [("gemm", 91.0, 5), ("gemm", 89.0, 4), ("copy", 8.9, 4)])
 def test_noisy_rounds_are_dropped(kind, speed, kept):
     rounds = [one_round(zoo=1.0) for _ in range(4)] + [one_round(STEADY, {**STEADY, kind: speed}, zoo=5.0)]
-    assert len(quiet(rounds)) == kept
+    assert len(valid(rounds)) == kept
     assert counted(rounds) == (rounds[:kept], f"{kept} of 5 rounds")
 
 
-def test_one_lucky_canary_makes_no_other_noisy():
+def test_one_lucky_sample_makes_no_other_noisy():
     rounds = [one_round(zoo=1.0) for _ in range(4)] + [one_round(STEADY, {**STEADY, "copy": 20.0}, zoo=1.0)]
-    assert len(quiet(rounds)) == 5
+    assert len(valid(rounds)) == 5
 
 
-def test_too_few_quiet_rounds_are_said_to_be():
+def test_too_few_valid_rounds_are_reported():
     slow = {"gemm": 50.0, "copy": 10.0}
     rounds = [one_round(zoo=1.0), one_round(slow, zoo=1.0), one_round(slow, zoo=1.0)]
-    assert counted(rounds) == (rounds, "all 3 rounds, as only one was quiet")
-    assert counted(rounds, {"gemm": 200.0})[1] == "all 3 rounds, as none was quiet"
+    assert counted(rounds) == (rounds, "all 3 rounds, as only one is valid")
+    assert counted(rounds, {"gemm": 200.0})[1] == "all 3 rounds, as none is valid"
 
 
-def test_each_runs_once_a_round_and_who_fails_is_told_once(capsys):
+def test_each_runs_once_a_round_and_who_fails_is_reported_once(capsys):
     calls: list[str] = []
     skipped: list[str] = []
 
-    def turn(name):
+    def program(name):
         def run():
             calls.append(name)
             if name == "broken":
@@ -99,7 +99,7 @@ def test_each_runs_once_a_round_and_who_fails_is_told_once(capsys):
 
         return run
 
-    rounds = play({name: turn(name) for name in ("a", "b", "broken")}, 3, lambda: STEADY, skipped)
+    rounds = run_interleaved({name: program(name) for name in ("a", "b", "broken")}, 3, lambda: STEADY, skipped)
     assert [sorted(one["samples"]) for one in rounds] == [["a", "b"]] * 3
     assert [len(one["canary"]) for one in rounds] == [4, 3, 3]
     assert calls.count("broken") == 1
@@ -108,38 +108,38 @@ def test_each_runs_once_a_round_and_who_fails_is_told_once(capsys):
 
 
 def stopped_at(call):
-    """A turn that Ctrl-C falls into when it is called the so manieth time, and in all later calls."""
+    """A program that Ctrl-C falls into when it is called the so manieth time, and in all later calls."""
     calls: list[int] = []
 
-    def turn():
+    def once():
         calls.append(1)
         if len(calls) >= call:
             raise KeyboardInterrupt
         return {"seconds": 1.0}
 
-    return turn
+    return once
 
 
 def test_stopped_rounds_keep_those_that_are_over(capsys):
     skipped: list[str] = []
-    assert len(play({"zoo": stopped_at(3)}, 5, lambda: STEADY, skipped)) == 2
+    assert len(run_interleaved({"zoo": stopped_at(3)}, 5, lambda: STEADY, skipped)) == 2
     assert skipped == ["rounds: expected 5, found 2 when it was stopped"]
     with pytest.raises(KeyboardInterrupt):
-        play({"zoo": stopped_at(1)}, 5, lambda: STEADY, skipped)
+        run_interleaved({"zoo": stopped_at(1)}, 5, lambda: STEADY, skipped)
 
 
 @pytest.mark.parametrize(("call", "kept"), [(2, 1), (3, 2), (4, 3)])
-def test_stopped_seeds_are_kept_with_and_without_peers(call, kept):
-    turns = {"zoo": stopped_at(call), "peer": lambda: {"seconds": 2.0}}
-    rounds = target.rounds_of(turns, Namespace(seeds=6, peer_rounds=2), [], lambda: STEADY)
+def test_stopped_seeds_are_kept_with_and_without_others(call, kept):
+    programs = {"zoo": stopped_at(call), "peer": lambda: {"seconds": 2.0}}
+    rounds = target.rounds_of(programs, Namespace(seeds=6, peer_rounds=2), [], lambda: STEADY)
     assert len(rounds) == kept
 
 
 def test_stopped_cases_leave_those_that_are_over(monkeypatch, tmp_path, capsys):
-    turn = stopped_at(3)
-    monkeypatch.setattr("benchmarks.suites.epoch.contenders", lambda *args: {"zoo": turn})
+    once = stopped_at(3)
+    monkeypatch.setattr("benchmarks.suites.epoch.programs", lambda *args: {"zoo": once})
     monkeypatch.setattr("benchmarks.suites.epoch.peaks", lambda clock, device: {**PEAKS, "copy": 10.0})
-    monkeypatch.setattr("benchmarks.suites.epoch.canary", lambda clock, device: STEADY)
+    monkeypatch.setattr("benchmarks.suites.epoch.probe", lambda options: lambda: STEADY)
     words = f"epoch --model MLP SoftmaxRegression --rounds 2 --data-root {tmp_path} --out {tmp_path}/out.json"
     (tmp_path / "MNIST/raw").mkdir(parents=True)
     monkeypatch.setattr(sys, "argv", ["benchmark.py", *words.split()])
@@ -150,7 +150,11 @@ def test_stopped_cases_leave_those_that_are_over(monkeypatch, tmp_path, capsys):
 
 
 def test_warm_epochs_count_by_the_clock_that_was_asked_for():
-    epochs = [between((0, 0), (8, 4), (9, 5)), between((9, 5), (10, 5.5), (12, 6)), between((12, 6), (14, 8), (18, 9))]
+    epochs = [
+        durations((0, 0), (8, 4), (9, 5)),
+        durations((9, 5), (10, 5.5), (12, 6)),
+        durations((12, 6), (14, 8), (18, 9)),
+    ]
     assert sample(epochs, "wall") == {"seconds": 4.5, "training": 1.5, "processor": 2.0, "training_processor": 1.25}
     assert sample(epochs, "processor") == {"seconds": 2.0, "training": 1.25, "wall": 4.5}
 
@@ -165,7 +169,7 @@ def test_target_is_tested_one_sided():
     assert target.chance([0.995], 0.99) == 1
 
 
-# floors
+# rooflines
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -184,10 +188,10 @@ def test_flops_are_those_that_torch_counts(name):
     assert 2 * found.training == counter.get_total_flops()
 
 
-def test_floor_is_arithmetic_or_bytes():
+def test_the_roofline_is_arithmetic_or_bytes():
     peaks = {"32-true": 100.0, "copy": 10.0}
-    assert floor(Cost(10**9, 10**8, 1000), 90, 10, "32-true", peaks) == pytest.approx(0.91)
-    assert floor(Cost(10, 10, 10**9), 90, 10, "32-true", peaks) == pytest.approx(10.0)
+    assert roofline(Cost(10**9, 10**8, 1000), 90, 10, "32-true", peaks) == pytest.approx(0.91)
+    assert roofline(Cost(10, 10, 10**9), 90, 10, "32-true", peaks) == pytest.approx(10.0)
 
 
 def test_cases_have_as_many_images_as_are_worth_it():
@@ -217,33 +221,33 @@ def test_axes_are_places_of_networks_that_exist():
         (Case("ConvNet", "CIFAR10", precision="bf16-mixed"), "nchw", "≥ 1.8", 1.8),
     ],
 )
-def test_aims(case, slow, text, met):
-    [aim] = [aim for first, _, aim in pairs(case, ["plain", "tutorial", "nchw"]) if first == slow]
-    assert aim
-    assert str(aim) == text
-    assert aim.met(met)
-    assert not aim.met(met * (0.9 if slow != "zoo" else 1.1))
+def test_targets(case, slow, text, met):
+    [aimed] = [aimed for first, _, aimed in pairs(case, ["plain", "tutorial", "nchw"]) if first == slow]
+    assert aimed
+    assert str(aimed) == text
+    assert aimed.met(met)
+    assert not aimed.met(met * (0.9 if slow != "zoo" else 1.1))
 
 
-def test_small_batches_have_no_aim():
+def test_small_batches_have_no_target():
     assert pairs(Case("MLP", "MNIST", batch=32), ["plain"]) == [("zoo", "plain", None)]
-    assert isinstance(pairs(Case("MLP", "MNIST"), ["plain"])[0][2], Aim)
+    assert isinstance(pairs(Case("MLP", "MNIST"), ["plain"])[0][2], Target)
 
 
 # pages
 
 
 def test_the_page_is_that_of_the_rounds():
-    assert report.page() == report.PAGE.read_text()
+    assert page.page() == page.PAGE.read_text()
 
 
 def test_the_curves_are_those_of_the_rounds():
-    drawn = report.pictures()
-    assert drawn.keys() == {path.stem for path in report.PICTURES.glob("*.svg")}
+    drawn = page.pictures()
+    assert drawn.keys() == {path.stem for path in page.PICTURES.glob("*.svg")}
     for axis, svg in drawn.items():
         # names of clipping paths are made of a layout's last digits, which processors round differently
         there, now = (
-            re.sub(r"\bp[0-9a-f]{10}\b", "clip", text) for text in ((report.PICTURES / f"{axis}.svg").read_text(), svg)
+            re.sub(r"\bp[0-9a-f]{10}\b", "clip", text) for text in ((page.PICTURES / f"{axis}.svg").read_text(), svg)
         )
         assert there == now
 
@@ -274,15 +278,15 @@ def test_a_record_of_one_round_has_a_page(tmp_path):
     one = {"case": case.plain(), "flop": 1, "floor": 0.3, "rounds": rounds}
     record = {"setting": {"threads": 1}, "skipped": ["error: x in y: expected z, found w"], "cases": [one]}
     (tmp_path / "benchmark_epoch_peers.json").write_text(json.dumps(record))
-    text = report.page(tmp_path)
+    text = page.page(tmp_path)
     assert "| zoo / plain ≤ 1.25 | MLP, MNIST, batch 128, 32-true, 1 thread | 1.20 | reached | a single round |" in text
     assert (
         "| tutorial / zoo ≥ 12 | MLP, MNIST, batch 128, 32-true, 1 thread | 10.00 | **missed** | a single round |"
         in text
     )
     assert "- not measured: x in y: expected z, found w" in text
-    assert "| 1.20 | 1.20 × the bare loop |" in report.table(tmp_path)
-    assert "zoo / plain 1.20, aim ≤ 1.25: reached" in epoch.summary(one, STEADY)
+    assert "| 1.20 | 1.20 × the bare loop |" in page.table(tmp_path)
+    assert "| zoo / plain **1.20** (1.20 to 1.20) | ≤ 1.25: reached |" in text
 
 
 def test_a_curve_is_the_same_bytes_again():
@@ -294,27 +298,14 @@ def test_a_curve_is_the_same_bytes_again():
     assert scaling.deviation([(1, 9.0, 1.0), (2, 11.0, 1.0), (4, 10.0, 1.0)]) == pytest.approx(0.1)
 
 
-# words, and what is wrong with them
+# arguments, and what is wrong with them
 
 
 @pytest.mark.parametrize(
-    ("old", "new"),
-    [
-        ([], ["epoch"]),
-        (["--data-root", "D", "--rounds", "7"], ["epoch", "--data-root", "D", "--rounds", "7"]),
-        (["--only", "plain"], ["epoch", "--only", "plain"]),
-        (
-            ["--data-root", "D", "--safety", "20", "--case", "MLP"],
-            ["safety", "--pairs", "20", "--data-root", "D", "--case", "MLP"],
-        ),
-        (["--wandb=10", "--threads", "1"], ["wandb", "--pairs", "10", "--threads", "1"]),
-        (["scaling", "--rounds", "5"], ["scaling", "--rounds", "5"]),
-        (["--data-root", "D", "studies"], ["studies", "--data-root", "D"]),
-    ],
+    ("args", "what"), [([], "epoch"), (["--rounds", "7"], "epoch"), (["scaling", "--rounds", "5"], "scaling")]
 )
-def test_old_spellings_mean_what_they_meant(old, new):
-    assert benchmark.with_word(old) == new
-    assert benchmark.parsed(old).what == new[0]
+def test_without_a_name_it_is_an_epoch(args, what):
+    assert benchmark.parsed(args).what == what
 
 
 def test_scaling_alone_is_that_of_devices():
@@ -336,14 +327,14 @@ def test_scaling_alone_is_that_of_devices():
         (["scaling", "widht"], "expected one of devices, width, depth, data, batch, found widht. Try: width"),
     ],
 )
-def test_bad_words_are_told_in_one_line(words, part, tmp_path):
+def test_bad_arguments_are_reported_in_one_line(words, part, tmp_path):
     with pytest.raises(UsageError) as error:
         benchmark.check(benchmark.parsed([*words, "--data-root", str(tmp_path)]))
     assert part in str(error.value)
     assert "\n" not in str(error.value)
 
 
-def test_an_unknown_recipe_is_told_in_one_line_with_exit_code_2(monkeypatch, capsys):
+def test_an_unknown_recipe_is_reported_in_one_line_with_exit_code_2(monkeypatch, capsys):
     words = ["target", "--recipe", "configs/recipes/mnist_lenett.yaml", "--accuracy", "0.99"]
     monkeypatch.setattr(sys, "argv", ["benchmark.py", *words])
     with pytest.raises(SystemExit) as stop:
@@ -354,24 +345,24 @@ def test_an_unknown_recipe_is_told_in_one_line_with_exit_code_2(monkeypatch, cap
     assert line.endswith("Try: configs/recipes/mnist_lenet.yaml")
 
 
-def test_a_peer_without_its_program_is_told(tmp_path):
+def test_a_project_without_its_program_is_reported(tmp_path):
     with pytest.raises(Failed, match=r"expected mnist/main\.py in its folder, found none"):
         place("pytorch-examples", named([f"pytorch-examples={tmp_path}"], "--peer"))
 
 
-def test_a_peer_is_timed_to_the_first_epoch_that_reaches_the_target():
+def test_a_project_is_timed_to_the_first_epoch_that_reaches_the_target():
     curve = [(10.0, 0.98), (20.0, 0.991), (30.0, 0.989)]
     assert reached(curve, 0.99) == {"seconds": 20.0, "accuracy": 0.991, "epochs": 2.0}
     assert reached(curve, 0.995) == {"seconds": 30.0, "accuracy": 0.989, "epochs": 3.0}
 
 
-def test_a_peer_may_sit_out_later_rounds():
-    turns = {name: lambda: {"seconds": 1.0, "accuracy": 0.9} for name in ("zoo", "peer")}
-    rounds = play(turns, 3, lambda: STEADY, [], only={"peer": 1})
+def test_a_project_may_sit_out_later_rounds():
+    programs = {name: lambda: {"seconds": 1.0, "accuracy": 0.9} for name in ("zoo", "peer")}
+    rounds = run_interleaved(programs, 3, lambda: STEADY, [], only={"peer": 1})
     assert [sorted(one["samples"]) for one in rounds] == [["peer", "zoo"], ["zoo"], ["zoo"]]
 
 
-def test_a_peer_is_stopped_where_it_has_reached_the_target(tmp_path):
+def test_a_project_is_stopped_where_it_has_reached_the_target(tmp_path):
     program = "import time\ntime.sleep(0.5)\nprint('Train Epoch: 1 [0/60000]')\nfor right in (97, 99, 98):\n"
     program += "    print(f'Accuracy: {right}/100', flush=True)\ntime.sleep(60)\n"
     (tmp_path / "mnist").mkdir()
@@ -382,37 +373,40 @@ def test_a_peer_is_stopped_where_it_has_reached_the_target(tmp_path):
     assert sample["training"] + 0.5 <= sample["seconds"] < 30
 
 
-def test_contenders_get_the_same_images_and_batches():
+def test_programs_get_the_same_images_and_batches():
     case = Case("MLP", "MNIST", images=54_000)
     options = Namespace(data_root=Path("D"), cifar10=None, workers=0, device="cpu")
-    ours, theirs = fit_words(case, options, "R"), template_words(case, options, "O", Path("M"))
+    ours, theirs = fit_argv(case, options, "R"), template_argv(case, options, "O", Path("M"))
     assert {"--data.batch_size=128", "--data.train_size=54000", "--data.val_size=6000"} <= set(ours)
     assert {"data.batch_size=128", "data.train_val_test_split=[54000,6000,10000]"} <= set(theirs)
 
 
-def test_the_aims_of_a_recipe_are_told_with_what_came_of_them():
-    """The peer's rounds count for the peer, even if all quiet ones came after it had left."""
+def test_the_targets_of_a_recipe_are_reported_with_what_came_of_them():
+    """Another project's rounds count for it, even if all valid ones came after it had left."""
     slow = {"gemm": 80.0, "copy": 10.0}
     sample = {"seconds": 10.0, "training": 5.0, "accuracy": 0.991}
     rounds = [{"samples": {"zoo": {**sample, "accuracy": 0.991 + 0.0001 * i}}, "canary": [STEADY]} for i in range(5)]
     peer = {"seconds": 190.0, "training": 150.0, "accuracy": 0.991}
     first = {"samples": {"zoo": sample, "pytorch-examples": peer}, "canary": [slow]}
     record = {"recipe": "mnist_99_fast", "accuracy": 0.99, "rounds": [first, *rounds]}
-    assert target.aims(record) == [
-        ("test accuracy ≥ 99 %", "99.12 ± 0.02 %", True, "6 seeds"),
-        ("training ≤ 6 s", "5.00 ± 0.00 s", True, "5 of 6 rounds"),
+    assert target.targets(record) == [
+        ("test accuracy ≥ 99 %", "mnist_99_fast", "99.12 ± 0.02 %", True, "6 seeds"),
+        ("training ≤ 6 s", "mnist_99_fast", "5.00 ± 0.00 s", True, "5 of 6 rounds"),
         (
             "pytorch-examples / zoo, seconds ≥ 20",
+            "mnist_99_fast",
             "19.00, to 99.12 ± 0.02 % against 99.10 %",
             False,
-            "a single round, not a quiet one",
+            "a single round, not a valid one",
         ),
     ]
-    assert "pytorch-examples: seconds 190.00 s" in target.summary(record)
+    assert "| pytorch-examples | 99.10 % | 190.00 | 150.00 |" in "\n".join(
+        target.section({**record, "setting": {"threads": 1}})
+    )
     better = {"seconds": 300.0, "training": 125.0, "accuracy": 0.992}
     record = {**record, "rounds": [{"samples": {"zoo": sample, "pytorch-examples": better}, "canary": [slow]}, *rounds]}
     text = "25.00, to 99.12 ± 0.02 % against 99.20 %"  # faster, but to something worse
-    assert target.aims(record)[2][:3] == ("pytorch-examples / zoo, training ≥ 20", text, False)
+    assert target.targets(record)[2][:4] == ("pytorch-examples / zoo, training ≥ 20", "mnist_99_fast", text, False)
 
 
 # a GPU, as far as a CPU can tell
@@ -518,19 +512,19 @@ def test_a_gpu_is_measured_in_one_call_even_where_there_is_none(peer, colour_ima
 PEAKS = {"32-true": 100.0, "bf16-mixed": 200.0}
 
 
-def test_a_peer_ships_as_it_is_on_a_gpu():
+def test_a_project_ships_as_it_is_on_a_gpu():
     assert airbench.adapted(PEER, "cuda", None) == PEER
     assert "ceil(4.5 * len(train_loader))" in airbench.adapted(PEER, "cuda", 4.5)
 
 
 def test_ceilings_are_of_the_size_that_they_are():
-    assert 1e-8 < canary.launch() < 1e-3
-    assert gpu.told_ceilings({**PEAKS, "copy": 10.0, "launch": 2.0}) == (
+    assert 1e-8 < noise_probe.launch() < 1e-3
+    assert gpu.in_a_line({**PEAKS, "copy": 10.0, "launch": 2.0}) == (
         "ceilings: float32 0.1 TFLOP/s, bfloat16 0.2 TFLOP/s, copy 10 GB/s, a tiny operation 2.0 µs"
     )
 
 
-def test_a_recipe_knows_its_aim():
-    assert target.aim(Path("mnist_99_fast.yaml")) == 0.99
-    assert target.aim(Path("cifar10_fastnet_94.yaml")) == 0.94
-    assert target.aim(Path("cifar10_fastnet.yaml")) == 0.9
+def test_a_recipe_knows_its_target():
+    assert target.accuracy_of(Path("mnist_99_fast.yaml")) == 0.99
+    assert target.accuracy_of(Path("cifar10_fastnet_94.yaml")) == 0.94
+    assert target.accuracy_of(Path("cifar10_fastnet.yaml")) == 0.9

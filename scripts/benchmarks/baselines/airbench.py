@@ -58,11 +58,11 @@ def adapted(source: str, device: str, epochs: float | None) -> str:
 
 
 def train(source: str, device: str, runs: int) -> list[dict[str, float]]:
-    """What each run tells of itself at its end."""
+    """What each run reports of itself at its end."""
     names: dict[str, Any] = {"__name__": "airbench", "WallEvent": WallEvent}
     exec(compile(source, "airbench94_muon.py", "exec"), names)
-    told: list[dict[str, Any]] = []
-    names["print_training_details"] = lambda variables, is_final_entry: told.append(dict(variables))
+    reports: list[dict[str, Any]] = []
+    names["print_training_details"] = lambda variables, is_final_entry: reports.append(dict(variables))
     model = names["CifarNet"]().to(device).to(memory_format=torch.channels_last)
     if device == "cpu":
         model.forward = torch.autocast("cpu", torch.bfloat16)(model.forward)
@@ -71,9 +71,9 @@ def train(source: str, device: str, runs: int) -> list[dict[str, float]]:
         names["main"]("warmup", model)
     found = []
     for run in range(runs):
-        told.clear()
+        reports.clear()
         names["main"](run, model)
-        last, tested = told[-2:]  # the last epoch, and what is told after it
+        last, tested = reports[-2:]  # of the last epoch, and after it
         found.append({"seconds": last["time_seconds"], "accuracy": last["val_acc"], "tta": tested["tta_val_acc"]})
     return found
 

@@ -1,11 +1,11 @@
-"""Who trains: this project's `fit`, a bare PyTorch loop, and Lightning as its introductions teach it.
+"""What trains: this project's `fit`, a bare PyTorch loop, and Lightning as its introductions teach it.
 
     zoo        `python cli.py fit …`, with metrics.csv, checkpoints and validation on
     plain      the same network, optimiser, precision and images as float tensors in memory; forward, backward, step
     nchw       the same in float32, and channels first, as PyTorch is unless it is told otherwise
     tutorial   784-256-10 in Lightning; torchvision's images one by one through a DataLoader, self.log at each step
 
-Each runs in a process of its own: `python scripts/benchmark.py turn JSON` prints the seconds of its epochs.
+Each runs in a process of its own: `python scripts/benchmark.py loop JSON` prints the seconds of its epochs.
 """
 
 import json
@@ -21,7 +21,7 @@ from typing import Any
 
 from benchmarks.measure.case import Case, make, read_case
 from benchmarks.measure.environment import ROOT
-from benchmarks.measure.epoch_timer import Marks, epoch, now, read
+from benchmarks.measure.epoch_timer import EpochTimer, durations, now, read
 from benchmarks.measure.process import run
 from benchmarks.measure.rounds import Sample
 
@@ -35,26 +35,17 @@ def zoo(case: Case, options: Namespace) -> Epochs:
     from cli import main as command
 
     with tempfile.TemporaryDirectory() as folder:
-        marks = Path(folder, "marks.json")
-        command([*fit_words(case, options, f"{folder}/run"), *marked(marks)])
-        return read(marks)
+        times = Path(folder, "times.json")
+        timer = [f"--trainer.callbacks+={EpochTimer.__module__}.EpochTimer", f"--trainer.callbacks.path={times}"]
+        command([*fit_argv(case, options, f"{folder}/run"), *timer, "--allow_import", "benchmarks"])
+        return read(times)
 
 
-def marked(path: Path) -> list[str]:
-    """Words that add the marks to a `fit`."""
-    added = [f"--trainer.callbacks+={Marks.__module__}.Marks", f"--trainer.callbacks.path={path}"]
-    return [*added, "--allow_import", "benchmarks"]
-
-
-def fit_words(case: Case, options: Namespace, folder: str) -> list[str]:
+def fit_argv(case: Case, options: Namespace, folder: str) -> list[str]:
     """The command that is measured."""
     trainer = [f"--trainer.max_epochs={case.epochs}", f"--trainer.precision={case.precision}"]
-    trainer += [
-        f"--trainer.accelerator={ACCELERATORS[options.device]}",
-        "--figures=false",
-        "--trainer.limit_test_batches=1",
-    ]
-    return ["fit", *case.words(options), *trainer, "--run_dir", folder]
+    trainer += [f"--trainer.accelerator={ACCELERATORS[options.device]}", "--trainer.limit_test_batches=1"]
+    return ["fit", *case.argv(options), *trainer, "--figures=false", "--run_dir", folder]
 
 
 def plain(case: Case, options: Namespace, *, channels_last: bool = True) -> Epochs:
@@ -95,7 +86,7 @@ def plain(case: Case, options: Namespace, *, channels_last: bool = True) -> Epoc
         with torch.no_grad(), half:
             pairs = zip(val_x.split(EVAL_BATCH_SIZE), val_y.split(EVAL_BATCH_SIZE), strict=True)
             sum(int((net(a).argmax(1) == b).sum()) for a, b in pairs)
-        epochs.append(epoch(start, trained, now()))
+        epochs.append(durations(start, trained, now()))
     return epochs
 
 
@@ -144,44 +135,39 @@ def tutorial(case: Case, options: Namespace) -> Epochs:
     common: dict[str, Any] = {"batch_size": case.batch, "num_workers": options.workers}
     common["persistent_workers"] = options.workers > 0
     with tempfile.TemporaryDirectory() as folder:
-        marks = Marks(f"{folder}/marks.json")
-        trainer = Trainer(max_epochs=2, accelerator="cpu", devices=1, callbacks=[marks], default_root_dir=folder)
+        timer = EpochTimer(f"{folder}/times.json")
+        trainer = Trainer(max_epochs=2, accelerator="cpu", devices=1, callbacks=[timer], default_root_dir=folder)
         trainer.fit(Model(), DataLoader(train, shuffle=True, **common), DataLoader(val, **common))
-    return marks.epochs
+    return timer.epochs
 
 
-CONTENDERS: dict[str, Callable[[Case, Namespace], Epochs]] = {
-    "zoo": zoo,
-    "plain": plain,
-    "nchw": nchw,
-    "tutorial": tutorial,
-}
+LOOPS: dict[str, Callable[[Case, Namespace], Epochs]] = {loop.__name__: loop for loop in (zoo, plain, nchw, tutorial)}
 
 
 def run_here(text: str) -> None:
-    """Runs a contender in this process and prints its epochs as JSON, and nothing else on stdout."""
+    """Runs one of them in this process and prints its epochs as JSON, and nothing else on stdout."""
     import torch
 
-    told = json.loads(text)
-    torch.set_num_threads(told["threads"])
-    options = Namespace(**told["options"])
+    task = json.loads(text)
+    torch.set_num_threads(task["threads"])
+    options = Namespace(**task["options"])
     stderr = sys.stderr
-    with redirect_stdout(StringIO()), redirect_stderr(StringIO()) as said:
+    with redirect_stdout(StringIO()), redirect_stderr(StringIO()) as errors:
         try:
-            epochs = CONTENDERS[told["contender"]](read_case(told["case"]), options)
+            epochs = LOOPS[task["loop"]](read_case(task["case"]), options)
         except SystemExit:
-            stderr.write(said.getvalue())
+            stderr.write(errors.getvalue())
             raise
     print(json.dumps(epochs))
 
 
-def turn(contender: str, case: Case, options: Namespace) -> Callable[[], Sample]:
-    """What runs a contender once, in a fresh process."""
+def in_process(loop: str, case: Case, options: Namespace) -> Callable[[], Sample]:
+    """What runs one of them once, in a fresh process."""
     passed = {"data_root": str(options.data_root), "workers": options.workers, "device": options.device}
     passed["cifar10"] = str(options.cifar10) if options.cifar10 else None
-    told = {"contender": contender, "case": case.plain(), "threads": options.threads, "options": passed}
-    command = [sys.executable, "-W", "ignore", str(ROOT / "scripts/benchmark.py"), "turn", json.dumps(told)]
-    return lambda: sample(json.loads(run(command, options.threads).said.splitlines()[-1]), options.clock)
+    task = {"loop": loop, "case": case.plain(), "threads": options.threads, "options": passed}
+    command = [sys.executable, "-W", "ignore", str(ROOT / "scripts/benchmark.py"), "loop", json.dumps(task)]
+    return lambda: sample(json.loads(run(command, options.threads).printed.splitlines()[-1]), options.clock)
 
 
 def sample(epochs: Epochs, clock: str) -> Sample:

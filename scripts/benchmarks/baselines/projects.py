@@ -4,8 +4,8 @@
     lightning-hydra-template   github.com/ashleve/lightning-hydra-template: its data path and Trainer, our 784-256-10
     cifar10-airbench           github.com/KellerJordan/cifar10-airbench, airbench94_muon.py: see airbench.py
 
-Nothing of them is copied: what must differ is a flag of theirs, or, where there is none, changed as it is read. A peer
-that is not there or cannot run is said in one line, and the rest is measured.
+Nothing of them is copied: what must differ is a flag of theirs, or, where there is none, changed as it is read. One
+that is not there or cannot run is reported in one line, and the rest is measured.
 """
 
 import json
@@ -27,7 +27,7 @@ from benchmarks.baselines.airbench import write_images
 from benchmarks.baselines.loops import sample
 from benchmarks.measure.case import Case, make
 from benchmarks.measure.environment import ROOT
-from benchmarks.measure.epoch_timer import Marks, read
+from benchmarks.measure.epoch_timer import EpochTimer, read
 from benchmarks.measure.process import run
 from benchmarks.measure.rounds import Failed, Sample
 from zoo.errors import UsageError
@@ -44,10 +44,10 @@ LAYERS = (
 )
 
 
-def named(words: Sequence[str], flag: str) -> dict[str, Path]:
-    """NAME=PATH of each word; raises UsageError for a name that is no peer's."""
+def named(argv: Sequence[str], flag: str) -> dict[str, Path]:
+    """NAME=PATH of each argument; raises UsageError for a name that is no project's."""
     found: dict[str, Path] = {}
-    for word in words:
+    for word in argv:
         name, equals, path = word.partition("=")
         if not equals or not path:
             raise UsageError(f"peer in {flag}: expected NAME=PATH, found {word}. Try: {flag} {next(iter(FILES))}=DIR")
@@ -59,7 +59,7 @@ def named(words: Sequence[str], flag: str) -> dict[str, Path]:
 
 
 def place(name: str, peers: dict[str, Path]) -> Path:
-    """Folder of a peer; raises Failed, in one line, if it is not there."""
+    """Folder of a project; raises Failed, in one line, if it is not there."""
     folder = peers[name]
     if not (folder / FILES[name]).is_file():
         raise Failed(f"peer {name} in --peer: expected {FILES[name]} in its folder, found none. Try: a checkout of it")
@@ -69,21 +69,18 @@ def place(name: str, peers: dict[str, Path]) -> Path:
 def hydra_template(folder: Path, python: str, case: Case, options: Namespace) -> Callable[[], Sample]:
     """What runs the template once, with our network, images and batch, and times its epochs."""
 
-    def turn() -> Sample:
+    def once() -> Sample:
         with tempfile.TemporaryDirectory() as outputs:
-            marks = Path(outputs, "marks.json")
-            run(
-                [python, FILES["lightning-hydra-template"], *template_words(case, options, outputs, marks)],
-                options.threads,
-                folder=folder,
-                environ={"PYTHONPATH": str(ROOT / "scripts"), "PYTHONDONTWRITEBYTECODE": "1"},
-            )
-            return sample(read(marks), options.clock)
+            times = Path(outputs, "times.json")
+            command = [python, FILES["lightning-hydra-template"], *template_argv(case, options, outputs, times)]
+            environ = {"PYTHONPATH": str(ROOT / "scripts"), "PYTHONDONTWRITEBYTECODE": "1"}
+            run(command, options.threads, folder=folder, environ=environ)
+            return sample(read(times), options.clock)
 
-    return turn
+    return once
 
 
-def template_words(case: Case, options: Namespace, outputs: str, marks: Path) -> list[str]:
+def template_argv(case: Case, options: Namespace, outputs: str, times: Path) -> list[str]:
     """Overrides of its configuration, in Hydra's grammar."""
     split = f"[{case.images},{60_000 - case.images},10000]"
     return [
@@ -96,21 +93,20 @@ def template_words(case: Case, options: Namespace, outputs: str, marks: Path) ->
         f"data.train_val_test_split={split}",
         "~model.net",
         f"+model.net={{_target_:torch.nn.Sequential,_args_:[{LAYERS}]}}",
-        f"+callbacks.marks={{_target_:{Marks.__module__}.Marks,path:{marks}}}",
+        f"+callbacks.timer={{_target_:{EpochTimer.__module__}.EpochTimer,path:{times}}}",
     ]
 
 
 def pytorch_examples(folder: Path, python: str, options: Namespace) -> Callable[[], Sample]:
     """What runs the example, as it is, until it has reached the accuracy, and says when that was."""
 
-    def turn() -> Sample:
+    def once() -> Sample:
         with tempfile.TemporaryDirectory() as place:
             Path(place, "data").symlink_to(Path(options.data_root).absolute())  # it reads ../data
             Path(place, "mnist").mkdir()
             command = [python, "-u", str(folder / FILES["pytorch-examples"]), *options.peer_flags.split()]
-            process = subprocess.Popen(
-                command, cwd=f"{place}/mnist", env=variables(options), stdout=subprocess.PIPE, text=True
-            )
+            environ = {**os.environ, "OMP_NUM_THREADS": str(options.threads)}
+            process = subprocess.Popen(command, cwd=f"{place}/mnist", env=environ, stdout=subprocess.PIPE, text=True)
             start = time.perf_counter()
             assert process.stdout
             curve: list[tuple[float, float]] = []
@@ -128,7 +124,7 @@ def pytorch_examples(folder: Path, python: str, options: Namespace) -> Callable[
         sample = reached(curve, options.accuracy)
         return sample | {"training": sample["seconds"] - begun}
 
-    return turn
+    return once
 
 
 def reached(curve: Sequence[tuple[float, float]], accuracy: float) -> Sample:
@@ -137,28 +133,23 @@ def reached(curve: Sequence[tuple[float, float]], accuracy: float) -> Sample:
     return {"seconds": curve[epoch][0], "accuracy": curve[epoch][1], "epochs": float(epoch + 1)}
 
 
-def variables(options: Namespace) -> dict[str, str]:
-    """Environment of a peer."""
-    return {**os.environ, "OMP_NUM_THREADS": str(options.threads)}
-
-
 def airbench(folder: Path, python: str, options: Namespace) -> Callable[[], Sample]:
     """What runs it on the device that is measured: once, or on a GPU, where it is compiled first, `--runs` times."""
     program = str(ROOT / "scripts/benchmarks/baselines/airbench.py")
     runs = options.runs if options.device == "cuda" else 1
 
-    def turn() -> Sample:
+    def once() -> Sample:
         with tempfile.TemporaryDirectory() as place:
             images = Path(place, "images.pt")
             write_images(images, arrays_of(Case("FastNet", "CIFAR10"), options))
-            words = ["--device", options.device, "--runs", str(runs), "--images", str(images)]
-            command = [python, program, str(folder / FILES["cifar10-airbench"]), *words, *options.peer_flags.split()]
+            argv = ["--device", options.device, "--runs", str(runs), "--images", str(images)]
+            command = [python, program, str(folder / FILES["cifar10-airbench"]), *argv, *options.peer_flags.split()]
             ended = run(command, options.threads)
-        found = json.loads(ended.said.splitlines()[-1])
+        found = json.loads(ended.printed.splitlines()[-1])
         middle = {key: fmean(one[key] for one in found) for key in found[0]}
         return {"seconds": ended.seconds, "training": middle["seconds"], **{k: middle[k] for k in ("accuracy", "tta")}}
 
-    return turn
+    return once
 
 
 def arrays_of(case: Case, options: Namespace) -> list[tuple[torch.Tensor, torch.Tensor]]:

@@ -20,7 +20,7 @@ SHARE = 9  # training images to one for validation, as in a whole fit
 
 @dataclass(frozen=True)
 class Case:
-    """One training that contenders are compared on.
+    """One training that programs are compared on.
 
     Attributes:
         model: a class of the zoo.
@@ -29,7 +29,7 @@ class Case:
         precision: Lightning's name of it.
         images: to train on.
         epochs: the first is to warm up, the median of the others counts.
-        options: further words of `fit`.
+        options: further arguments of `fit`.
     """
 
     model: str
@@ -65,8 +65,8 @@ class Case:
         """As JSON."""
         return {**asdict(self), "options": list(self.options)}
 
-    def words(self, options: Namespace) -> list[str]:
-        """The words of data and model for `fit` and `describe`."""
+    def argv(self, options: Namespace) -> list[str]:
+        """The arguments of data and model for `fit` and `describe`."""
         if self.data == "CIFAR10" and options.cifar10:
             data = ["--data", "Arrays", "--data.path", str(options.cifar10)]
         else:
@@ -91,7 +91,7 @@ def make(case: Case, options: Namespace) -> tuple[Any, Any]:
 
     list_models()  # imported, the classes are known by their short names
     parser = make_parser(ImageDataModule)
-    made = parser.instantiate(parser.parse_args(prepared(case.words(options))))
+    made = parser.instantiate(parser.parse_args(prepared(case.argv(options))))
     return made["data"], made["model"]
 
 

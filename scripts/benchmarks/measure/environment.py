@@ -12,16 +12,12 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[3]
 RESULTS = ROOT / "results"
 PACKAGES = ("torch", "torchvision", "lightning", "numpy")
-PLACES = {
-    "--data-root": "DIR",
-    "--cifar10": "OUT.npz",
-    "--before": "OLD",
-}  # what stands for a place on this machine in a record
+PLACES = {"--data-root": "DIR", "--cifar10": "OUT.npz", "--before": "OLD"}  # for a place on this machine, in a record
 NAMED = {"--peer": "DIR", "--peer-python": "PATH"}  # the same behind NAME=
 LEFT_OUT = "--out"
 
 
-def setting(options: argparse.Namespace) -> dict[str, Any]:
+def environment(options: argparse.Namespace) -> dict[str, Any]:
     """Machine, threads, clock, load, versions, and the command without the places of this machine."""
     return {
         "command": " ".join(["python scripts/benchmark.py", *anonymous(sys.argv[1:])]),
@@ -46,12 +42,11 @@ def machine() -> str:
     return f"{os.cpu_count()} cores, {' '.join(name.split()[:2])}"
 
 
-def anonymous(words: list[str]) -> list[str]:
-    """The words of a command, places on this machine replaced by names."""
-    flat = [part for word in words for part in (word.split("=", 1) if word.startswith("--") else [word])]
+def anonymous(argv: list[str]) -> list[str]:
+    """The arguments of a command, places on this machine replaced by names."""
     kept: list[str] = []
     flag = ""
-    for word in flat:
+    for word in (part for arg in argv for part in (arg.split("=", 1) if arg.startswith("--") else [arg])):
         flag = word if word.startswith("--") else flag
         if flag == LEFT_OUT:
             continue
@@ -64,18 +59,17 @@ def anonymous(words: list[str]) -> list[str]:
     return kept
 
 
-def told(how: dict[str, Any]) -> str:
-    """A setting as a sentence; of older records, what they know."""
-    parts = [how.get("machine", ""), f"{how['threads']} threads" if isinstance(how.get("threads"), int) else ""]
-    parts[1] = "1 thread" if parts[1] == "1 threads" else parts[1]
+def as_sentence(how: dict[str, Any]) -> str:
+    """An environment; of older records, what they know."""
+    threads = f"{how['threads']} thread{'' if how['threads'] == 1 else 's'}" if isinstance(how["threads"], int) else ""
     clock = {"processor": "seconds of the processor", "wall": "seconds of the clock"}.get(how.get("clock", ""), "")
     load = f"load {how['load'][0]:.1f} at the start" if "load" in how else ""
     versions = ", ".join(f"{name} {number}" for name, number in how.get("versions", {}).items())
     peers = ", ".join(f"{name} {commit[:7]}" for name, commit in how.get("peers", {}).items())
     at = f"at commit {how['commit'][:7]}" if "commit" in how else ""
-    sentence = "; ".join(part for part in (*parts, clock, load, at, versions, peers, how.get("note", "")) if part)
+    parts = (how.get("machine", ""), threads, clock, load, at, versions, peers, how.get("note", ""))
     command = f"`{how['command']}`: " if "command" in how else ""
-    return f"{command}{sentence}."
+    return f"{command}{'; '.join(part for part in parts if part)}."
 
 
 def not_measured(record: dict[str, Any]) -> list[str]:
@@ -86,8 +80,8 @@ def not_measured(record: dict[str, Any]) -> list[str]:
 
 def commit(folder: Path) -> str:
     """The commit of a checkout; "unknown" if git does not tell."""
-    words = ["git", "-C", str(folder), "rev-parse", "HEAD"]
-    return subprocess.run(words, capture_output=True, text=True).stdout.strip() or "unknown"
+    argv = ["git", "-C", str(folder), "rev-parse", "HEAD"]
+    return subprocess.run(argv, capture_output=True, text=True).stdout.strip() or "unknown"
 
 
 def keep(record: dict[str, Any], options: argparse.Namespace, name: str) -> None:

@@ -2,7 +2,7 @@
 
     epoch = training steps, [validation, saves]  ->  {"seconds", "training", "processor", "training_processor"}
 
-It imports nothing of this project, so that peers can be given it by a flag.
+It imports nothing of this project, so that other projects can be given it by a flag.
 """
 
 import json
@@ -13,18 +13,18 @@ from typing import Any
 import torch
 from lightning import Callback, LightningModule, Trainer
 
-Mark = tuple[float, float]  # of the clock on the wall, and of the processor
+Clocks = tuple[float, float]  # on the wall, and of the processor
 
 
-def now() -> Mark:
+def now() -> Clocks:
     """Both clocks, in seconds, when a GPU has done what it was given."""
     if torch.cuda.is_initialized():
         torch.cuda.synchronize()
     return time.perf_counter(), time.process_time()
 
 
-def epoch(start: Mark, trained: Mark, end: Mark) -> dict[str, float]:
-    """The durations between three marks."""
+def durations(start: Clocks, trained: Clocks, end: Clocks) -> dict[str, float]:
+    """Those of an epoch."""
     return {
         "seconds": end[0] - start[0],
         "training": trained[0] - start[0],
@@ -33,7 +33,7 @@ def epoch(start: Mark, trained: Mark, end: Mark) -> dict[str, float]:
     }
 
 
-class Marks(Callback):
+class EpochTimer(Callback):
     """Writes the durations of all epochs into a file when training ends.
 
     Args:
@@ -43,8 +43,8 @@ class Marks(Callback):
     def __init__(self, path: str) -> None:
         self.path = Path(path)
         self.epochs: list[dict[str, float]] = []
-        self._start: Mark | None = None
-        self._trained: Mark | None = None
+        self._start: Clocks | None = None
+        self._trained: Clocks | None = None
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._close()
@@ -62,7 +62,7 @@ class Marks(Callback):
 
     def _close(self) -> None:
         if self._start and self._trained:
-            self.epochs.append(epoch(self._start, self._trained, now()))
+            self.epochs.append(durations(self._start, self._trained, now()))
         self._start = None
 
 

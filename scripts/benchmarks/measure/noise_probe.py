@@ -1,13 +1,14 @@
 """Is the machine quiet? A short matrix product and a short copy, whose speed depends on nothing that is measured.
 
-    canary(clock, device) -> {"gemm": GFLOP/s, "copy": GB/s}      before and after each contender
-    peaks(clock, device)  -> the best of several, of convolutions, too, and in bfloat16: what floors are reckoned with
-    launch(device)        -> seconds that a tiny operation takes in a row of them: what no small network can undercut
+    probe(options)         -> what gives a sample, {"gemm": GFLOP/s, "copy": GB/s}, before and after each program
+    peaks(clock, device)   -> the best of several, of convolutions, too, and in bfloat16: the roofline's
+    launch(device)         -> seconds of a tiny operation in a row of them: no small network is faster
 
-Speeds are per second of the clock that the contenders are measured with; a GPU is waited for at both ends.
+Speeds are per second of the clock that the programs are measured with; a GPU is waited for at both ends.
 """
 
 import time
+from argparse import Namespace
 from collections.abc import Callable
 
 import torch
@@ -75,9 +76,10 @@ def launch(device: str = "cpu") -> float:
     return 1 / speed(row, ROW, "wall", device)
 
 
-def canary(clock: str, device: str = "cpu") -> dict[str, float]:
-    """How fast the machine is now."""
-    return {"gemm": round(gemm(clock, device=device), 1), "copy": round(copy(clock, device), 2)}
+def probe(options: Namespace) -> Callable[[], dict[str, float]]:
+    """What measures how fast the machine is now, by the clock and on the device of the options."""
+    clock, device = options.clock, options.device
+    return lambda: {"gemm": round(gemm(clock, device=device), 1), "copy": round(copy(clock, device), 2)}
 
 
 def peaks(clock: str, device: str = "cpu") -> dict[str, float]:

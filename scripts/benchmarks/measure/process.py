@@ -1,4 +1,4 @@
-"""A command from its start to its end: what it said, and what it took."""
+"""A command from its start to its end: what it printed, and what it took."""
 
 import os
 import subprocess
@@ -15,13 +15,13 @@ class Ended(NamedTuple):
     """What is known of a process when it is over.
 
     Attributes:
-        said: on stdout.
+        printed: on stdout.
         seconds: by the clock on the wall.
         processor: seconds that it, and what it has waited for, have computed.
         peak: largest resident memory, bytes.
     """
 
-    said: str
+    printed: str
     seconds: float
     processor: float
     peak: int
@@ -33,13 +33,13 @@ def run(
     """Runs a command to its end.
 
     Args:
-        command: its words.
+        command: its arguments.
         threads: of torch and what it computes with.
         folder: where it runs; None is here.
         environ: variables besides those of this process.
 
     Raises:
-        Failed: it ended with an error; its last words.
+        Failed: it ended with an error; its last line.
     """
     variables = {**os.environ, "OMP_NUM_THREADS": str(threads), **(environ or {})}
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:

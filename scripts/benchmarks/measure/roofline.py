@@ -1,12 +1,12 @@
-"""How fast could it be? The arithmetic and the bytes of an epoch, over what the machine can do.
+"""How fast could it be? The arithmetic and the bytes of an epoch, over what the machine can do: its roofline.
 
     training    forward 2 M, gradient of the weights 2 M, of the inputs 2 M (M multiply-adds of a layer, an image)
                 the first layer needs no gradient of its inputs, and filters that stand still none of their own
     validation  2 M
-    floor       the larger of FLOP / (FLOP/s of a large matrix product or convolution) and bytes / (bytes/s of a copy)
+    seconds     the larger of FLOP / (FLOP/s of a large matrix product or convolution) and bytes / (bytes/s of a copy)
 
 Bytes are those of the images, one byte a pixel, read once: all else may stay in the caches. So no program can be
-faster than this floor, and none needs to reach it.
+faster, and none needs to be as fast.
 """
 
 import math
@@ -36,7 +36,7 @@ def cost(net: nn.Module, in_shape: Shape) -> Cost:
     return Cost(3 * forward - saved, forward, math.prod(in_shape))
 
 
-def floor(one: Cost, training: int, validation: int, precision: str, peaks: dict[str, Any]) -> float:
+def roofline(one: Cost, training: int, validation: int, precision: str, peaks: dict[str, Any]) -> float:
     """Seconds that so many images take at least.
 
     Args:

@@ -1,86 +1,71 @@
-"""Who is faster on a noisy machine? Contenders take turns, and what counts is the median of the rounds' ratios.
+"""Who is faster on a noisy machine? All run interleaved, and what counts is the median of the rounds' ratios.
 
-    round = canary, contender, canary, contender, canary      in an order drawn anew, each in a fresh process
-    rounds -> those in which no canary is more than 10 % slower than the fastest quarter of all -> ratio within each
-           -> median, with the 95 % interval of a bootstrap (Efron 1979; percentiles)
+    round = noise probe, program, noise probe, program, noise probe     in an order drawn anew, each in a fresh process
+    rounds -> valid ones, in which no sample of the probe is more than 10 % slower than the fastest quarter of all
+           -> ratio within each -> median, with its interval
 
-Noise that lasts longer than a round hits all contenders alike, and shorter noise shows in the canaries around it.
+Noise that lasts longer than a round hits all programs alike, and shorter noise shows in the samples around it.
 """
 
 import random
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
-from scipy.stats import bootstrap
 
 T = TypeVar("T")
 Sample = dict[str, float]
-Round = dict[str, Any]  # {"samples": {contender: sample}, "canary": [{"gemm": …, "copy": …}, …]}
-SLOWEST = 0.9  # of the best canaries
-BEST = 0.75  # the quantile that they begin at: one lucky canary must not make all others look noisy
+Programs = Mapping[str, Callable[[], Sample]]  # by name, what runs one once; it raises Failed if it cannot
+Probe = Callable[[], dict[str, float]]
+Round = dict[str, Any]  # {"samples": {program: sample}, "canary": [{"gemm": …, "copy": …}, …]}, the probe's samples
+SLOWEST = 0.9  # of the best samples of the probe
+BEST = 0.75  # the quantile that they begin at: one lucky sample must not make all others look noisy
 LEAST = 3  # rounds that a median is taken of
-RESAMPLES = 5000
 
 
 class Failed(ValueError):
-    """A contender could not run: told in one line, and the others go on."""
+    """A program could not run: reported in one line, and the others go on."""
 
 
-class Interval(NamedTuple):
-    """A median with its 95 % interval."""
-
-    median: float
-    low: float
-    high: float
-    n: int
-
-    def __str__(self) -> str:
-        return f"{self.median:.2f} ({self.low:.2f} to {self.high:.2f})" if self.n > 1 else f"{self.median:.2f}"
-
-
-def play(
-    turns: Mapping[str, Callable[[], Sample]],
+def run_interleaved(
+    programs: Programs,
     count: int,
-    canary: Callable[[], dict[str, float]],
+    probe: Probe,
     skipped: list[str],
     seed: int = 0,
     only: Mapping[str, int] | None = None,
 ) -> list[Round]:
-    """Lets all contenders run once in each round.
-
-    Ctrl-C ends the rounds: those that are over count. Before the first is over there is nothing to keep, and it ends
-    all.
+    """Runs each program once in each round.
 
     Args:
-        turns: what runs a contender once; raises Failed if it cannot, and is not asked again.
+        programs: who fails once is not asked again.
         count: rounds.
-        canary: how fast the machine is now.
+        probe: how fast the machine is now.
         skipped: takes what could not be measured.
         seed: of the orders.
-        only: in how many of the first rounds a contender takes part, if not in all.
+        only: in how many of the first rounds a program takes part, if not in all.
     """
-    left, draw = dict(turns), random.Random(seed)
+    left, draw = dict(programs), random.Random(seed)
 
-    def turn(i: int) -> Round:
+    def measure(i: int) -> Round:
         for name in [name for name, rounds in (only or {}).items() if i >= rounds]:
             left.pop(name, None)
-        one = one_round(left, draw, canary, skipped)
+        one = one_round(left, draw, probe, skipped)
         shown = "  ".join(f"{name} {sample['seconds']:.3f} s" for name, sample in sorted(one["samples"].items()))
         print(f"  round {i + 1}: {shown}", flush=True)
         return one
 
-    return until_stopped(turn, range(count), f"rounds: expected {count}", skipped)
+    return until_stopped(measure, range(count), f"rounds: expected {count}", skipped)
 
 
 def until_stopped(measure: Callable[[T], Round], what: Iterable[T], wanted: str, skipped: list[str]) -> list[Round]:
-    """Measures one after the other; Ctrl-C ends that, and keeps those that are over, if there are any.
+    """Measures one after the other; Ctrl-C ends that and keeps those that are over. With none over it ends all.
 
     Args:
         measure: what is done with each.
         what: rounds or cases.
-        wanted: what to say of them if it was stopped: "rounds: expected 5".
+        wanted: what to report of them if it was stopped: "rounds: expected 5".
         skipped: takes what could not be measured.
     """
     done: list[Round] = []
@@ -90,87 +75,72 @@ def until_stopped(measure: Callable[[T], Round], what: Iterable[T], wanted: str,
         except KeyboardInterrupt:
             if not done:
                 raise
-            tell(f"{wanted}, found {len(done)} when it was stopped", skipped)
+            report(f"{wanted}, found {len(done)} when it was stopped", skipped)
             break
     return done
 
 
-def one_round(
-    left: dict[str, Callable[[], Sample]],
-    draw: random.Random,
-    canary: Callable[[], dict[str, float]],
-    skipped: list[str],
-) -> Round:
-    """All that are left run once; whoever fails leaves."""
+def one_round(left: dict[str, Callable[[], Sample]], draw: random.Random, probe: Probe, skipped: list[str]) -> Round:
+    """All programs that are left run once; who fails leaves."""
     samples: dict[str, Sample] = {}
-    beats = [canary()]
+    noise = [probe()]
     for name in draw.sample(sorted(left), len(left)):
         try:
             samples[name] = left[name]()
         except Failed as error:
-            tell(str(error), skipped)
+            report(str(error), skipped)
             del left[name]
-        beats.append(canary())
-    return {"samples": samples, "canary": beats}
+        noise.append(probe())
+    return {"samples": samples, "canary": noise}
 
 
-def tell(text: str, skipped: list[str]) -> None:
-    """Says in one line what is not measured, once."""
+def report(text: str, skipped: list[str]) -> None:
+    """Prints in one line what is not measured, once."""
     if text not in skipped:
         print(text if text.startswith("error: ") else f"error: {text}", file=sys.stderr, flush=True)
         skipped.append(text)
 
 
-def is_quiet(one: Round, best: Mapping[str, float]) -> bool:
-    """Whether no canary of a round was slower than nine tenths of the best ones."""
-    return all(beat[kind] >= SLOWEST * best[kind] for beat in one["canary"] for kind in best)
+def best_noise(rounds: Iterable[Round]) -> dict[str, float]:
+    """How fast the fastest quarter of the probe's samples is, of each kind, at least."""
+    samples = [sample for one in rounds for sample in one["canary"]]
+    kinds = samples[0] if samples else {}
+    return {kind: float(np.quantile([sample[kind] for sample in samples], BEST)) for kind in kinds}
 
 
-def best_canary(rounds: Iterable[Round]) -> dict[str, float]:
-    """How fast the fastest quarter of the canaries is, of each kind, at least."""
-    beats = [beat for one in rounds for beat in one["canary"]]
-    return {kind: float(np.quantile([beat[kind] for beat in beats], BEST)) for kind in beats[0]} if beats else {}
-
-
-def quiet(rounds: Sequence[Round], best: Mapping[str, float] | None = None) -> list[Round]:
-    """The rounds in which the machine was quiet.
+def valid(rounds: Sequence[Round], best: Mapping[str, float] | None = None) -> list[Round]:
+    """The rounds without noise.
 
     Args:
         rounds: all of them.
-        best: canaries of more rounds than these, if there are more.
+        best: the best samples of more rounds than these, if there are more.
     """
-    best = best_canary(rounds) if best is None else best
-    return [one for one in rounds if is_quiet(one, best)]
+    least = {kind: SLOWEST * speed for kind, speed in (best_noise(rounds) if best is None else best).items()}
+    return [one for one in rounds if all(sample[kind] >= least[kind] for sample in one["canary"] for kind in least)]
 
 
 def counted(rounds: Sequence[Round], best: Mapping[str, float] | None = None) -> tuple[list[Round], str]:
-    """The rounds that count, and what to say of them: all of them if too few were quiet."""
-    kept = quiet(rounds, best)
+    """The rounds that count, and how to name them: all of them if too few are valid."""
+    kept = valid(rounds, best)
     if len(kept) >= LEAST:
         return kept, f"{len(kept)} of {len(rounds)} rounds"
     if len(rounds) == 1:
-        return list(rounds), "a single round" if kept else "a single round, not a quiet one"
-    found = {0: "none was", 1: "only one was"}.get(len(kept), f"only {len(kept)} were")
-    return list(rounds), f"all {len(rounds)} rounds, as {found} quiet"
+        return list(rounds), "a single round" if kept else "a single round, not a valid one"
+    found = {0: "none is", 1: "only one is"}.get(len(kept), f"only {len(kept)} are")
+    return list(rounds), f"all {len(rounds)} rounds, as {found} valid"
 
 
 def values(rounds: Iterable[Round], name: str, what: str = "seconds") -> list[float]:
-    """A contender's values, of the rounds that it ran in."""
+    """A program's values, of the rounds that it ran in."""
     return [one["samples"][name][what] for one in rounds if name in one["samples"]]
 
 
 def ratios(rounds: Iterable[Round], slow: str, fast: str, what: str = "seconds") -> list[float]:
-    """How many times as long one contender took as the other, in each round that both ran in."""
+    """How many times as long one program took as the other, in each round that both ran in."""
     samples = [one["samples"] for one in rounds if {slow, fast} <= one["samples"].keys()]
     return [sample[slow][what] / sample[fast][what] for sample in samples]
 
 
-def interval(numbers: Sequence[float]) -> Interval:
-    """Median and its 95 % interval; the interval of fewer than two numbers has no width, and means nothing."""
-    if len(numbers) < 2:
-        only = numbers[0] if numbers else float("nan")
-        return Interval(only, only, only, len(numbers))
-    found = bootstrap(
-        (np.asarray(numbers),), np.median, n_resamples=RESAMPLES, method="percentile", rng=np.random.default_rng(0)
-    ).confidence_interval
-    return Interval(float(np.median(numbers)), float(found.low), float(found.high), len(numbers))
+def programs_in(rounds: Iterable[Round]) -> list[str]:
+    """The names of all that ran."""
+    return sorted({name for one in rounds for name in one["samples"]})

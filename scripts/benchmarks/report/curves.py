@@ -1,4 +1,4 @@
-"""How does time grow with width, depth, data, batch? Curves from the record, beside those of the floor.
+"""How does time grow with width, depth, data, batch? Curves from the record, beside those of the roofline.
 
 results/benchmark_cost.json -> docs/performance/{width,depth,data,batch}.svg
 """
@@ -23,12 +23,12 @@ def picture(axis: str, models: dict[str, Any], best: dict[str, float]) -> str:
         figure = Figure(figsize=(3.6 * len(models), 2.8), layout="constrained")
         panels = figure.subplots(1, len(models), squeeze=False)[0]
         for panel, (name, one) in zip(panels, models.items(), strict=True):
-            places, times, floors = zip(*per_image(one, best), strict=True)
+            places, times, rooflines = zip(*per_image(one, best), strict=True)
             panel.loglog(places, times, color=COLOURS[0], marker=MARKERS[0], markersize=4, label="fit")
-            panel.loglog(places, floors, color=COLOURS[1], linestyle="--", label="floor")
+            panel.loglog(places, rooflines, color=COLOURS[1], linestyle="--", label="roofline")
             panel.set_xticks(places, [f"{place:g}" for place in places])
             panel.minorticks_off()
-            panel.set_ylim(bottom=min(floors) / 2)
+            panel.set_ylim(bottom=min(rooflines) / 2)
             panel.set(xlabel=name, ylabel="µs an image")
             panel.legend()
         return to_svg(figure)

@@ -9,14 +9,13 @@ The same rounds make the same bytes; a test compares them with what is committed
 
 import argparse
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks.measure.case import read_case
 from benchmarks.measure.environment import RESULTS, ROOT
-from benchmarks.measure.rounds import best_canary, counted, interval, ratios, values
-from benchmarks.measure.targets import LINEAR, MEMORY, pairs
+from benchmarks.measure.intervals import interval
+from benchmarks.measure.rounds import counted, ratios, values
+from benchmarks.measure.targets import verdict
 from benchmarks.report import curves
 from benchmarks.suites import epoch, gpu, memory, safety, scaling, startup, studies, target, wandb
 
@@ -24,14 +23,20 @@ PAGE, PICTURES = ROOT / "docs/performance.md", ROOT / "docs/performance"
 Record = dict[str, Any]
 HEAD, TABLE = Path(__file__).with_name("head.md"), "<!-- table -->"
 MISSING = "No rounds yet: `python scripts/benchmark.py {}`."
-PARTS: list[tuple[str, str, str, Callable[[Record], list[str]]]] = [
-    ("An epoch", "epoch", "benchmark_epoch*.json", epoch.section),
-    ("Time to an accuracy", "target", "benchmark_target_*.json", target.section),
-    ("Cold commands", "startup", "benchmark_startup.json", startup.section),
-    ("Memory of a whole fit", "memory", "benchmark_memory.json", memory.section),
-    ("On a GPU", "gpu", "benchmark_gpu.json", gpu.section),
-    ("Cost against size", "scaling width depth data batch", "benchmark_cost.json", scaling.section),
+PARTS: list[tuple[str, str, str, Any]] = [
+    ("An epoch", "epoch", "benchmark_epoch*.json", epoch),
+    ("Time to an accuracy", "target", "benchmark_target_*.json", target),
+    ("Cold commands", "startup", "benchmark_startup.json", startup),
+    ("Memory of a whole fit", "memory", "benchmark_memory.json", memory),
+    ("On a GPU", "gpu", "benchmark_gpu.json", gpu),
+    ("Cost against size", "scaling width depth data batch", "benchmark_cost.json", scaling),
 ]
+PROGRAMS = {
+    "plain": "a bare PyTorch loop over tensors in memory",
+    "zoo": "this project's `fit`: Lightning, metrics, validation, checkpoints",
+    "tutorial": "Lightning with torchvision and a `DataLoader`, `self.log` at every step",
+    "lightning-hydra-template": "lightning-hydra-template as it ships, with this network",
+}
 
 
 def read(folder: Path, pattern: str) -> dict[str, Record]:
@@ -41,12 +46,12 @@ def read(folder: Path, pattern: str) -> dict[str, Record]:
 
 def page(folder: Path = RESULTS) -> str:
     """The whole document."""
-    lines = [HEAD.read_text().replace(TABLE, table(folder)), "## Aims", "", *aims(folder)]
-    for title, command, pattern, section in PARTS:
+    lines = [HEAD.read_text().replace(TABLE, table(folder)), "## Targets", "", *targets(folder)]
+    for title, command, pattern, suite in PARTS:
         lines += ["", f"## {title}", ""]
         records = read(folder, pattern)
         for name, record in records.items():
-            lines += [f"Raw rounds: [results/{name}](../results/{name}).", "", *section(record)]
+            lines += [f"Raw rounds: [results/{name}](../results/{name}).", "", *suite.section(record)]
         if not records:
             lines.append(MISSING.format(command))
     lines += ["", "## Elsewhere", "", *elsewhere(folder)]
@@ -62,60 +67,28 @@ def squeezed(text: str) -> str:
     return "\n".join(kept).rstrip() + "\n"
 
 
-def aims(folder: Path) -> list[str]:
-    """The ratios that the project aims at, each with what was reached."""
-    lines = ["| aim | case | median, 95 % interval | | of |", "|---|---|---|---|---|"]
-    for record in read(folder, "benchmark_epoch*.json").values():
-        best = best_canary(one for case in record["cases"] for one in case["rounds"])
-        for one in record["cases"]:
-            case = read_case(one["case"])
-            rounds, which = counted(one["rounds"], best)
-            names = sorted({name for row in rounds for name in row["samples"]})
-            for slow, fast, aim in pairs(case, names):
-                if aim:
-                    found = interval(ratios(rounds, slow, fast, case.what))
-                    threads = record["setting"]["threads"]
-                    where = f"{case.name}, {threads} thread{'s' if threads > 1 else ''}"
-                    verdict = word(aim.met(found.median))
-                    lines.append(f"| {slow} / {fast} {aim} | {where} | {found} | {verdict} | {which} |")
-    for record in read(folder, "benchmark_target_*.json").values():
-        for aimed, result, met, which in target.aims(record):
-            lines.append(f"| {aimed} | {record['recipe']} | {result} | {word(met)} | {which} |")
-    for record in read(folder, "benchmark_startup.json").values():
-        for aimed, where, result, met, which in startup.aims(record):
-            lines.append(f"| {aimed} | {where} | {result} | {word(met)} | {which} |")
-    for record in read(folder, "benchmark_memory.json").values():
-        for one in record["rows"]:
-            share, where = memory.ratio(one), f"{one['case']['model']} on {one['case']['data']}"
-            lines.append(
-                f"| peak memory / needed ≤ {MEMORY} | {where} | {share:.2f} | {word(share <= MEMORY)} | one run |"
-            )
-    for record in read(folder, "benchmark_cost.json").values():
-        for name, one in record["axes"].get("data", {}).items():
-            best = scaling.best_of(record)
-            off, which = scaling.deviation(scaling.per_image(one, best)), counted(one["rounds"], best)[1]
-            lines.append(
-                f"| time linear in data ± 10 % | {name} | {100 * off:.0f} % | {word(off <= LINEAR)} | {which} |"
-            )
-    return lines
-
-
-def word(met: bool) -> str:
-    """What became of an aim."""
-    return "reached" if met else "**missed**"
+def targets(folder: Path) -> list[str]:
+    """What the project aims at, each with what was reached."""
+    rows = [
+        row
+        for _, _, pattern, suite in PARTS
+        if suite is not gpu
+        for record in read(folder, pattern).values()
+        for row in suite.targets(record)
+    ]
+    lines = ["| target | case | median, 95 % interval | | of |", "|---|---|---|---|---|"]
+    return lines + [f"| {row.target} | {row.case} | {row.found} | {verdict(row.met)} | {row.rounds} |" for row in rows]
 
 
 def elsewhere(folder: Path) -> list[str]:
     """What other pages tell more of, in a line each."""
     lines = []
     for record in read(folder, "benchmark_scaling.json").values():
-        lines.append(
-            f"- [Two processes](cluster.md) are {record['ratio']:.2f} times as fast as one, ConvNet, a thread each."
-        )
+        text = f"{record['ratio']:.2f} times as fast as one, ConvNet, a thread each"
+        lines.append(f"- [Two processes](cluster.md) are {text}.")
     for record in read(folder, "benchmark_studies.json").values():
-        lines.append(
-            f"- [Studies](studies.md): {studies.RUNS} runs take {record['ratio']:.1f} times as long one by one."
-        )
+        text = f"{studies.RUNS} runs take {record['ratio']:.1f} times as long one by one"
+        lines.append(f"- [Studies](studies.md): {text}.")
     for record in read(folder, "benchmark_safety.json").values():
         texts = [safety.summary(name, rows) for name, rows in record.items() if name != "setting"]
         lines += [f"- [Exact resume](reliability.md): {text}." for text in texts]
@@ -125,44 +98,28 @@ def elsewhere(folder: Path) -> list[str]:
 
 
 def table(folder: Path = RESULTS) -> str:
-    """The lectures' network, and who was measured beside it."""
+    """The lectures' network, and what was measured beside it."""
     [record] = read(folder, "benchmark_epoch_peers.json").values()
-    [one] = record["cases"]
-    rounds, which = counted(one["rounds"])
+    rounds, which = counted(record["cases"][0]["rounds"])
     threads = record["setting"]["threads"]
     lines = [f"| an epoch of 784-256-10 on MNIST, batch 128, {threads} threads, medians of {which} | seconds | |"]
     lines.append("|---|---:|---|")
-    for name, text in TOLD.items():
-        if not any(name in row["samples"] for row in rounds):
+    for name, text in PROGRAMS.items():
+        if not (seconds := values(rounds, name)):
             continue
-        slow, fast = ("zoo", "plain") if name == "zoo" else (name, "zoo")
-        ratio = interval(ratios(rounds, slow, fast)).median
-        shown = (
-            ""
-            if name == "plain"
-            else f"{ratio:.2f} × the bare loop"
-            if name == "zoo"
-            else f"{ratio:.1f} × this project's"
-        )
-        lines.append(f"| {text} | {interval(values(rounds, name)).median:.2f} | {shown} |")
+        shown = ""
+        if name == "zoo":
+            shown = f"{interval(ratios(rounds, 'zoo', 'plain')).median:.2f} × the bare loop"
+        elif name != "plain":
+            shown = f"{interval(ratios(rounds, name, 'zoo')).median:.1f} × this project's"
+        lines.append(f"| {text} | {interval(seconds).median:.2f} | {shown} |")
     return "\n".join(lines)
-
-
-TOLD = {
-    "plain": "a bare PyTorch loop over tensors in memory",
-    "zoo": "this project's `fit`: Lightning, metrics, validation, checkpoints",
-    "tutorial": "Lightning with torchvision and a `DataLoader`, `self.log` at every step",
-    "lightning-hydra-template": "lightning-hydra-template as it ships, with this network",
-}
 
 
 def pictures(folder: Path = RESULTS) -> dict[str, str]:
     """The curves by name."""
-    return {
-        axis: svg
-        for record in read(folder, "benchmark_cost.json").values()
-        for axis, svg in curves.draw(record).items()
-    }
+    records = read(folder, "benchmark_cost.json").values()
+    return {axis: svg for record in records for axis, svg in curves.draw(record).items()}
 
 
 def main(options: argparse.Namespace) -> None:

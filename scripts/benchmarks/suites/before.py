@@ -1,4 +1,4 @@
-"""What does this version cost against an earlier one? Starts and epochs of both, in turn, on the same machine.
+"""What does this version cost against an earlier one? Starts and epochs of both, interleaved.
 
     starts   a whole fit of one step, cold: before, now, now, before, …           -> seconds more, in each pair
     epochs   two processes, of which one trains an epoch while the other waits     -> ratio, in each pair
@@ -6,7 +6,7 @@
     git worktree add --detach OLD 4e5c47a
     python scripts/benchmark.py before --before OLD --data-root DIR --threads 1
 
-Within a pair the machine's moods cancel out. Two processes of one version differ too, by where their memory lies; so
+Within a pair noise cancels out. Two processes of one version differ too, by where their memory lies; so
 there are several of each, and the interval is that of a bootstrap which draws processes first and then their pairs.
 """
 
@@ -18,11 +18,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from benchmarks.measure.environment import ROOT, commit, keep, setting
+from benchmarks.measure.environment import ROOT, commit, environment, keep
+from benchmarks.measure.intervals import interval, interval_of_groups
 from benchmarks.measure.process import run
-from benchmarks.measure.rounds import RESAMPLES, Interval, interval
 from zoo.errors import UsageError
 
 VERSIONS = ("before", "now")
@@ -30,11 +28,14 @@ START = (
     "fit --data Digits --model MLP --model.hidden [256] --trainer.max_epochs 1 --trainer.limit_train_batches 1"
     " --trainer.accelerator cpu --figures false"
 )
-EPOCH = "fit --data MNIST --model MLP --model.hidden [256] --data.batch_size 128 --trainer.accelerator cpu"
+EPOCH = (
+    "fit --data MNIST --model MLP --model.hidden [256] --data.batch_size 128 --trainer.max_epochs 1000"
+    " --trainer.accelerator cpu"
+)
 WARM_UP = 2  # epochs
-MARK = "turn "
+MARK = "epoch "
 READERS = {"wall": "perf_counter", "processor": "process_time"}
-# the command, in whatever version lies where it runs; it says how long each epoch took, and waits for its next turn
+# the command, in whatever version lies where it runs; it prints how long each epoch took, and waits for the next
 PROGRAM = f"""
 import sys, time
 import torch
@@ -53,28 +54,28 @@ main(sys.argv[3:])
 """
 
 
-class Turns:
+class Trainer:
     """A training that does one epoch whenever it is asked to.
 
     Args:
         tree: the version's files.
-        words: the command's.
+        argv: of the command.
         threads: of torch.
         clock: what an epoch is timed with: "wall" or "processor".
-        errors: file that takes what it complains of.
+        errors: file that takes its errors.
     """
 
-    def __init__(self, tree: Path, words: list[str], threads: int, clock: str, errors: Path) -> None:
+    def __init__(self, tree: Path, argv: list[str], threads: int, clock: str, errors: Path) -> None:
         self.errors = errors
-        command = [sys.executable, "-c", PROGRAM, str(threads), READERS[clock], *words]
+        command = [sys.executable, "-c", PROGRAM, str(threads), READERS[clock], *argv]
         environ = {**os.environ, "OMP_NUM_THREADS": str(threads), "PYTHONPATH": str(tree)}
         with errors.open("w") as file:
             self.process = subprocess.Popen(
                 command, cwd=tree, env=environ, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=file
             )
-        self._said()
+        self._wait()
 
-    def _said(self) -> float:
+    def _wait(self) -> float:
         assert self.process.stdout
         for line in self.process.stdout:
             if line.startswith(MARK):
@@ -86,7 +87,7 @@ class Turns:
         assert self.process.stdin
         self.process.stdin.write("\n")
         self.process.stdin.flush()
-        return self._said()
+        return self._wait()
 
     def end(self) -> None:
         """Ends it where it stands: there is nothing to keep."""
@@ -94,7 +95,7 @@ class Turns:
         self.process.communicate()
 
 
-def in_turn(i: int) -> tuple[str, str]:
+def order_of(i: int) -> tuple[str, str]:
     """Who is first in the i-th pair."""
     return VERSIONS if i % 2 == 0 else VERSIONS[::-1]
 
@@ -104,11 +105,11 @@ def starts(trees: dict[str, Path], options: argparse.Namespace) -> list[dict[str
     pairs = []
     for i in range(options.starts + 1):
         pair = {}
-        for name in in_turn(i):
+        for name in order_of(i):
             with tempfile.TemporaryDirectory() as folder:
-                words = [sys.executable, "cli.py", *START.split(), "--run_dir", f"{folder}/run"]
+                command = [sys.executable, "cli.py", *START.split(), "--run_dir", f"{folder}/run"]
                 environ = {"PYTHONPATH": str(trees[name])}
-                ended = run(words, options.threads, folder=trees[name], environ=environ)
+                ended = run(command, options.threads, folder=trees[name], environ=environ)
             pair[name] = {"seconds": ended.seconds, "processor": ended.processor}
         pairs.append(pair)
         print(f"  start {i}: " + "  ".join(f"{name} {pair[name]['seconds']:.2f} s" for name in VERSIONS), flush=True)
@@ -120,34 +121,20 @@ def epochs(trees: dict[str, Path], options: argparse.Namespace) -> list[list[dic
     found = []
     for k in range(options.processes):
         with tempfile.TemporaryDirectory() as folder:
-            turns: dict[str, Turns] = {}
+            both: dict[str, Trainer] = {}
             try:
-                for name in in_turn(k):
-                    words = (
-                        f"{EPOCH} --data.root {options.data_root} --trainer.max_epochs 1000 --run_dir {folder}/{name}"
-                    )
+                for name in order_of(k):
+                    argv = f"{EPOCH} --data.root={options.data_root} --run_dir={folder}/{name}".split()
                     errors = Path(folder, f"{name}.err")
-                    turns[name] = Turns(trees[name], words.split(), options.threads, options.clock, errors)
-                pairs = [{name: turns[name].epoch() for name in in_turn(i)} for i in range(WARM_UP + options.pairs)]
+                    both[name] = Trainer(trees[name], argv, options.threads, options.clock, errors)
+                pairs = [{name: both[name].epoch() for name in order_of(i)} for i in range(WARM_UP + options.pairs)]
             finally:
-                for turn in turns.values():
-                    turn.end()
+                for trainer in both.values():
+                    trainer.end()
         found.append(pairs[WARM_UP:])
         ratios = [pair["now"] / pair["before"] for pair in found[-1]]
         print(f"  processes {k + 1}: now / before {' '.join(f'{ratio:.3f}' for ratio in ratios)}", flush=True)
     return found
-
-
-def nested(groups: list[list[float]]) -> Interval:
-    """Median of all ratios; the interval draws groups with replacement, and then within each."""
-    draw = np.random.default_rng(0)
-    medians = [
-        np.median([draw.choice(groups[j], len(groups[j])) for j in draw.integers(len(groups), size=len(groups))])
-        for _ in range(RESAMPLES)
-    ]
-    low, high = np.quantile(medians, [0.025, 0.975])
-    everything = [ratio for group in groups for ratio in group]
-    return Interval(float(np.median(everything)), float(low), float(high), len(everything))
 
 
 def summary(record: dict[str, Any]) -> list[str]:
@@ -161,7 +148,7 @@ def summary(record: dict[str, Any]) -> list[str]:
             f"a start takes {more.median:+.3f} s more {kind} ({more.low:+.3f} to {more.high:+.3f}, {more.n} pairs),"
             f" before {old.median:.2f} s"
         )
-    cost = nested([[pair["now"] / pair["before"] for pair in pairs] for pairs in record["epochs"]])
+    cost = interval_of_groups([[pair["now"] / pair["before"] for pair in pairs] for pairs in record["epochs"]])
     seconds = interval([pair["before"] for pairs in record["epochs"] for pair in pairs])
     lines.append(
         f"an epoch takes {100 * (cost.median - 1):+.1f} % more ({100 * (cost.low - 1):+.1f} to"
@@ -177,7 +164,7 @@ def main(options: argparse.Namespace) -> None:
         raise UsageError(f"version in --before: expected a checkout of this repository, found none in {options.before}")
     options.data_root = options.data_root.resolve()
     trees = {"before": options.before.resolve(), "now": ROOT}
-    record: dict[str, Any] = {"setting": {**setting(options), "before": commit(trees["before"])}}
+    record: dict[str, Any] = {"setting": {**environment(options), "before": commit(trees["before"])}}
     record |= {"starts": starts(trees, options), "epochs": epochs(trees, options)}
     print("\n".join(summary(record)))
     keep(record, options, "before")

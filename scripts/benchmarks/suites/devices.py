@@ -5,17 +5,15 @@
 
     python scripts/benchmark.py scaling [--rounds 5]
 
-Epochs are those of `fit`, ConvNet on images of CIFAR-10's shape, batch 128; both take turns, in processes of their own,
-and the last epoch counts. Computing is measured in seconds of the processor, which others on the machine do not
+Epochs are those of `fit`, ConvNet on images of CIFAR-10's shape, batch 128; both run interleaved, in processes of their
+own, and the last epoch counts. Computing is measured in seconds of the processor, which others on the machine do not
 lengthen, an all-reduce (gloo, two processes) in seconds of the clock, of which the quickest tenth counts.
 """
 
 import argparse
 import multiprocessing
 import os
-import socket
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -27,7 +25,9 @@ import torch
 import torch.distributed as dist
 import torch.nn.functional as F
 
-from benchmarks.measure.environment import ROOT, keep, setting
+from benchmarks.measure.environment import ROOT, environment, keep
+from benchmarks.measure.process import run
+from faults.forking import free_port
 
 BATCH, STEPS, EPOCHS = 128, 20, 2
 TWO = ["--trainer.devices", "2", "--trainer.strategy", "ddp"]
@@ -49,11 +49,9 @@ def epoch(images: Path, flags: list[str]) -> float:
     from zoo.runs.metrics import read_metrics
 
     with tempfile.TemporaryDirectory() as folder:
-        words = f"fit --data Arrays --data.path {images} --data.val_size 100 --data.batch_size {BATCH} --model ConvNet"
-        more = f"--trainer.accelerator cpu --trainer.max_epochs {EPOCHS} --run_dir {folder}/run"
-        command = [sys.executable, "cli.py", *words.split(), *more.split(), *flags]
-        environ = {**os.environ, "OMP_NUM_THREADS": "1"}
-        subprocess.run(command, check=True, cwd=ROOT, env=environ, stdout=subprocess.DEVNULL)
+        argv = f"fit --data Arrays --data.path {images} --data.val_size 100 --data.batch_size {BATCH} --model ConvNet"
+        argv += f" --trainer.accelerator cpu --trainer.max_epochs {EPOCHS} --run_dir {folder}/run"
+        run([sys.executable, "cli.py", *argv.split(), *flags], threads=1, folder=ROOT)
         rows = read_metrics(Path(folder, "run", "metrics.csv"))
     return rows[-1]["seconds"] - rows[-2]["seconds"]
 
@@ -82,7 +80,7 @@ def compute(model: Any, shape: tuple[int, int, int], batch: int) -> float:
 
 
 def reduce(rank: int, port: int, sizes: list[int], results: Any) -> None:
-    """One of two processes that sum arrays of these sizes; the first tells how long each takes."""
+    """One of two processes that sum arrays of these sizes; the first reports how long each takes."""
     torch.set_num_threads(1)
     dist.init_process_group("gloo", f"tcp://127.0.0.1:{port}", rank=rank, world_size=2)
     for size in sizes:
@@ -99,8 +97,7 @@ def reduce(rank: int, port: int, sizes: list[int], results: Any) -> None:
 
 def all_reduces(sizes: list[int]) -> list[float]:
     """Seconds of an all-reduce of so many float32 numbers over two processes of this machine."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = free_port()
     context = multiprocessing.get_context("spawn")
     results = context.Queue()
     both = [context.Process(target=reduce, args=(rank, port, sizes, results)) for rank in (0, 1)]
@@ -144,5 +141,5 @@ def main(options: argparse.Namespace) -> None:
             print(f"round {i + 1}: " + "  ".join(f"{key} {value:.2f}" for key, value in rounds[-1].items()), flush=True)
     ratio = statistics.median(row["one"] / row["two"] for row in rounds)
     print(f"two processes are {ratio:.2f} x as fast as one (median of {len(rounds)} rounds)")
-    how = {**setting(options), "cpus": os.cpu_count(), "torch": torch.__version__, "batch": BATCH}
+    how = {**environment(options), "cpus": os.cpu_count(), "torch": torch.__version__, "batch": BATCH}
     keep({"setting": how, "steps": steps, "rounds": rounds, "ratio": ratio}, options, "scaling")

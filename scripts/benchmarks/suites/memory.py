@@ -12,9 +12,9 @@ import tempfile
 from typing import Any
 
 from benchmarks.measure.case import MODELS, Case, make, read_case
-from benchmarks.measure.environment import ROOT, keep, setting, told
+from benchmarks.measure.environment import ROOT, as_sentence, environment, keep
 from benchmarks.measure.process import run
-from benchmarks.measure.targets import MEMORY
+from benchmarks.measure.targets import MEMORY, Row, verdict
 from benchmarks.suites.startup import COMMANDS
 
 BYTES = 4  # of a number
@@ -33,9 +33,9 @@ def needed(case: Case, options: argparse.Namespace) -> tuple[int, int]:
 def measure(case: Case, options: argparse.Namespace) -> dict[str, Any]:
     """Peaks and what is needed, in bytes."""
     with tempfile.TemporaryDirectory() as folder:
-        words = [*case.words(options), "--trainer.accelerator=cpu", "--trainer.max_epochs=1"]
-        words += ["--trainer.limit_train_batches=20", "--run_dir", f"{folder}/run"]
-        peak = run([sys.executable, "cli.py", "fit", *words], options.threads, folder=ROOT).peak
+        argv = [*case.argv(options), "--trainer.accelerator=cpu", "--trainer.max_epochs=1"]
+        argv += ["--trainer.limit_train_batches=20", "--run_dir", f"{folder}/run"]
+        peak = run([sys.executable, "cli.py", "fit", *argv], options.threads, folder=ROOT).peak
     own = run([sys.executable, *COMMANDS["imports"]], options.threads).peak
     data, model = needed(case, options)
     return {"case": case.plain(), "peak": peak, "torch": own, "data": data, "model": model}
@@ -47,26 +47,35 @@ def ratio(one: dict[str, Any]) -> float:
 
 
 def main(options: argparse.Namespace) -> None:
-    """Measures and says what came out."""
-    rows = []
-    for model in MODELS if options.model == ["all"] else options.model:
-        rows.append(one := measure(Case(model, options.data), options))
-        parts = ", ".join(f"{part} {one[part] / 1e6:.0f} MB" for part in ("torch", "data", "model"))
-        reached = "reached" if ratio(one) <= MEMORY else "missed"
-        print(f"{model}: peak {one['peak'] / 1e6:.0f} MB, {ratio(one):.2f} x ({parts}), aim {MEMORY}: {reached}")
-    keep({"setting": setting(options), "rows": rows}, options, "memory")
+    """Measures and prints what came out."""
+    models = MODELS if options.model == ["all"] else options.model
+    rows = [measure(Case(model, options.data), options) for model in models]
+    record = {"setting": environment(options), "rows": rows}
+    print("\n".join(section(record)))
+    keep(record, options, "memory")
 
 
 def section(record: dict[str, Any]) -> list[str]:
     """The record as a table, in MB (10^6 bytes)."""
-    lines = [told(record["setting"]), "", "| fit | peak | torch's own | data | model | peak / needed | aim |"]
-    lines.append("|---|---:|---:|---:|---:|---:|---|")
-    for one in record["rows"]:
-        case = read_case(one["case"])
+    lines = [as_sentence(record["setting"]), ""]
+    lines += [
+        "| fit | peak | torch's own | data | model | peak / needed | target |",
+        "|---|---:|---:|---:|---:|---:|---|",
+    ]
+    for one, row in zip(record["rows"], targets(record), strict=True):
         cells = [f"{one[part] / 1e6:,.0f}" for part in ("peak", "torch", "data", "model")]
-        verdict = f"≤ {MEMORY}: {'reached' if ratio(one) <= MEMORY else '**missed**'}"
-        lines.append(f"| {case.model} on {case.data} | {' | '.join(cells)} | **{ratio(one):.2f}** | {verdict} |")
+        lines.append(f"| {row.case} | {' | '.join(cells)} | **{row.found}** | ≤ {MEMORY}: {verdict(row.met)} |")
     return [*lines, ""]
+
+
+def targets(record: dict[str, Any]) -> list[Row]:
+    """How much a fit was to need, and how much it does."""
+    found = []
+    for one in record["rows"]:
+        case, share = read_case(one["case"]), ratio(one)
+        where = f"{case.model} on {case.data}"
+        found.append(Row(f"peak memory / needed ≤ {MEMORY}", where, f"{share:.2f}", share <= MEMORY, "one run"))
+    return found
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:

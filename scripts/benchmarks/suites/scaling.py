@@ -7,23 +7,23 @@
     python scripts/benchmark.py scaling width depth data batch --data-root DIR [--rounds 5]
     python scripts/benchmark.py scaling [devices]
 
-Each point is the training part of a warm epoch of `fit`, in a process of its own, in turn with the others of its axis.
-Time is linear in the data if the seconds per image of all sizes are within 10 % of the largest size's.
+Each point is the training part of a warm epoch of `fit`, in a process of its own, interleaved with the others of its
+axis. Time is linear in the data if the seconds per image of all sizes are within 10 % of the largest size's.
 """
 
 import argparse
 from dataclasses import replace
 from difflib import get_close_matches
-from functools import partial
 from typing import Any
 
-from benchmarks.baselines.loops import turn
+from benchmarks.baselines.loops import in_process
 from benchmarks.measure.case import Case, cost_of
-from benchmarks.measure.environment import keep, not_measured, setting, told
-from benchmarks.measure.noise_probe import canary, peaks
-from benchmarks.measure.roofline import floor
-from benchmarks.measure.rounds import best_canary, counted, interval, play, values
-from benchmarks.measure.targets import LINEAR
+from benchmarks.measure.environment import as_sentence, environment, keep, not_measured
+from benchmarks.measure.intervals import interval
+from benchmarks.measure.noise_probe import peaks, probe
+from benchmarks.measure.roofline import roofline
+from benchmarks.measure.rounds import best_noise, counted, run_interleaved, values
+from benchmarks.measure.targets import LINEAR, Row, verdict
 from benchmarks.suites import devices
 from zoo.errors import UsageError
 
@@ -33,30 +33,32 @@ CONVNET = Case("ConvNet", "MNIST", images=512, epochs=2)
 Points = dict[float, Case]
 
 
-def hidden(*widths: int) -> tuple[str, ...]:
-    """Words for an MLP of these widths."""
-    return "--model.hidden", f"[{','.join(map(str, widths))}]"
+def hidden(*widths: int) -> Case:
+    """An MLP of these widths."""
+    return replace(MLP, options=("--model.hidden", f"[{','.join(map(str, widths))}]"))
 
 
-def channels(scale: float) -> tuple[str, ...]:
-    """Words for a ConvNet with so many times its kernels."""
-    return "--model.channels", f"[{','.join(str(int(scale * count)) for count in (32, 64, 128))}]"
+def channels(scale: float) -> Case:
+    """A ConvNet with so many times its kernels."""
+    counts = [str(int(scale * count)) for count in (32, 64, 128)]
+    return replace(CONVNET, options=("--model.channels", f"[{','.join(counts)}]"))
+
+
+def deep(count: int) -> Case:
+    """A ConvNet with so many convolutions a stage."""
+    return replace(CONVNET, options=("--model.depth", str(count)))
 
 
 def series() -> dict[str, dict[str, Points]]:
     """What is measured: axis -> model -> place on the axis -> case."""
     return {
         "width": {
-            "MLP, units": {n: replace(MLP, options=hidden(n)) for n in (64, 128, 256, 512, 1024, 2048)},
-            "ConvNet, kernels of the first stage": {
-                int(32 * s): replace(CONVNET, options=channels(s)) for s in (0.25, 0.5, 1, 2)
-            },
+            "MLP, units": {n: hidden(n) for n in (64, 128, 256, 512, 1024, 2048)},
+            "ConvNet, kernels of the first stage": {int(32 * scale): channels(scale) for scale in (0.25, 0.5, 1, 2)},
         },
         "depth": {
-            "MLP, hidden layers": {n: replace(MLP, options=hidden(*[256] * n)) for n in (1, 2, 4, 8)},
-            "ConvNet, convolutions a stage": {
-                n: replace(CONVNET, options=("--model.depth", str(n))) for n in (1, 2, 3)
-            },
+            "MLP, hidden layers": {n: hidden(*[256] * n) for n in (1, 2, 4, 8)},
+            "ConvNet, convolutions a stage": {n: deep(n) for n in (1, 2, 3)},
         },
         "data": {"MLP, images": {n: replace(MLP, images=n) for n in (6_750, 13_500, 27_000, 54_000)}},
         "batch": {"MLP, images a step": {n: replace(MLP, batch=n) for n in (16, 32, 64, 128, 256, 512, 1024, 2048)}},
@@ -65,20 +67,17 @@ def series() -> dict[str, dict[str, Points]]:
 
 def measure(points: Points, options: argparse.Namespace, top: dict[str, float], skipped: list[str]) -> dict[str, Any]:
     """All rounds of one model on one axis."""
-    turns = {f"{place:g}": turn("zoo", case, options) for place, case in points.items()}
+    programs = {f"{place:g}": in_process("zoo", case, options) for place, case in points.items()}
     found = []
     for place, case in points.items():
         one = cost_of(case)
-        least = floor(one, case.images, 0, case.precision, top)
+        least = roofline(one, case.images, 0, case.precision, top)
         found.append({"place": place, "case": case.plain(), "flop": one.training, "floor": least})
-    return {
-        "points": found,
-        "rounds": play(turns, options.rounds, partial(canary, options.clock, options.device), skipped),
-    }
+    return {"points": found, "rounds": run_interleaved(programs, options.rounds, probe(options), skipped)}
 
 
 def per_image(one: dict[str, Any], best: dict[str, float]) -> list[tuple[float, float, float]]:
-    """Place, microseconds an image, and those of the floor, along an axis."""
+    """Place, microseconds an image, and those of the roofline, along an axis."""
     rounds, _ = counted(one["rounds"], best)
     rows = []
     for point in one["points"]:
@@ -94,41 +93,36 @@ def deviation(rows: list[tuple[float, float, float]]) -> float:
     return max(abs(time / last - 1) for _, time, _ in rows)
 
 
-def summary(record: dict[str, Any]) -> str:
-    """Time per image along each axis, and whether time is linear in the data."""
-    best = best_of(record)
-    lines = []
-    for axis, models in record["axes"].items():
-        for name, one in models.items():
-            rows = per_image(one, best)
-            lines.append(f"{axis}, {name}, µs an image: " + "  ".join(f"{x:g}: {t:.1f} ({f:.1f})" for x, t, f in rows))
-            if axis == "data":
-                off = deviation(rows)
-                lines.append(f"  linear within {100 * off:.0f} %, aim 10 %: {'reached' if off <= LINEAR else 'missed'}")
-    return "\n".join(lines)
-
-
 def section(record: dict[str, Any]) -> list[str]:
     """The record as a table for each axis."""
     best = best_of(record)
-    lines = [told(record["setting"]), ""]
+    lines = [as_sentence(record["setting"]), ""]
     for axis, models in record["axes"].items():
-        lines += [f"![{axis}](performance/{axis}.svg)", "", f"| {axis} | | µs an image | floor | floor / time |"]
+        lines += [f"![{axis}](performance/{axis}.svg)", "", f"| {axis} | | µs an image | roofline | roofline / time |"]
         lines.append("|---|---:|---:|---:|---:|")
         for name, one in models.items():
             rows = per_image(one, best)
             lines += [f"| {name} | {x:g} | {t:.1f} | {f:.1f} | {100 * f / t:.0f} % |" for x, t, f in rows]
             if axis == "data":
                 off = deviation(rows)
-                verdict = "reached" if off <= LINEAR else "**missed**"
-                lines += ["", f"Time an image differs by at most {100 * off:.0f} % between sizes, aim 10 %: {verdict}."]
+                text = f"Time an image differs by at most {100 * off:.0f} % between sizes, target 10 %:"
+                lines += ["", f"{text} {verdict(off <= LINEAR)}."]
         lines.append("")
     return [*lines, *not_measured(record)]
 
 
+def targets(record: dict[str, Any]) -> list[Row]:
+    """Whether time is linear in the data."""
+    found, best = [], best_of(record)
+    for name, one in record["axes"].get("data", {}).items():
+        off, which = deviation(per_image(one, best)), counted(one["rounds"], best)[1]
+        found.append(Row("time linear in data ± 10 %", name, f"{100 * off:.0f} %", off <= LINEAR, which))
+    return found
+
+
 def best_of(record: dict[str, Any]) -> dict[str, float]:
-    """The fastest canary of all axes."""
-    return best_canary(one for axis in record["axes"].values() for model in axis.values() for one in model["rounds"])
+    """The best samples of the noise probe, of all axes."""
+    return best_noise(one for axis in record["axes"].values() for model in axis.values() for one in model["rounds"])
 
 
 def check(options: argparse.Namespace) -> None:
@@ -148,11 +142,11 @@ def main(options: argparse.Namespace) -> None:
         return
     skipped: list[str] = options.skipped
     top = peaks(options.clock, options.device)
-    record: dict[str, Any] = {"setting": setting(options), "peaks": top, "skipped": skipped, "axes": {}}
+    record: dict[str, Any] = {"setting": environment(options), "peaks": top, "skipped": skipped, "axes": {}}
     for axis in axes:
         print(axis, flush=True)
         record["axes"][axis] = {name: measure(points, options, top, skipped) for name, points in series()[axis].items()}
-    print(summary(record))
+    print("\n".join(section(record)))
     keep(record, options, "cost")
 
 

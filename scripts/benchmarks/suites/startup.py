@@ -17,11 +17,12 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from benchmarks.measure.environment import ROOT, keep, not_measured, setting, told
-from benchmarks.measure.noise_probe import canary
+from benchmarks.measure.environment import ROOT, as_sentence, environment, keep, not_measured
+from benchmarks.measure.intervals import interval
+from benchmarks.measure.noise_probe import probe
 from benchmarks.measure.process import run
-from benchmarks.measure.rounds import Sample, counted, interval, play, ratios, values
-from benchmarks.measure.targets import AT_ONCE, STARTUP
+from benchmarks.measure.rounds import Sample, counted, ratios, run_interleaved, values
+from benchmarks.measure.targets import AT_ONCE, STARTUP, Row
 
 COMMANDS = {
     "imports": ["-c", "import torch, lightning"],
@@ -31,59 +32,45 @@ COMMANDS = {
 }
 
 
-def start(name: str, options: argparse.Namespace) -> Callable[[], Sample]:
-    """What runs a command once."""
-
-    def turn() -> Sample:
-        with tempfile.TemporaryDirectory() as folder:
-            where = ["--run_dir", f"{folder}/run"] if name == "fit" else []
-            ended = run([sys.executable, *COMMANDS[name], *where], options.threads, folder=ROOT)
-        counts = ended.processor if options.clock == "processor" else ended.seconds
-        return {"seconds": counts, "wall": ended.seconds, "processor": ended.processor, "peak": float(ended.peak)}
-
-    return turn
+def start(name: str, options: argparse.Namespace) -> Sample:
+    """Runs a command once."""
+    with tempfile.TemporaryDirectory() as folder:
+        where = ["--run_dir", f"{folder}/run"] if name == "fit" else []
+        ended = run([sys.executable, *COMMANDS[name], *where], options.threads, folder=ROOT)
+    counts = ended.processor if options.clock == "processor" else ended.seconds
+    return {"seconds": counts, "wall": ended.seconds, "processor": ended.processor, "peak": float(ended.peak)}
 
 
 def main(options: argparse.Namespace) -> None:
-    """Runs the rounds and says what came out."""
-    skipped: list[str] = options.skipped
-    turns = {name: start(name, options) for name in COMMANDS}
-    rounds = play(turns, options.rounds, partial(canary, options.clock, options.device), skipped)
-    print(summary(rounds))
-    keep({"setting": setting(options), "skipped": skipped, "rounds": rounds}, options, "startup")
-
-
-def summary(rounds: list[dict]) -> str:
-    """Medians and ratios to the imports."""
-    kept, which = counted(rounds)
-    lines = [f"cold starts: {which}"]
-    for name in COMMANDS:
-        ratio, middle = interval(ratios(kept, name, "imports")), interval(values(kept, name)).median
-        lines.append(f"  {name} {middle:.2f} s, {name} / imports {ratio}")
-    return "\n".join(lines)
+    """Runs the rounds and prints what came out."""
+    programs: dict[str, Callable[[], Sample]] = {name: partial(start, name, options) for name in COMMANDS}
+    rounds = run_interleaved(programs, options.rounds, probe(options), options.skipped)
+    record = {"setting": environment(options), "skipped": options.skipped, "rounds": rounds}
+    print("\n".join(section(record)))
+    keep(record, options, "startup")
 
 
 def section(record: dict[str, Any]) -> list[str]:
     """The record as a table."""
     kept, which = counted(record["rounds"])
-    lines = [f"{told(record['setting'])} {which[0].upper()}{which[1:]} count.", ""]
+    lines = [f"{as_sentence(record['setting'])} {which[0].upper()}{which[1:]} count.", ""]
     lines += ["| command | seconds | ratio to the imports, 95 % interval |", "|---|---:|---|"]
-    for name, words in COMMANDS.items():
+    for name, argv in COMMANDS.items():
         ratio, middle = interval(ratios(kept, name, "imports")), interval(values(kept, name)).median
         shown = str(ratio) if name != "imports" else ""
-        text = f"python {words[0]} '{words[1]}'" if name == "imports" else f"python {' '.join(words)}"
+        text = f"python {argv[0]} '{argv[1]}'" if name == "imports" else f"python {' '.join(argv)}"
         lines.append(f"| `{text}` | {middle:.2f} | {shown} |")
     return [*lines, "", *not_measured(record)]
 
 
-def aims(record: dict[str, Any]) -> list[tuple[str, str, str, bool, str]]:
-    """What was aimed at, with which command, what came out, whether that is it, and of which rounds."""
+def targets(record: dict[str, Any]) -> list[Row]:
+    """What a start was to take, and what it takes."""
     kept, which = counted(record["rounds"])
     ratio = interval(ratios(kept, "fit", "imports"))
-    found = [(f"fit / imports ≤ {STARTUP:g}", "one step, cold", str(ratio), ratio.median <= STARTUP, which)]
+    found = [Row(f"fit / imports ≤ {STARTUP:g}", "one step, cold", str(ratio), ratio.median <= STARTUP, which)]
     for name in ("help", "version"):
         seconds = interval(values(kept, name)).median
-        found.append((f"within {AT_ONCE:g} s", f"--{name}, cold", f"{seconds:.2f} s", seconds <= AT_ONCE, which))
+        found.append(Row(f"within {AT_ONCE:g} s", f"--{name}, cold", f"{seconds:.2f} s", seconds <= AT_ONCE, which))
     return found
 
 

@@ -23,7 +23,12 @@ from typing import Any
 
 import yaml
 
-from benchmarks.measure.environment import ROOT, keep, setting
+from benchmarks.measure.environment import ROOT, environment, keep
+from benchmarks.measure.process import run
+from zoo.studies.reading import read_study
+from zoo.studies.rows import read_table
+from zoo.studies.running import wanted
+from zoo.studies.settings import to_argv
 
 STUDY = ROOT / "configs/studies/activations"
 RUNS, JOBS = 20, 2
@@ -31,9 +36,6 @@ RUNS, JOBS = 20, 2
 
 def first_runs() -> list[Any]:
     """The runs that the study begins with: those that tune."""
-    from zoo.studies.reading import read_study
-    from zoo.studies.running import wanted
-
     study = read_study(STUDY)
     return [(study.settings(run.cell, run.tuned, tuning=True), run) for run in wanted(study, []).values()][:RUNS]
 
@@ -53,40 +55,22 @@ def write_part(folder: Path) -> None:
     (folder / "study.yaml").write_text(yaml.safe_dump(part))
 
 
-def separate(options: argparse.Namespace, folder: Path) -> float:
-    """Seconds of the commands, one after another."""
-    from zoo.studies.settings import to_argv
-
-    environ = {**os.environ, "OMP_NUM_THREADS": str(options.threads)}
-    start = time.perf_counter()
-    for i, (settings, run) in enumerate(first_runs()):
-        flags = [
-            "--data.root",
-            str(options.data_root),
-            "--seed_everything",
-            str(run.seed),
-            "--run_dir",
-            f"{folder}/{i}",
-        ]
-        command = [sys.executable, "cli.py", "fit", *to_argv(settings), *flags]
-        subprocess.run(command, check=True, cwd=ROOT, env=environ, stdout=subprocess.DEVNULL)
-    return time.perf_counter() - start
+def separate(options: argparse.Namespace, folder: Path) -> None:
+    """The commands, one after another."""
+    for i, (settings, one) in enumerate(first_runs()):
+        flags = f"--data.root={options.data_root} --seed_everything={one.seed} --run_dir={folder}/{i}"
+        run([sys.executable, "cli.py", "fit", *to_argv(settings), *flags.split()], options.threads, folder=ROOT)
 
 
-def together(options: argparse.Namespace, folder: Path) -> float:
-    """Seconds of the same runs as a study."""
-    from zoo.studies.rows import read_table
-
+def together(options: argparse.Namespace, folder: Path) -> None:
+    """The same runs as a study, which divides the processors itself."""
     write_part(folder / "part")
     command = [sys.executable, "scripts/study.py", str(folder / "part"), "--jobs", str(JOBS)]
     flags = ["--data-root", str(options.data_root), "--work", str(folder / "work")]
     environ = {key: value for key, value in os.environ.items() if key != "OMP_NUM_THREADS"}
-    start = time.perf_counter()
     subprocess.run([*command, *flags], check=True, cwd=ROOT, env=environ, stdout=subprocess.DEVNULL)
-    seconds = time.perf_counter() - start
     rows = read_table(folder / "part/results.csv")
-    assert {(row["config"], int(row["seed"])) for row in rows} == {run.key for _, run in first_runs()}
-    return seconds
+    assert {(row["config"], int(row["seed"])) for row in rows} == {one.key for _, one in first_runs()}
 
 
 def processor_seconds() -> float:
@@ -102,9 +86,9 @@ def main(options: argparse.Namespace) -> None:
         with tempfile.TemporaryDirectory() as folder:
             row: dict[str, float] = {"load": os.getloadavg()[0]}
             for name, way in (("study", together), ("separate", separate)):
-                before = processor_seconds()
-                row[name] = way(options, Path(folder))
-                row[f"{name}_processor"] = processor_seconds() - before
+                began, computed = time.perf_counter(), processor_seconds()
+                way(options, Path(folder))
+                row |= {name: time.perf_counter() - began, f"{name}_processor": processor_seconds() - computed}
         rounds.append(row)
         print(f"round {i + 1}: " + "  ".join(f"{key} {value:.1f}" for key, value in rounds[-1].items()), flush=True)
     ratio = statistics.median(row["separate"] / row["study"] for row in rounds)
@@ -112,7 +96,8 @@ def main(options: argparse.Namespace) -> None:
     work = statistics.median(row["separate_processor"] / row["study_processor"] for row in rounds)
     print(f"processor seconds: the commands take {work:.2f} x those of the study")
     print(f"{rates['study']:.1f} runs a minute as a study, {rates['separate']:.1f} as commands: {ratio:.2f} x")
-    how = {**setting(options), "cpus": os.cpu_count(), "jobs": JOBS, "threads_separate": options.threads, "runs": RUNS}
+    how = {"cpus": os.cpu_count(), "jobs": JOBS, "threads_separate": options.threads, "runs": RUNS}
+    how = {**environment(options), **how}
     keep({"setting": how, "rounds": rounds, "ratio": ratio, "ratio_processor": work}, options, "studies")
 
 
