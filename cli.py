@@ -33,20 +33,20 @@ verbs, each with a --help of its own:
 example: python cli.py fit --data Digits --model MLP"""
 
 
-def check_verb(words: Sequence[str]) -> None:
+def check_verb(argv: Sequence[str]) -> None:
     """Raises UsageError if a command begins with no verb that there is."""
-    words, known = list(words), verbs()
-    first = words[0] if words else ""
+    argv, known = list(argv), verbs()
+    first = argv[0] if argv else ""
     if first in known or first.startswith(("--help_all", "--print_config")):  # which need no verb
         return
     flags_first = first.startswith("-")
-    near = [word for word in words if word in known] if flags_first else get_close_matches(first.lower(), known, 1)
+    near = [word for word in argv if word in known] if flags_first else get_close_matches(first.lower(), known, 1)
     program = Path(sys.argv[0]).name
     command = f"python {program}" if program.endswith(".py") else program
     advice = near[0] if near else "--help"
     if near and flags_first:
-        words.remove(advice)
-        advice = shlex.join([advice, *words])
+        argv.remove(advice)
+        advice = shlex.join([advice, *argv])
     expected = f"one of {', '.join(known)}{', before all flags' * flags_first}"
     found = repr(first[:60]) if first else "none"
     raise UsageError(f"verb in {command}: expected {expected}, found {found}. Try: {command} {advice[:500]}")
@@ -63,35 +63,35 @@ def main(args: Sequence[str] | None = None) -> None:
     """Runs one command.
 
     Args:
-        args: its words; None takes those of the command line.
+        args: its arguments; None takes those of the command line.
     """
-    words = list(sys.argv[1:] if args is None else args)
+    argv = list(sys.argv[1:] if args is None else args)
     if args is None:
-        begin(needed=words[:1] == ["describe"])
-    if "--version" in words:
+        begin(needed=argv[:1] == ["describe"])
+    if "--version" in argv:
         from importlib.metadata import version
 
         print(version("small-image-zoo"))
         return
-    if words[:1] in (["-h"], ["--help"]):
+    if argv[:1] in (["-h"], ["--help"]):
         print(overview())
         return
-    verb = verbs().get(words[0]) if words else None
-    if verb and {"-h", "--help"} & set(words):
+    verb = verbs().get(argv[0]) if argv else None
+    if verb and {"-h", "--help"} & set(argv):
         print(verb.HELP)
         return
-    debug = "--debug" in words
-    words = without_debug(words)
+    debug = "--debug" in argv
+    argv = without_debug(argv)
     with reported(debug=False):
-        check_verb(words)
+        check_verb(argv)
     with reported(debug=debug):
         forget_launchers(os.environ)
-        if verb := verbs().get(words[0]):
-            verb.run(words[1:], data_class)
+        if verb := verbs().get(argv[0]):
+            verb.run(argv[1:], data_class)
         else:
             from zoo.commands.cli import run_lightning
 
-            run_lightning(words, data_class())
+            run_lightning(argv, data_class())
         sys.stdout.flush()
 
 

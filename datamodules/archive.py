@@ -30,7 +30,7 @@ HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.re
 
 
 class Refused(ValueError):
-    """Says already in one clear message what is wrong with the archive."""
+    """Has one clear message already of what is wrong with the archive."""
 
 
 def read_arrays(path: Path, wanted: Collection[str]) -> tuple[dict[str, np.ndarray], list[str]]:

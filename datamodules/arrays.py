@@ -35,7 +35,7 @@ from zoo.errors import report, shorten, warn
 
 NEEDED = {"fit": KEYS, "validate": KEYS[:2], "test": KEYS[2:], "predict": KEYS[2:3]}
 UNKNOWN = -1  # label of an image that has none
-FEW_NAMES = 20  # so many are shown
+FEW_NAMES = 20  # so many are printed
 
 
 class Arrays(ImageDataModule):

@@ -12,7 +12,7 @@ def mean_grey(images: Tensor) -> float:
 
 
 def other_brightness(grey: float, before: float) -> str | None:
-    """What to say of images whose mean grey is far from that of the training images; None if it is near."""
+    """The message for images whose mean grey is far from that of the training images; None if it is near."""
     if abs(grey - before) < FAR:
         return None
     inverted = abs(255 - grey - before) < FAR / 2

@@ -31,7 +31,7 @@ def as_images(
         key: the array's name in it.
         images: the array.
         labels: how many labels belong to them, where there are any.
-        all_images: of all splits, under their names in the file: what is said of the scale holds for all of them.
+        all_images: of all splits, under their names in the file: the scale holds for all of them.
 
     Raises:
         ValueError: they can mean several things, or nothing; the message ends with what to type.

@@ -34,7 +34,7 @@ def as_labels(path: Path, key: str, labels: np.ndarray, images: int) -> tuple[np
         images: how many images they belong to.
 
     Returns:
-        The labels; and the number of classes, where rows with a one have told it, else 0.
+        The labels; and the number of classes, where rows with a one have given it, else 0.
 
     Raises:
         ValueError: they can mean several things, or nothing; the message ends with what to type.

@@ -27,7 +27,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 torch.set_num_threads(1)  # the tensors are tiny: threads would only wait for each other, all the more under xdist
 
-# the same examples in every run: a red test stays red until it is mended
+# the same examples in every run: a red test stays red until it is fixed
 settings.register_profile("zoo", deadline=None, derandomize=True, max_examples=30)
 settings.load_profile("zoo")
 

@@ -1,4 +1,4 @@
-"""Protects users from checkpoints and run folders of strangers: nothing in them is run, nothing else is touched, and
+"""Protects users from untrusted checkpoints and run folders: nothing in them is run, nothing else is touched, and
 what is wrong with them is said in one line, soon, and within twice the memory of the file."""
 
 import hashlib

@@ -1,4 +1,4 @@
-"""Protects the user from a configuration of a stranger: refused in one line, and nothing has happened.
+"""Protects the user from an untrusted configuration: refused in one line, and nothing has happened.
 
 tests/attacks/configs/NN-name.evil.yaml tries something; NN-name.good.yaml has the same shape, is harmless and works.
 Both go through the command as it is, and everything the process does meanwhile is recorded.

@@ -1,4 +1,4 @@
-"""Protects the folder of downloaded data: fetched once, whole or not there, and mended when it is found damaged.
+"""Protects the folder of downloaded data: fetched once, whole or not there, and repaired when it is found damaged.
 
     processes on one folder -> a mirror on this machine that is slow where it hurts
                             -> each file is fetched once, and none is ever seen in part under its final name

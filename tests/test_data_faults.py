@@ -302,7 +302,7 @@ def test_archives_of_a_bad_mirror(mirrored_idx: tuple[Tiny, Server]) -> None:
         assert peak < MOST_MEMORY
         assert snapshot(tiny.root) == {}
     server.files[name] = whole
-    assert judge("mirror mended", MNIST(str(tiny.root), batch_size=4), original) is None
+    assert judge("mirror repaired", MNIST(str(tiny.root), batch_size=4), original) is None
 
 
 def test_a_bomb_that_lies_there_already(mirrored_idx: tuple[Tiny, Server]) -> None:

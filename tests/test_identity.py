@@ -384,8 +384,8 @@ def test_classes_in_another_order_are_scored_as_advised(owned, tmp_path, capsys)
     np.savez(tmp_path / "other.npz", **other)
     own("test", owned / "run", str(tmp_path / "other.npz"), code=2)
     advice = capsys.readouterr().err.partition("Try: ")[2].partition("): ")[0] + ")"
-    exec(advice, {"numpy": np, "FILE": tmp_path / "mended.npz", **other})
-    own("test", owned / "run", str(tmp_path / "mended.npz"))
+    exec(advice, {"numpy": np, "FILE": tmp_path / "fixed.npz", **other})
+    own("test", owned / "run", str(tmp_path / "fixed.npz"))
     assert [line for line in capsys.readouterr().out.splitlines() if "test" in line] == rows
 
 
@@ -421,7 +421,7 @@ def test_the_checkpoint_says_how_images_are_normalised(dummies, run, tmp_path, c
 
 
 @pytest.mark.parametrize("fault", ["deleted", "a row missing", "a row doubled", "a row changed", "none"])
-def test_rows_are_mended_from_the_checkpoint(fault, run, tmp_path, capsys):
+def test_rows_are_corrected_from_the_checkpoint(fault, run, tmp_path, capsys):
     folder = fit(tmp_path / "a", "--trainer.max_epochs 3")
     good = [{k: v for k, v in row.items() if k != "seconds"} for row in read_metrics(folder.metrics)]
     lines = folder.metrics.read_text().splitlines(keepends=True)
@@ -432,7 +432,7 @@ def test_rows_are_mended_from_the_checkpoint(fault, run, tmp_path, capsys):
         folder.metrics.write_text("".join([lines[0], *changed[fault], *lines[2:]]))
     capsys.readouterr()
     fit(folder.path, "--resume must --trainer.max_epochs 4")
-    assert ("they are mended" in capsys.readouterr().err) == (fault != "none")
+    assert ("now corrected" in capsys.readouterr().err) == (fault != "none")
     rows = [{k: v for k, v in row.items() if k != "seconds"} for row in read_metrics(folder.metrics)]
     assert rows[:3] == good
     assert len(rows) == 4

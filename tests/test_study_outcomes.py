@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from zoo.errors import UsageError
-from zoo.studies.outcomes import SMALLEST, Outcome, check_words, read_outcome, read_profile
+from zoo.studies.outcomes import SMALLEST, Outcome, check_outcome, read_outcome, read_profile
 from zoo.studies.rows import STEPS, packed
 
 
@@ -41,7 +41,7 @@ def run(tmp_path: Path) -> Path:
     ],
 )
 def test_each_kind_of_outcome(run, words, value):
-    check_words(words)
+    check_outcome(words)
     assert read_outcome(words, run) == pytest.approx(value)
 
 
@@ -49,8 +49,8 @@ def test_each_kind_of_outcome(run, words, value):
     "words", ["accuracy of test", "last of", "min gradient_norm", "test.loss - val.loss - 1", "most val/loss", ""]
 )
 def test_other_words_are_refused(words):
-    with pytest.raises(UsageError, match="outcome in report: expected words such as"):
-        check_words(words)
+    with pytest.raises(UsageError, match="outcome in report: expected one such as"):
+        check_outcome(words)
 
 
 @pytest.mark.parametrize(

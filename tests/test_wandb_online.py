@@ -1,4 +1,4 @@
-"""Protects runs with Weights & Biases online, against a server that is well, and one that falls ill in each moment."""
+"""Protects runs with Weights & Biases online, against a server that is well, and one that fails at each moment."""
 
 import base64
 import getpass
@@ -179,7 +179,7 @@ def test_what_was_kept_here_can_be_sent_later_with_the_line_that_was_said(server
     assert f'"{socket.gethostname()}"'.encode() not in server.everything
 
 
-# sick servers
+# failing servers
 
 
 def warnings(capsys: pytest.CaptureFixture[str]) -> list[str]:

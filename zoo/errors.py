@@ -2,7 +2,7 @@
 
 UsageError("<what> in <file or key>: expected <x>, found <y>. Try: <command or nearest name>")
 
-Needs nothing but Python until something is said.
+Needs nothing but Python until something is printed.
 """
 
 import sys
@@ -29,7 +29,7 @@ MOST_LETTERS = 2000  # of a message
 
 
 def one_line(text: str) -> str:
-    """The text without its line breaks, and without what a terminal would obey: names may be a stranger's."""
+    """The text without its line breaks, and without what a terminal would obey: names may be untrusted."""
     line = "".join(letter if letter.isprintable() else "�" for letter in " ".join(text.split()))
     return line if len(line) <= MOST_LETTERS else f"{line[:MOST_LETTERS]} …"
 
@@ -42,13 +42,13 @@ def is_rank_zero() -> bool:
 
 
 def report(text: str) -> None:
-    """Says how things stand, once for all processes of the run."""
+    """Prints how things stand, once for all processes of the run."""
     if is_rank_zero():
         print(text, flush=True)
 
 
 def warn(text: str | None) -> None:
-    """Says on stderr what does not stop the run, once for all its processes."""
+    """Prints to stderr what does not stop the run, once for all its processes."""
     if text and is_rank_zero():
         print(f"warning: {text}", file=sys.stderr)
 

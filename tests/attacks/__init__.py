@@ -1,1 +1,1 @@
-"""What a stranger may send: files made to harm whoever opens them, as code that writes them."""
+"""Untrusted files: files made to harm whoever opens them, as code that writes them."""

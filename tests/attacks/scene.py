@@ -1,6 +1,6 @@
-"""The place of an attack: a run folder that came from a stranger, and around it what is not the stranger's.
+"""The place of an attack: an untrusted run folder, and around it the user's own files.
 
-    stage/run/…      the stranger's run folder; may change
+    stage/run/…      the untrusted run folder; may change
     stage/alone/…    a checkpoint without its run
     stage/home/…     the user's own files; must not change, and `canary` must never appear
 

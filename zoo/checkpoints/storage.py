@@ -135,7 +135,7 @@ def keep(path: Path, under: Path) -> None:
 
 
 def no_room(error: OSError, path: Path, size: int) -> str:
-    """What to say when a checkpoint of so many bytes cannot be written."""
+    """The message when a checkpoint of so many bytes cannot be written."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         free = f"{shutil.disk_usage(path.parent).free / 1e6:.1f} MB free ({error.strerror})"
         wanted, advice = f"room for {size / 1e6:.1f} MB", "make room"

@@ -119,7 +119,7 @@ def with_arrays(args: Sequence[str], config: Path) -> list[str]:
     try:
         data = load(config.read_text())["data"]
         trained = str(data["class_path"] if isinstance(data, dict) else data)
-    except (yaml.YAMLError, OSError, ValueError, RecursionError, KeyError, TypeError):  # the parser has better words
+    except (yaml.YAMLError, OSError, ValueError, RecursionError, KeyError, TypeError):  # the parser reports it
         return list(args)
     module, _, name = trained.rpartition(".")
     place = flags.index("--data.path")

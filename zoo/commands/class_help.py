@@ -25,14 +25,14 @@ LINKED = ("in_shape", "num_classes", "seed", "known_classes", "net", "params")  
 COLUMN, WIDEST = 28, 120
 MOST_NAMES = 60  # of classes in a list; where there are more, examples are better
 MARK = ".help"
-DEFAULT = re.compile(r" ?(\(default: [^()]*(\([^()]*\))?\)|Default: \S+$)")  # said already
+DEFAULT = re.compile(r" ?(\(default: [^()]*(\([^()]*\))?\)|Default: \S+$)")  # printed already
 
 
 def show_class_help(args: Sequence[str], parser: ArgumentParser) -> None:
     """Prints the help that a `--KEY.help [NAME]` asks for, and exits; returns where none does.
 
     Args:
-        args: the words of the command.
+        args: the arguments of the command.
         parser: which takes them; knows the options and their types.
 
     Raises:

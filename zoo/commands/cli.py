@@ -960,7 +960,7 @@ def with_nulls(args: Sequence[str], parser: LightningArgumentParser) -> list[str
 
 
 def rate_note(args: Sequence[str]) -> str | None:
-    """What to say where an optimiser is named and its rate is not: it is that of the default, Adam."""
+    """The message where an optimiser is named and its rate is not: it is that of the default, Adam."""
     if any(word.startswith(("--model.optimizer.lr", "-c", "--config", "--model.optimizer=")) for word in args):
         return None
     named = chosen("model.optimizer", args)
@@ -999,7 +999,7 @@ def check_values(config: Namespace, keys: Sequence[str]) -> None:
 
 
 def nothing_tested(trainer: Trainer) -> str:
-    """What to say at the end of a training that has left no weights."""
+    """The message at the end of a training that has left no weights."""
     if trainer.global_step:
         return "no checkpoint was written, so nothing was tested"
     limits = ("max_epochs", "max_steps", "limit_train_batches")

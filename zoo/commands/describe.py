@@ -68,7 +68,7 @@ def with_run(args: Sequence[str]) -> list[str]:
     look.add_argument("--run_dir")
     try:
         given, rest = look.parse_known_args(args)
-    except ArgumentError:  # the full parser has the better words for it
+    except ArgumentError:  # the full parser has the better message
         return list(args)
     if given.run_dir is None:
         return rest

@@ -20,7 +20,7 @@ from zoo.errors import MissingDevice, UsageError, one_line
 FORM = re.compile(r".+ in .+: expected .+, found .+")
 UNDER_A_FLAG = re.compile(r"[^:]+ in --\w")  # the value of a flag is wrong, whoever has noticed it
 PATIENCE = 5.0  # seconds in which the first process speaks of what has happened to all, if it has
-SPOKEN = "zoo/spoken"  # key under which it says so to the others
+REPORTED = "zoo/spoken"  # key under which it says so to the others
 
 
 @contextmanager
@@ -46,7 +46,7 @@ def reported(*, debug: bool) -> Iterator[None]:
         if line is None:
             raise
         text, usage = line
-        if must_speak(of_all=usage and not isinstance(error, MissingDevice | OSError)):
+        if must_report(of_all=usage and not isinstance(error, MissingDevice | OSError)):
             print(f"error: {one_line(text)}", file=sys.stderr, flush=True)
         sys.exit(2 if usage else 1)
 
@@ -77,7 +77,7 @@ def line_of(error: Exception) -> tuple[str, bool] | None:
     return (text, usage) if lost else None
 
 
-def must_speak(*, of_all: bool) -> bool:
+def must_report(*, of_all: bool) -> bool:
     """Whether this process is the one to say what has happened.
 
     Args:
@@ -98,19 +98,19 @@ def must_speak(*, of_all: bool) -> bool:
     store = torch.distributed.distributed_c10d._get_default_store()
     try:
         if rank == 0:
-            store.set(SPOKEN, "1")
-        return rank == 0 or not (of_all or said_or_gone(store))
+            store.set(REPORTED, "1")
+        return rank == 0 or not (of_all or reported_or_gone(store))
     except RuntimeError:  # the store has gone with the process that held it, the first
         return rank == 0
 
 
-def said_or_gone(store: Any) -> bool:
+def reported_or_gone(store: Any) -> bool:
     """Whether the first process has spoken, or has left with the store; not if it is there and does not answer."""
     heard: list[bool] = []
 
     def listen() -> None:
         try:
-            heard.append(said_within(PATIENCE, store))
+            heard.append(reported_within(PATIENCE, store))
         except RuntimeError:
             heard.append(True)
 
@@ -120,10 +120,10 @@ def said_or_gone(store: Any) -> bool:
     return heard == [True]
 
 
-def said_within(seconds: float, store: Any) -> bool:
+def reported_within(seconds: float, store: Any) -> bool:
     """Whether the first process says within this time that it speaks."""
     end = time.monotonic() + seconds
-    while not store.check([SPOKEN]):
+    while not store.check([REPORTED]):
         if time.monotonic() > end:
             return False
         time.sleep(0.1)

@@ -253,7 +253,7 @@ def is_known(part: object) -> bool:
 
 
 def too_small(optimizer: Optimizer, precision: str) -> str | None:
-    """What to say of an optimiser whose eps is 0 in the numbers that it is to work with; None if it is not."""
+    """The message for an optimiser whose eps is 0 in the numbers that it is to work with; None if it is not."""
     eps = optimizer.defaults.get("eps")
     if precision != "16-true" or not isinstance(eps, float) or eps >= SMALLEST_HALF:
         return None

@@ -11,7 +11,7 @@ Promised: a configuration file makes objects of classes on the list, with the ar
 theirs. A module that is not on the list is not even imported. Of what is on it, the parts that start processes, or
 read checkpoints by other rules than ours, are taken off again.
 
-Not promised: that a configuration of a stranger is harmless. It decides what is read, where the output goes (a
+Not promised: that an untrusted configuration is harmless. It decides what is read, where the output goes (a
 logger may send it over the network) and how much memory and time are used; and a class on the list may have faults.
 The list binds names in configurations; a checkpoint is read by rules of its own (`checkpoints.py`), and the words of
 the command line are the user's own: only they can add to the list, `--allow_import my_models`.

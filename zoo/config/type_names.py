@@ -1,4 +1,4 @@
-"""What a user may write, how to say that in words, and what of it is nearest to what was written.
+"""What a user may write, how to format that, and what of it is nearest to what was written.
 
 A parser knows its verbs, its options and their types; a type knows its values or the classes under it:
 
@@ -171,7 +171,7 @@ def names_with(option: str, hint: Any) -> list[str]:
 
 
 def format_type(hint: Any) -> str:
-    """A type as the user would say it."""
+    """A type as the user knows it."""
     origin, args = get_origin(hint), get_args(hint)
     if origin is Literal:
         return f"one of {', '.join(map(repr, literals(hint)))}"

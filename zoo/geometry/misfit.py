@@ -35,7 +35,7 @@ def check_geometry(net: nn.Module, in_shape: Shape) -> None:
 
 
 def too_large(name: str, module: nn.Module, image: Sequence[int]) -> str | None:
-    """What to say of a kernel of which much lies beyond an image (H, W), wherever it is put; None of others."""
+    """The message for a kernel of which much lies beyond an image (H, W), wherever it is put; None of others."""
     most = [2 * side - 1 for side in image]
     if not isinstance(module, nn.Conv2d) or all(a <= b for a, b in zip(extents(module), most, strict=True)):
         return None

@@ -35,7 +35,7 @@ def check_devices(
     """
     check_strategy(named(trainer["strategy"]))
     count = number_of_devices(named(trainer["accelerator"]), trainer["devices"])
-    if count is None or type(trainer["num_nodes"]) is not int:  # Lightning has the words for it
+    if count is None or type(trainer["num_nodes"]) is not int:  # Lightning has the message
         return
     if trainer["sync_batchnorm"] and count * trainer["num_nodes"] > 1 and not on_gpu(named(trainer["accelerator"])):
         raise UsageError(

@@ -40,7 +40,7 @@ def left_as_found() -> Iterator[None]:
 
 
 def skip_driver_search() -> None:
-    """Says once that there is no NVIDIA device, where there is none.
+    """Reports once that there is no NVIDIA device, where there is none.
 
     Optimisers ask for it at every step, and Lightning has the answer sought by loading the driver's library anew each
     time: a tenth of the step of a small network.
@@ -94,7 +94,7 @@ def started_processes(trainer: Trainer | None) -> list[subprocess.Popen[bytes]]:
 
 
 def starts_itself_again(trainer: Trainer) -> bool:
-    """Whether Lightning starts the processes of the other devices, by the words of this one."""
+    """Whether Lightning starts the processes of the other devices, by the arguments of this one."""
     launcher = trainer.strategy.launcher
     if not isinstance(launcher, _SubprocessScriptLauncher):
         return False

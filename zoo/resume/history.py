@@ -1,6 +1,6 @@
 """The record of a run, kept from start to start: what goes on with it must be it, and what has changed is written down.
 
-checkpoint's record, this start's record  ->  refused, or said in one line
+checkpoint's record, this start's record  ->  refused, or reported in one line
 RUN/identity.json, `identity` and `parts` in each checkpoint, `parts` in result.json: one for each start that trained
 """
 
@@ -117,7 +117,7 @@ class KeepHistory(Callback):
         check_same_experiment(compare(self.past, now), self.origin or self.folder.path, stretch=self.stretch)
 
     def _compare_repeated(self, config: Path) -> None:
-        """Says what keeps a repeated run from being the same to the last bit; the options are the user's own wish."""
+        """Reports what keeps a repeated run from being the same bit for bit; the options are the user's own wish."""
         try:
             before = read_identity(config.with_name("identity.json"))
         except ValueError as error:
@@ -178,7 +178,7 @@ class KeepHistory(Callback):
 
 
 def check_scored(changes: Sequence[Change], checkpoint: Path, *, allowed: bool) -> list[str]:
-    """What to say of a network that is scored otherwise than it was trained.
+    """The message for a network that is scored otherwise than it was trained.
 
     Args:
         changes: what differs.

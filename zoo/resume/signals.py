@@ -95,7 +95,7 @@ class StopSignals:
                     os._exit(exit_code(first))
 
     def _say(self, number: int) -> None:
-        """Says what is waited for, once for all processes, unless this one is on its way out already."""
+        """Prints what is waited for, once for all processes, unless this one is on its way out already."""
         if is_first() and (self.deferred or not self.received):
             name = signal.Signals(number).name
             with suppress(OSError, ValueError):

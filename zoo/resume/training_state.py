@@ -1,4 +1,4 @@
-"""Could this run have saved that? The states in a checkpoint, held against those that this run would save now.
+"""Could this run have saved that? The training state in a checkpoint, held against those that this run would save now.
 
     loops, callbacks, optimiser, schedule, tally:  the same keys, numbers where numbers are, tensors of the same layout
 

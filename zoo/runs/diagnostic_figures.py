@@ -62,8 +62,8 @@ def draw_heat(grid: Grid, look: HeatMap, run: str) -> Figure:
     image = axes.imshow(values, cmap=colours, vmin=low, vmax=high, aspect="auto", interpolation="nearest")
     if columns <= MOST_NUMBERS:
         write_numbers(axes, values, colours, (low, high), ".1f" if look.logarithm else ".2f")
-    shown = np.unique(np.linspace(0, columns - 1, min(columns, MOST_LABELS)).round().astype(int))
-    axes.set_xticks(shown, [f"{grid.steps[i]:,}" for i in shown])
+    ticks = np.unique(np.linspace(0, columns - 1, min(columns, MOST_LABELS)).round().astype(int))
+    axes.set_xticks(ticks, [f"{grid.steps[i]:,}" for i in ticks])
     axes.set_yticks(range(rows), grid.layers)
     axes.set(xlabel=STEPS, ylabel="layer, from input to output")
     figure.colorbar(image, label=look.unit + (", grey: zero" if np.isnan(values).any() else ""))

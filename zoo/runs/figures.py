@@ -51,8 +51,8 @@ def draw_curves(rows: Sequence[Row], title: str, best_epoch: int) -> Figure:
             points = [(row["epoch"] + 1, row[name]) for row in rows if {"epoch", name} <= row.keys()]
             if points:
                 epochs, values = np.array(points).T
-                shown = values if metric == "loss" else 100 * (1 - values)
-                axes.plot(epochs, shown, "o-", markersize=3, color=colour, label=split)
+                plotted = values if metric == "loss" else 100 * (1 - values)
+                axes.plot(epochs, plotted, "o-", markersize=3, color=colour, label=split)
         axes.axvline(best_epoch, color="0.6", linewidth=1, linestyle=":", label="chosen")
         axes.set(xlabel="epoch", ylabel=label)
         axes.set_xlim(0.5, max(len(rows), best_epoch) + 0.5)

@@ -105,7 +105,7 @@ class RunFolder:
         try:
             found, expected = experiment_flags(yaml.safe_load(self.config.read_text())), experiment_flags(config)
         except (yaml.YAMLError, OSError, UnicodeDecodeError, RecursionError, KeyError, TypeError):
-            return  # no run, or one whose configuration has been read before, with better words for what is wrong in it
+            return  # no run, or one whose configuration has been read before, with a better message
         if found != expected:
             raise UsageError(
                 f"run in --run_dir: expected one of {expected}, found one of {found} in {self.path}."
@@ -131,7 +131,7 @@ class RunFolder:
         """Raises UsageError if config.yaml says more than how to train: where to write is said on the command line."""
         try:
             held = yaml.safe_load(self.config.read_text())
-        except (yaml.YAMLError, OSError, UnicodeDecodeError, RecursionError):  # the parser has the better words for it
+        except (yaml.YAMLError, OSError, UnicodeDecodeError, RecursionError):  # the parser has the better message
             return
         others = [str(key) for key in held if key not in RECORDED] if isinstance(held, dict) else []
         if others:
@@ -203,7 +203,7 @@ def experiment_flags(config: Mapping[str, Any]) -> str:
 
 
 class OpenRun(Callback):
-    """Says where the run is, and writes its configuration there with the first checkpoint.
+    """Reports where the run is, and writes its configuration there with the first checkpoint.
 
     Args:
         folder: where.

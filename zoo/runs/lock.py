@@ -1,6 +1,6 @@
 """A run folder has one owner at a time: the process that holds the lock on the file `.lock` in it.
 
-    FolderLock(DIR).take()  …  release()      who comes second is told who is there, and has touched nothing
+    FolderLock(DIR).take()  …  release()      who comes second gets the name of the first, and has touched nothing
 
 The system takes the lock back with its process, however that ends; a `.lock` that is left over is no obstacle. What
 only reads a run (test, validate) shares the lock with others that read. Of the processes of one run the first one holds
@@ -27,7 +27,7 @@ except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
 NAME = ".lock"
-LONGEST = 4096  # bytes that are read of what a holder says of itself: the folder may be a stranger's
+LONGEST = 4096  # bytes that are read of what a holder says of itself: the folder may be untrusted
 TRIES = 50  # a folder or lock that another process takes away in between is looked for again
 NO_LOCKS = (errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK, errno.EINVAL)
 held: set[int] = set()  # descriptors of the locks of this process
@@ -239,12 +239,12 @@ def alive(pid: int) -> bool:
 
 
 def not_a_lock(file: Path) -> str:
-    """What to say if something else has the name of the lock."""
+    """The message if something else has the name of the lock."""
     return f"file in {file}: expected the lock of a run, found something else of this name. Try: rm '{file}'"
 
 
 def no_locks(path: Path) -> str:
-    """What to say where the file system has no locks."""
+    """The message where the file system has no locks."""
     return f"the file system of {path} has no locks: start one command at a time on this run"
 
 

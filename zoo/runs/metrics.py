@@ -123,7 +123,7 @@ class MetricsFile(Logger):
         return self._complaint(found, known.get("rows"), row)
 
     def _complaint(self, found: list[Row], count: Any, row: Row | None) -> str | None:
-        """What to say of the rows that were in the file."""
+        """The message for the rows that were in the file."""
         last = [row["step"]] if row else []  # it need not have been written
         before, now = ([one for one in rows if one["step"] not in last] for rows in (found, self.rows))
         if type(count) is int and len(self.rows) < count:
@@ -132,7 +132,7 @@ class MetricsFile(Logger):
                 " the others are lost, the run is not"
             )
         if type(count) is int and before != now:
-            return f"metrics in {self.path}: expected the rows that the checkpoint knows, found others; they are mended"
+            return f"metrics in {self.path}: expected the rows that the checkpoint knows, found others, now corrected"
         return None
 
     @rank_zero_only

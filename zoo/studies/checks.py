@@ -1,4 +1,4 @@
-"""What each part of study.yaml must be; whatever is not, is told in one line with its key and the nearest name."""
+"""What each part of study.yaml must be; whatever is not is reported in one line with its key and the nearest name."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any

@@ -172,15 +172,15 @@ def layer_map(study: Study, quantity: str, found: ValidRows) -> Figure:
     cells = [cell for cell in study.cells if found.rows[cell]]
     maps = {cell: mean_map([row[quantity] for row in found.rows[cell]]) for cell in cells}
     log = quantity.endswith(("norm", "ratio"))
-    shown = {cell: np.log10(np.maximum(values, SMALLEST)) if log else values for cell, (_, _, values) in maps.items()}
-    low, high = min(v.min() for v in shown.values()), max(v.max() for v in shown.values())
+    scaled = {cell: np.log10(np.maximum(values, SMALLEST)) if log else values for cell, (_, _, values) in maps.items()}
+    low, high = min(v.min() for v in scaled.values()), max(v.max() for v in scaled.values())
     columns = min(4, len(cells))
     rows = math.ceil(len(cells) / columns)
     figure = Figure(figsize=(1.6 + 2.5 * columns, 0.6 + 2.4 * rows), layout="constrained")
     grid = list(np.atleast_1d(figure.subplots(rows, columns, squeeze=False)).flat)
     for axes, cell in zip(grid, cells, strict=False):
         layers, steps, _ = maps[cell]
-        mesh = axes.pcolormesh(shown[cell], vmin=low, vmax=high, cmap="viridis", edgecolor=LINE, linewidth=0.3)
+        mesh = axes.pcolormesh(scaled[cell], vmin=low, vmax=high, cmap="viridis", edgecolor=LINE, linewidth=0.3)
         axes.set_yticks(np.arange(len(layers)) + 0.5, layers, fontsize=7)
         ticks = sorted({0, len(steps) // 2, len(steps) - 1})
         axes.set_xticks([tick + 0.5 for tick in ticks], [str(steps[tick]) for tick in ticks], fontsize=8)

@@ -67,26 +67,26 @@ class Outcome(NamedTuple):
         return re.search(r"\btest[./]", self.value) is not None
 
     def scaled(self, value: float) -> float:
-        """A value as it is compared and shown."""
+        """A value as it is compared and printed."""
         if self.log:
             return math.log10(max(value, SMALLEST))
         return 100 * value if self.unit == "points" else value
 
 
-def check_words(value: str) -> None:
-    """Raises UsageError unless the words name an outcome."""
+def check_outcome(value: str) -> None:
+    """Raises UsageError unless this names an outcome."""
     parts = value.split(" - ")
     if len(parts) > 2 or not all(RESULT.fullmatch(part) for part in parts):
         if COLUMN.fullmatch(value) or LAYERS.fullmatch(value):
             return
         raise UsageError(
-            f"outcome in report: expected words such as test.accuracy, 'last val/loss' or 'min gradient_norm at"
+            f"outcome in report: expected one such as test.accuracy, 'last val/loss' or 'min gradient_norm at"
             f" start', found '{value}'"
         )
 
 
 def read_outcome(value: str, folder: Path) -> float:
-    """The number that the words name, from the files of a run.
+    """The number that an outcome names, from the files of a run.
 
     Raises:
         ValueError: the files do not have it.

@@ -1,6 +1,6 @@
 """Text of a study as text: Markdown and HTML in it are shown, not obeyed; links lead to http(s) or beside the report.
 
-A study may come from a stranger, and its report is read in a browser. So every bracket of Markdown is taken for text
+A study is untrusted, and its report is read in a browser. So every bracket of Markdown is taken for text
 unless it is a whole link of the plain form `[words](address)` with such an address: what is not seen to be harmless is
 shown as it was typed, whatever its address is made of.
 """

@@ -13,7 +13,7 @@ from zoo.config.yaml_limits import load
 from zoo.errors import UsageError
 from zoo.studies.checks import check_keys, check_list, check_mapping, one_of
 from zoo.studies.expectations import parse_expectation
-from zoo.studies.outcomes import NAME, Outcome, check_words
+from zoo.studies.outcomes import NAME, Outcome, check_outcome
 from zoo.studies.rows import columns
 from zoo.studies.settings import FILES, MOST_RUNS, RETEST, Settings, combinations, short_label
 from zoo.studies.spec import ARM, Study, Tuning, of_seeds
@@ -198,7 +198,7 @@ def parse_outcome(name: str, given: Any) -> Outcome:
     given = {"value": given} if isinstance(given, str) else check_mapping(given, f"report.{name}")
     check_keys(given, Outcome._fields[1:], f"report.{name}")
     value = str(given.get("value", ""))
-    check_words(value)
+    check_outcome(value)
     check_figure_name(name, "report")
     unit = str(given.get("unit", "points" if "accuracy" in value else ""))
     log, digits = bool(given.get("log", False)), given.get("digits", 2)

@@ -70,7 +70,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class Report:
-    """All that is told of a study.
+    """All that is reported of a study.
 
     Attributes:
         study: the study.

@@ -34,7 +34,7 @@ class ValidRows(NamedTuple):
     others: int
 
     def values(self, outcome: Outcome) -> Values:
-        """Values of an outcome, as they are compared and shown."""
+        """Values of an outcome, as they are compared and printed."""
         return {
             cell: {int(row["seed"]): outcome.scaled(float(row[outcome.name])) for row in rows if row[outcome.name]}
             for cell, rows in self.rows.items()

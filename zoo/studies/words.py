@@ -1,4 +1,4 @@
-"""How numbers, settings and expectations of studies are told: in tables, in figures, and on pages."""
+"""How numbers, settings and expectations of studies are formatted: in tables, in figures, and on pages."""
 
 import math
 from typing import Any

@@ -64,12 +64,12 @@ def one_worker(task: Task, make: Maker) -> None:
     study, start = task.study(), make()
     parent = multiprocessing.parent_process()
 
-    def say(run: Run, row: Row, rows: list[Row]) -> None:
+    def log(run: Run, row: Row, rows: list[Row]) -> None:
         print(progress(task, study, run, row, rows), flush=True)
         if parent and not parent.is_alive():  # it was killed, and whoever did so wants no more of this
             sys.exit(1)
 
-    work(study, task.rows(study), task.place, start, say)
+    work(study, task.rows(study), task.place, start, log)
 
 
 def work_on(task: Task, make: Maker, jobs: int) -> None:
@@ -106,8 +106,8 @@ def progress(task: Task, study: Study, run: Run, row: Row, rows: list[Row]) -> s
         outcome = f"failed: {row['error']}"
     else:
         splits = {split: row[f"{split}_accuracy"] for split in ("val", "test")}
-        shown = ", ".join(f"{split} {100 * float(share):.2f} %" for split, share in splits.items() if share)
-        outcome = f"{shown}, {row['seconds']} s"
+        shares = ", ".join(f"{split} {100 * float(share):.2f} %" for split, share in splits.items() if share)
+        outcome = f"{shares}, {row['seconds']} s"
     what = ", ".join(filter(None, [study.named(run.cell), row["tuned"], f"seed {run.seed}"]))
     return f"{done}/{of} {what}{' (tuning)' if run.tuning else ''}: {outcome}; {left(rate * (of - done))}"
 

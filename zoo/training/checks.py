@@ -46,7 +46,7 @@ def cross_entropy(logits: Tensor, y: Tensor, **settings: Any) -> Tensor:
 
 
 def other_numbers(x: Tensor, model: nn.Module) -> str | None:
-    """What to say of images whose numbers are of another kind than the weights'; None if they are of the same."""
+    """The message for images whose numbers are of another kind than the weights'; None if they are of the same."""
     expected = next((weight.dtype for weight in model.parameters()), x.dtype)
     if x.dtype is expected:
         return None
@@ -58,7 +58,7 @@ def other_numbers(x: Tensor, model: nn.Module) -> str | None:
 
 
 def uncompiled(error: RuntimeError) -> str | None:
-    """What to say of an error if it is one of the compiler's; None if it is not."""
+    """The message for an error if it is one of the compiler's; None if it is not."""
     if not type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
         return None
     reason = next(line for line in reversed(str(error).split("\n\n")[0].splitlines()) if line.strip())
@@ -69,7 +69,7 @@ def uncompiled(error: RuntimeError) -> str | None:
 
 
 def wrong_setting(optimizer: Any, error: str) -> str | None:
-    """What to say of an optimiser's setting that its class does not take; None if the error names none.
+    """The message for an optimiser's setting that its class does not take; None if the error names none.
 
     Args:
         optimizer: class_path and init_args.

@@ -48,7 +48,7 @@ def copy_into_averages(trainer: Trainer, model: LightningModule) -> None:
 
 
 def from_the_first_step(average: EMAWeightAveraging, steps: int) -> str | None:
-    """What to say of an average that does not wait for the epoch it is given: Lightning's steps have their own start.
+    """The message for an average that does not wait for the epoch it is given: Lightning's steps have their own start.
 
     Args:
         average: the callback.

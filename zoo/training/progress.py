@@ -66,7 +66,7 @@ class EpochLines(Callback):
 
 
 def left_over(trainer: Trainer) -> str | None:
-    """What to say where the last images of a pass make no whole batch; None where they do, or less was asked for."""
+    """The message where the last images of a pass make no whole batch; None where they do, or less was asked for."""
     data: Any = trainer.datamodule  # type: ignore[attr-defined]
     images, batch = len(data.splits["train"]) if data else 0, data.batch_size if data else 0
     if not batch or not images % batch or trainer.limit_train_batches != 1.0 or trainer.overfit_batches:  # type: ignore[attr-defined]

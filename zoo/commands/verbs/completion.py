@@ -1,4 +1,4 @@
-"""Prints the script with which a shell completes the words of the command."""
+"""Prints the script with which a shell completes the arguments of the command."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -39,7 +39,7 @@ class RefusedKeyError(Exception):
 def resolve_mode(loggers: Iterable[Any], folder: Path) -> tuple[ResolvedMode, str | None]:
     """Decides how W&B is used in this process, and what to say of it.
 
-    Lightning's own logger is told by `WANDB_MODE`, which is set where it cannot be online.
+    Lightning's own logger is set by `WANDB_MODE`, which is set where it cannot be online.
 
     Args:
         loggers: as they stand in the configuration; nothing is asked if none is W&B's.

@@ -36,7 +36,7 @@ class Wandb(RunLogger):
 
     Args:
         mode: `online`; `offline`, to be sent later; `auto`, online if there is a key and the server answers; `off`.
-        privacy: how much is told of the machine, its user and the images, see `privacy.py`.
+        privacy: how much is sent of the machine, its user and the images, see `privacy.py`.
         project: of the dashboard; by default WANDB_PROJECT, or small-image-zoo.
         entity: user or team; the key's own by default.
         name: of the run; by default from data, model and seed.
@@ -93,7 +93,7 @@ class Wandb(RunLogger):
             print(f"W&B: {self._run.url}", flush=True)
 
     def _options(self, facts: RunFacts) -> dict[str, Any]:
-        """What W&B is told of the run at its start."""
+        """What W&B gets of the run at its start."""
         given = {key: value for key, value in self._named.items() if value}
         return {
             "project": self.name,

@@ -1,4 +1,4 @@
-"""How a W&B run is started and left: its identity, what W&B is told at the start, and what to type when it fails.
+"""How a W&B run is started and left: its identity, what W&B gets at the start, and what to type when it fails.
 
 RUN/wandb/run_id, settings  ->  wandb.init, or one warning
 """
@@ -34,7 +34,7 @@ def start(options: dict[str, Any], mode: ResolvedMode, privacy: Privacy, finish:
     settings = {
         "mode": mode,
         "base_url": server,
-        "silent": True,  # the zoo says what there is to say
+        "silent": True,  # the zoo says what there is to report
         "use_dot_wandb": False,
         "symlink": False,  # a run folder can be copied
         "init_timeout": START,

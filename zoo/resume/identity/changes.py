@@ -40,7 +40,7 @@ def is_flag(key: str) -> bool:
 
 
 def display_name(key: str) -> str:
-    """A key as it is told: options as flags."""
+    """A key for a message: options as flags."""
     if is_flag(key):
         return f"--{key}"
     part = key.partition(".")[2]

@@ -50,7 +50,7 @@ def scored_otherwise(then: Record, now: Record) -> list[Change]:
 
 
 def other_data(then: Record, now: Record, split: str) -> str | None:
-    """In words, if the images that are scored are not those that the run had; raises UsageError for other classes.
+    """The note, if the images that are scored are not those that the run had; raises UsageError for other classes.
 
     Args:
         then: of the run.
@@ -122,7 +122,7 @@ def changed_facts(then: Record, now: Record, flags: Iterable[str]) -> list[Chang
     Args:
         then: a record.
         now: another.
-        flags: options that differ, whose consequences are not said again.
+        flags: options that differ, whose consequences are not reported again.
     """
     old, new = facts(then), facts(now)
     found = [

@@ -61,7 +61,7 @@ def past_of(content: Mapping[str, Any], checkpoint: Path, config: Path) -> dict[
     past: dict[str, Any] = {"data": older_data(content)}
     try:
         held = yaml.safe_load(config.read_text())
-    except (yaml.YAMLError, OSError, UnicodeDecodeError, RecursionError):  # the parser has the better words for it
+    except (yaml.YAMLError, OSError, UnicodeDecodeError, RecursionError):  # the parser has the better message
         held = None
     if isinstance(held, dict):
         past["config"] = held
