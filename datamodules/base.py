@@ -23,7 +23,7 @@ from datamodules.brightness import mean_grey, other_brightness
 from datamodules.checkpoint_state import check_same_steps, check_statistics
 from datamodules.checks import sha256
 from datamodules.randomness import generator
-from datamodules.sharing import shared
+from datamodules.sharing import shared, sharing
 from datamodules.splits import indices_digest, make_splits
 from zoo.errors import check_name, warn
 
@@ -61,6 +61,7 @@ class ImageDataModule(LightningDataModule, ABC):
     num_classes: int
     classes: Sequence[str]
     named = True  # whether the classes have names in an order of their own
+    sharing = staticmethod(sharing)  # within it, what was read is kept for the runs that follow
 
     def __init__(
         self,

@@ -3,14 +3,12 @@
 import math
 import os
 import sys
-import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from zoo.launch import jobs as launch
-from zoo.launch.jobs import Here, Jobs, processors, put_back, quota, start_here, start_in_job
+from zoo.launch.jobs import Jobs, processors, put_back, quota, start_here, start_in_job
 
 ROOT = Path(__file__).parents[1]
 
@@ -19,31 +17,6 @@ def test_a_run_here_tells_how_it_ended():
     ended = start_here(["fitt"], folder=ROOT)
     assert ended.code == 2
     assert "Try: python cli.py fit" in ended.stderr
-
-
-def test_runs_here_are_told_to_stop_together(tmp_path):
-    """What runs saves and leaves; what has not begun does not begin."""
-    here = Here(folder=ROOT)
-    words = [
-        "fit",
-        "--data",
-        "Digits",
-        "--model",
-        "MLP",
-        "--trainer.max_epochs",
-        "100000",
-        "--trainer.accelerator",
-        "cpu",
-        "--run_dir",
-    ]
-    with ThreadPoolExecutor(1) as pool:
-        runs = [pool.submit(here.start, [*words, str(tmp_path / name)]) for name in "ab"]
-        end = time.monotonic() + 60
-        while not (tmp_path / "a/checkpoints/last.ckpt").exists() and time.monotonic() < end:
-            time.sleep(0.1)
-        here.stop()
-    assert [run.result().code for run in runs] == [143, 143]
-    assert not (tmp_path / "b").exists()
 
 
 @pytest.mark.parametrize(("state", "returns"), [("RUNNING", True), ("COMPLETING", False), ("", False)])

@@ -4,16 +4,15 @@ import html
 import json
 import random
 import re
-import runpy
 import shutil
 import subprocess
-import sys
 import xml.etree.ElementTree as ElementTree
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from cli import main
 from studies import study_of, write_rows, write_study
 from zoo.studies.figures import furthest
 from zoo.studies.made import content_digest
@@ -35,14 +34,11 @@ MEANS = {"relu, plain": 0.9, "tanh, plain": 0.95, "relu, shuffled": 0.9, "tanh, 
 
 
 def test_reports_are_those_of_the_rows(tmp_path, monkeypatch):
-    """Who changes a study, its rows or this program must run scripts/report.py."""
+    """Who changes a study, its rows or this program must run `zoo study report`."""
     shutil.copytree(STUDIES, tmp_path / "studies")
-    words = ["report.py", "--studies", str(tmp_path / "studies"), "--page", str(tmp_path / "page")]
-    monkeypatch.setattr(sys, "argv", words)
     monkeypatch.chdir(ROOT)
-    with pytest.raises(SystemExit) as stop:
-        runpy.run_path("scripts/report.py")["main"]()
-    assert stop.value.code == 0  # and what the comments say is what the rows say
+    # and what the comments say is what the rows say, or this would exit
+    main(["study", "report", "--studies", str(tmp_path / "studies"), "--page", str(tmp_path / "page")])
     assert (tmp_path / "page").read_text() == PAGE.read_text()
     for path in [STUDIES / "README.md", *STUDIES.glob("*/README.md"), *STUDIES.glob("*/*.svg")]:
         assert (tmp_path / "studies" / path.relative_to(STUDIES)).read_text() == path.read_text(), path
@@ -289,11 +285,7 @@ def test_only_files_that_a_report_has_made_are_replaced(tmp_path, monkeypatch, c
     page = folder.parent / "page.html"
 
     def report() -> str:
-        words = ["report.py", "--studies", str(folder.parent), "--page", str(page)]
-        monkeypatch.setattr("sys.argv", words)
-        with pytest.raises(SystemExit) as stop:
-            runpy.run_path(str(ROOT / "scripts/report.py"))["main"]()
-        assert stop.value.code == 0
+        main(["study", "report", "--studies", str(folder.parent), "--page", str(page)])
         return capsys.readouterr().err
 
     (folder / "notes.svg").write_text("<svg>mine</svg>")
@@ -420,10 +412,8 @@ def test_the_page_needs_no_network():
 def test_a_study_that_is_no_study_stops_the_reports(tmp_path, monkeypatch, capsys):
     write_study(tmp_path / "one", baseline="no")
     (tmp_path / "claims.yaml").write_text("C1: One.\n")
-    words = ["scripts/report.py", "--studies", str(tmp_path), "--page", str(tmp_path / "page")]
-    monkeypatch.setattr("sys.argv", words)
     with pytest.raises(SystemExit) as stop:
-        runpy.run_path(str(ROOT / "scripts/report.py"))["main"]()
+        main(["study", "report", "--studies", str(tmp_path), "--page", str(tmp_path / "page")])
     assert (stop.value.code, (tmp_path / "page").exists()) == (2, False)
     said = capsys.readouterr().err
     assert re.match(r"error: arm in baseline of .+/one/study\.yaml: expected one of relu, tanh", said)

@@ -1,14 +1,10 @@
 """Protects the runs of a study: as those of the command, each once, whatever happens to the processes that do them."""
 
 import gc
-import importlib.util
 import json
 import os
-import runpy
 import signal
-import sys
 from functools import partial
-from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -16,10 +12,11 @@ import torch
 from filelock import FileLock
 
 from cli import main
-from datamodules import Digits
+from datamodules import Digits, ImageDataModule
 from datamodules.sharing import sharing
 from forked import Forked, until
 from studies import study_of, write_rows, write_study
+from zoo.commands.many_runs import start_in
 from zoo.errors import UsageError
 from zoo.launch.in_process import restore_globals, run_in_process
 from zoo.launch.jobs import Ended, start_here
@@ -103,12 +100,7 @@ def test_data_is_read_once_where_it_is_shared_and_only_there(monkeypatch):
     assert len(read) == 4
 
 
-def test_the_runs_of_the_script_read_the_data_once(monkeypatch, tmp_path):
-    spec = importlib.util.spec_from_file_location("study", ROOT / "scripts/study.py")
-    assert spec
-    assert spec.loader
-    script = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(script)
+def test_the_runs_of_one_process_read_the_data_once(monkeypatch, tmp_path):
     monkeypatch.setattr("datamodules.sharing._kept", None)
     read: list[int] = []
 
@@ -117,7 +109,7 @@ def test_the_runs_of_the_script_read_the_data_once(monkeypatch, tmp_path):
         return self._images
 
     monkeypatch.setattr(Digits, "load", read_digits)
-    start = script.local()
+    start = start_in(ImageDataModule)
     gc.collect()
     for i in range(2):
         assert start([*SHORT, "--run_dir", str(tmp_path / str(i))]).code == 0
@@ -278,23 +270,18 @@ def test_a_folder_that_may_not_be_written(tmp_path):
         rows_of(study_of(folder), tmp_path).check_writable()
 
 
-def script(words: list[str]) -> None:
-    sys.argv = ["scripts/study.py", *words]
-    import_module("study").main()
-
-
 def test_killed_it_goes_on_and_two_at_once_do_no_run_twice(tmp_path):
     folder = write_study(tmp_path / "s", seeds=3)
     path = folder / "results.csv"
-    words = [str(folder), "--work", str(tmp_path / "work"), "--threads", "1"]
-    first = Forked(tmp_path / "first.log", words, command=script)
+    words = ["study", "run", str(folder), "--work", str(tmp_path / "work"), "--threads", "1"]
+    first = Forked(tmp_path / "first.log", words)
     until(lambda: len(read_table(path)) >= 2, 120)
     os.kill(first.pid, signal.SIGKILL)
     assert first.code() == -signal.SIGKILL
     before = {key_of(row) for row in read_table(path)}
     assert all(row["test_accuracy"] for row in read_table(path))  # no row is half a row
     flags: dict[str, list[str]] = {"second.log": [], "third.log": ["--jobs", "2"]}
-    others = [Forked(tmp_path / log, [*words, *more], command=script) for log, more in flags.items()]
+    others = [Forked(tmp_path / log, [*words, *more]) for log, more in flags.items()]
     assert [process.code(200) for process in others] == [0, 0]
     lines = [line for process in others for line in process.log.read_text().splitlines() if "seed" in line]
     rows = read_table(path)
@@ -321,19 +308,3 @@ def test_what_another_process_is_at_is_waited_for(tmp_path, monkeypatch):
     monkeypatch.setattr("zoo.studies.running.time.sleep", wait)
     assert len(do(study, tmp_path)) == 2
     assert len(waits) >= 3
-
-
-@pytest.mark.parametrize(
-    ("words", "line"),
-    [(["configs/studies/activation"], "Try: "), (["configs/studies/activations", "--seeds", "0"], "seeds in --seeds")],
-)
-def test_the_script_says_it_in_one_line(words, line, monkeypatch, capsys):
-    monkeypatch.chdir(ROOT)
-    monkeypatch.setattr("sys.argv", ["scripts/study.py", *words])
-    with pytest.raises(SystemExit) as stop:
-        runpy.run_path(str(ROOT / "scripts/study.py"))["main"]()
-    said = capsys.readouterr().err
-    assert stop.value.code == 2
-    assert said.startswith("error: ")
-    assert line in said
-    assert len(said.strip().splitlines()) == 1

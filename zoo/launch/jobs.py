@@ -4,7 +4,8 @@
 
 Both wait for the end of the run, so that a program has as many runs under way as it has threads that call them. Jobs go
 out through submitit (the extra `slurm`); a job whose time is up returns to the queue and goes on with its run, which is
-why the arguments must say `--resume auto --run_dir DIR`.
+why the arguments must say `--resume auto --run_dir DIR`. A program that is told to stop leaves its jobs to themselves;
+the same arguments, started again, wait for the job that is there.
 """
 
 import math
@@ -14,8 +15,10 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,6 +27,7 @@ from zoo.errors import UsageError
 SAVED_AND_LEFT = (143, 138)  # exit codes of a run that was told to stop; the second if it was still importing
 STOPPED = (*SAVED_AND_LEFT, 130)  # and after an interrupt
 LAST_MINUTES = 10.0  # the longest that SLURM takes to end a job that it has put back
+LONGEST_SUBMISSION = 30.0  # seconds
 WARNING_SECONDS = 120  # before its time is up, a job is told so
 
 
@@ -82,61 +86,22 @@ Start = Callable[[Sequence[str]], Ended]
 
 
 def start_here(args: Sequence[str], threads: int = 1, folder: Path | None = None) -> Ended:
-    """Runs `python cli.py ARGS` to its end.
+    """Runs `python -m cli ARGS` to its end.
 
     Args:
         args: the verb and its flags.
         threads: what torch may use.
-        folder: where it runs, the repository's; the present one by default.
+        folder: where it runs; the present one by default.
     """
-    return Here(threads, folder).start(args)
-
-
-class Here:
-    """Runs as processes here, which can be told to stop, all at once.
-
-    Args:
-        threads: what torch may use in each.
-        folder: where they run, the repository's; the present one by default.
-    """
-
-    def __init__(self, threads: int = 1, folder: Path | None = None) -> None:
-        self.threads, self.folder = threads, folder
-        self._running: set[subprocess.Popen[str]] = set()
-        self._stopped = False
-        self._lock = threading.Lock()
-
-    def start(self, args: Sequence[str]) -> Ended:
-        """Runs `python cli.py ARGS` to its end; once they were told to stop, none begins any more."""
-        command = [sys.executable, "-m", "cli", *args]
-        environ = {**os.environ, "OMP_NUM_THREADS": str(self.threads)}
-        with self._lock:
-            if self._stopped:
-                return Ended(SAVED_AND_LEFT[0], "")
-            process = subprocess.Popen(
-                command,
-                cwd=self.folder,
-                env=environ,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
-                text=True,
-            )
-            self._running.add(process)
-        stderr = process.communicate()[1]
-        self._running.discard(process)
-        return Ended(process.returncode, stderr)
-
-    def stop(self) -> None:
-        """Tells them to save and to leave."""
-        with self._lock:
-            self._stopped = True
-            for process in list(self._running):
-                process.terminate()
-
-    def kill(self) -> None:
-        """Ends them at once."""
-        for process in list(self._running):
-            process.kill()
+    done = subprocess.run(
+        [sys.executable, "-m", "cli", *args],
+        cwd=folder,
+        env={**os.environ, "OMP_NUM_THREADS": str(threads)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    return Ended(done.returncode, done.stderr)
 
 
 def start_in_job(args: Sequence[str], threads: int, folder: Path) -> Ended:
@@ -161,7 +126,7 @@ class Jobs:
 
     Args:
         log: folder for what submitit and the jobs write; all nodes must see it.
-        folder: where the runs run, the repository's.
+        folder: where the runs run.
         threads: what torch may use, and processors of a job.
         settings: further settings of submitit's SlurmExecutor, such as partition, time (minutes) and gpus_per_node.
 
@@ -198,17 +163,56 @@ class Jobs:
             raise UsageError(
                 f"settings in --slurm: expected those of submitit, found others ({' '.join(str(error).split())})"
             ) from error
-        self.work = partial(start_in_job, threads=threads, folder=folder)
+        self.work, self.log = partial(start_in_job, threads=threads, folder=folder), log
+        self.waited_for: set[str] = set()  # numbers of jobs
         self._one_at_a_time = threading.Lock()
 
     def start(self, args: Sequence[str]) -> Ended:
-        """Submits a run and waits for its end."""
+        """Submits a run, unless an earlier program has, and waits for its end."""
         import submitit
 
+        note = self.log / f"{sha256(repr(list(args)).encode()).hexdigest()[:16]}.job"
         with self._one_at_a_time:
-            job = self.executor.submit(self.work, list(args))
+            job = self._job_there(note)
+            if job is None:
+                job = self.executor.submit(self.work, list(args))
+                note.write_text(job.job_id)
+            self.waited_for.add(job.job_id)
         try:
             ended: Ended = job.result()
         except (submitit.core.utils.FailedJobError, submitit.core.utils.UncompletedJobError) as error:
-            return Ended(1, f"job {job.job_id}: {' '.join(str(error).split())}")
+            ended = Ended(1, f"job {job.job_id}: {' '.join(str(error).split())}")
+        with self._one_at_a_time:
+            self.waited_for.discard(job.job_id)
+            note.unlink(missing_ok=True)
         return ended
+
+    def _job_there(self, note: Path) -> Any:
+        """The job of a program that has left, if it is still in the queue; None if not: what has ended goes quickly."""
+        job = note.read_text().strip() if note.exists() else ""
+        if not job.isdecimal():
+            return None
+        asked = subprocess.run(["squeue", "--noheader", "--jobs", job, "--format=%T"], capture_output=True, text=True)
+        return self.executor.job_class(self.executor.folder, job) if asked.stdout.strip() else None
+
+    @contextmanager
+    def left_alone(self) -> Iterator[None]:
+        """Within it, a signal to stop ends this process at once, and says what becomes of the jobs."""
+
+        def leave(number: int, frame: object) -> None:
+            self._one_at_a_time.acquire(timeout=LONGEST_SUBMISSION)  # or a job would go out that is not named
+            jobs = " ".join(sorted(self.waited_for, key=int))
+            says = (
+                f"jobs in the queue go on. Try: the same command, which waits for them, or to end them, scancel {jobs}"
+            )
+            name = signal.Signals(number).name
+            print(f"told to stop ({name}): {says if jobs else 'no job is in the queue'}", file=sys.stderr, flush=True)
+            os._exit(130 if number == signal.SIGINT else 143)
+
+        numbers = {signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGUSR1", signal.SIGTERM)}
+        before = {number: signal.signal(number, leave) for number in numbers}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)

@@ -166,16 +166,23 @@ def read_claims(path: Path) -> dict[str, str]:
     return {str(key): " ".join(str(text).split()) for key, text in yaml.safe_load(path.read_text()).items()}
 
 
-def write_reports(reports: list[Report], claims: dict[str, str], page: Path) -> list[Path]:
-    """Writes README.md and figures of each study, README.md of their folder, and the page of all.
+def write_report(report: Report, claims: dict[str, str]) -> list[Path]:
+    """Writes README.md and figures of a study.
+
+    Returns:
+        Files under these names that are no reports and were left as they are.
+    """
+    pictures = {f"{picture.name}.svg": picture.svg for picture in report.pictures}
+    return write_generated(report.study.folder, {"README.md": readme(report, claims), **pictures})
+
+
+def write_all(reports: list[Report], claims: dict[str, str], page: Path) -> list[Path]:
+    """Writes README.md of the folder of all studies, and their page.
 
     Returns:
         Files under these names that are no reports and were left as they are.
     """
     left: list[Path] = []
-    for report in reports:
-        pictures = {f"{picture.name}.svg": picture.svg for picture in report.pictures}
-        left += write_generated(report.study.folder, {"README.md": readme(report, claims), **pictures})
     for folder in sorted({report.study.folder.parent for report in reports}):
         left += write_one(folder / "README.md", all_of(reports, claims, "overview.md", markdown))
     page.parent.mkdir(parents=True, exist_ok=True)

@@ -64,7 +64,7 @@ class Rows:
 
     def __init__(self, study: Study, lock: Path) -> None:
         self.study, self.lock = study, lock
-        self.path = study.folder / "results.csv"
+        self.path, self.columns = study.folder / "results.csv", columns(study)
 
     def read(self) -> list[Row]:
         """The rows so far.
@@ -72,7 +72,7 @@ class Rows:
         Raises:
             UsageError: they are of another version of the study or of this program.
         """
-        found, expected = header(self.path), columns(self.study)
+        found, expected = header(self.path), self.columns
         if found and [name for name in found if name not in NEWER] != [name for name in expected if name not in NEWER]:
             new = [name for name in expected if name not in found]
             old = [name for name in found if name not in expected]
@@ -108,7 +108,8 @@ class Rows:
     def _change(self, change: Callable[[list[Row]], list[Row]]) -> None:
         self.lock.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(self.lock):
-            write_table(self.path, sorted(change(self.read()), key=self._place), columns(self.study))
+            rows = sorted(change(Rows.read(self)), key=self._place)
+            write_table(self.path, [{name: row[name] for name in self.columns} for row in rows], self.columns)
 
     def _place(self, row: Mapping[str, str]) -> tuple[Any, ...]:
         cell = tuple(row[factor] for factor in self.study.factors)
@@ -164,6 +165,7 @@ def results(study: Study, folder: Path, data: str, *, tested: bool = True) -> Ro
     row["chosen_by"] = record.get("chosen_by") or ""
     splits = ("train", "val", "test") if tested else ("train", "val")
     row |= {f"{split}_accuracy": number(record[split]["accuracy"]) for split in splits}
+    row |= {f"{split}_n": str(record[split]["n"]) for split in splits if split != "train"}
     outcomes = [outcome for outcome in study.report if tested or not outcome.of_test]
     row |= {outcome.name: number(read_outcome(outcome.value, folder)) for outcome in outcomes}
     for split in ("train", "val"):

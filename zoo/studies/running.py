@@ -28,6 +28,7 @@ from zoo.studies.spec import Cell, Study
 from zoo.studies.tuning import candidates, choose
 
 UNTESTED = ["--trainer.limit_test_batches", "0"]  # of a run that tunes: nobody shall see how it would have done
+UNDRAWN = ["--figures", "false"]  # of a run whose folder goes
 WAIT = 0.5  # seconds between looks for work while others are at what is left
 
 
@@ -126,7 +127,7 @@ def work(study: Study, rows: Rows, place: Place, start: Start, say: Callable[[Ru
         if not missing:
             return
         for run in missing.values():
-            with claim(place.work / "claims" / name_of(run)) as mine:
+            with claim(place.work / "claims" / study.place_of(run.cell, run.config, run.seed)) as mine:
                 if not mine or run.key in keys_of(rows.read()):  # another has done it since
                     continue
                 row = carry_out(study, run, place, start)
@@ -135,11 +136,6 @@ def work(study: Study, rows: Rows, place: Place, start: Start, say: Callable[[Ru
             break
         else:
             time.sleep(WAIT)
-
-
-def name_of(run: Run) -> str:
-    """Of a run's folder and claim."""
-    return f"{run.config}-s{run.seed}"
 
 
 @contextmanager
@@ -166,13 +162,13 @@ def carry_out(study: Study, run: Run, place: Place, start: Start) -> Row:
     """
     settings = study.settings(run.cell, run.tuned, tuning=run.tuning)
     data = data_name(settings)
-    folder = place.work / name_of(run)
+    folder = place.work / study.place_of(run.cell, run.config, run.seed)
     row = blank_row(study, run.cell, label(run.tuned), run.config, run.seed)
     try:
         # also where there is a result: the command knows whether it is this run's, and whether that has ended
         flags = ["--seed_everything", str(run.seed), "--run_dir", str(folder), "--resume", "auto"]
-        flags += UNTESTED if run.tuning else []
-        ended = start(["fit", *to_argv(settings), *place.words(data), *flags, "--figures", "false"])
+        flags += [*(UNTESTED if run.tuning else ()), *(() if study.keeps_runs else UNDRAWN)]
+        ended = start(["fit", *to_argv(settings), *place.words(data), *flags])
         if ended.code in STOPPED:
             raise SystemExit(ended.code)
         if ended.code:
@@ -182,6 +178,6 @@ def carry_out(study: Study, run: Run, place: Place, start: Start) -> Row:
         row |= results(study, folder, data, tested=not run.tuning)
     except (ValueError, OSError, KeyError) as error:
         row["error"] = " ".join(str(error).split())[:300] or type(error).__name__
-    if not in_use(folder):  # by a job whose study was killed, for one
+    if not study.keeps_runs and not in_use(folder):  # by a job whose study was killed, for one
         shutil.rmtree(folder, ignore_errors=True)
     return row

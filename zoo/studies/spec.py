@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from zoo.config.error_messages import in_file
 from zoo.errors import UsageError
@@ -70,6 +70,7 @@ class Study:
     comment: str
     checks: list[str]
     threats: list[str]
+    keeps_runs: ClassVar[bool] = False  # whether folders of runs stay, with their figures
 
     @property
     def name(self) -> str:
@@ -106,6 +107,10 @@ class Study:
     @cached_property
     def _configs(self) -> dict[tuple[Cell, str, bool], str]:
         return {}
+
+    def place_of(self, cell: Cell, config: str, seed: int) -> str:
+        """The folder of a run, below the one for all runs of the study."""
+        return f"{config}-s{seed}"
 
     def tuning_cell(self, cell: Cell) -> Cell:
         """The cell whose runs choose for this one."""

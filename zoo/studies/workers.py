@@ -8,13 +8,14 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
 
-from zoo.launch.jobs import Start
+from zoo.launch.jobs import Ended, Jobs, Start
 from zoo.studies.reading import check_run_count, check_seeds, read_study
 from zoo.studies.rows import Row, Rows, keys_of
 from zoo.studies.running import Place, Run, total, wanted, work
@@ -96,6 +97,24 @@ def work_on(task: Task, make: Maker, jobs: int) -> None:
             process.join()
     if codes := [process.exitcode for process in others if process.exitcode]:
         sys.exit(max(codes) if max(codes) > 0 else 1)
+
+
+def work_as_jobs(task: Task, cluster: Jobs, jobs: int, trusted: Sequence[str] = ()) -> None:
+    """Has the task done by jobs of a cluster.
+
+    Args:
+        task: what is to be done.
+        cluster: the cluster.
+        jobs: how many may be in its queue at a time.
+        trusted: flags that name further packages which configurations may import from.
+    """
+
+    def start(words: Sequence[str]) -> Ended:
+        return cluster.start([*words, *trusted])
+
+    with cluster.left_alone(), ThreadPoolExecutor(jobs) as pool:
+        for worker in [pool.submit(one_worker, task, lambda: start) for _ in range(jobs)]:
+            worker.result()
 
 
 def progress(task: Task, study: Study, run: Run, row: Row, rows: list[Row]) -> str:

@@ -2,7 +2,7 @@
 
     points (data set, model, seconds, misclassified ± half of the interval)  ->  SVG
 
-`python scripts/recipes.py --tables` draws it. The same rows make the same picture; a test compares them.
+`zoo recipe table --write` draws it. The same rows make the same picture; a test compares them.
 """
 
 from collections.abc import Iterator, Sequence
@@ -36,7 +36,7 @@ class Point(NamedTuple):
 
     data: str
     model: str
-    seconds: int
+    seconds: float
     misclassified: float
     half: float
 

@@ -1,0 +1,115 @@
+"""What `study run` and `recipe run` share: flags, processes or jobs, and what is said at the end.
+
+task: arms × seeds  ->  the runs that have no rows yet, each once, side by side  ->  rows
+"""
+
+import atexit
+import gc
+import os
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from time import time
+from typing import TYPE_CHECKING, Any
+
+from zoo.commands.plain_parser import from_one
+
+if TYPE_CHECKING:
+    from zoo.launch.jobs import Start
+    from zoo.studies.rows import Row
+    from zoo.studies.spec import Study
+    from zoo.studies.workers import Task
+
+
+def add_flags(parser: ArgumentParser) -> None:
+    """Adds the flags that say where and how runs are done."""
+    parser.add_argument("--data-root", "--data.root", type=Path, default=Path(os.environ.get("ZOO_DATA") or "data"),
+                        metavar="DIR", help="where data lies or is downloaded to")  # fmt: skip
+    parser.add_argument("--cifar10", type=Path, metavar="OUT.npz", help="a copy of CIFAR-10, in place of the original")
+    parser.add_argument("--jobs", type=from_one, default=1, metavar="N",
+                        help="processes side by side; with slurm, jobs in its queue")  # fmt: skip
+    parser.add_argument("--executor", choices=["local", "slurm"], default="local", help="where runs are done")
+    parser.add_argument("--slurm", nargs="*", default=[], metavar="KEY=VALUE", help="settings of submitit for its jobs")
+
+
+def start_in(data_class: type[Any], trusted: Sequence[str] = ()) -> "Start":
+    """Starts runs in this process, each with the data that an earlier one has read.
+
+    Args:
+        data_class: the base class of data sets.
+        trusted: flags that name further packages which configurations may import from.
+    """
+    import zoo.commands.cli
+    from zoo.launch.in_process import run_in_process
+
+    assert zoo.commands.cli  # imported before what is there is frozen
+    until_the_end = ExitStack()
+    until_the_end.enter_context(data_class.sharing())
+    atexit.register(until_the_end.close)
+    gc.freeze()  # what is imported stays: the search for garbage after each run need not go through it
+    atexit.register(gc.unfreeze)  # or what is written in C++ calls it leaked
+    return partial(run_in_process, command=partial(command, data_class=data_class, trusted=trusted))
+
+
+def command(words: Sequence[str], data_class: type[Any], trusted: Sequence[str] = ()) -> None:
+    """One run, as `cli.main` does it."""
+    from zoo.commands.cli import run_lightning
+    from zoo.commands.report_errors import reported
+
+    with reported(debug=False):
+        run_lightning([*words, *trusted], data_class)
+
+
+def do(
+    task: "Task",
+    options: Namespace,
+    data_class: type[Any],
+    check: Callable[["Study", "Start"], None],
+    trusted: Sequence[str] = (),
+) -> tuple[list["Row"], Path]:
+    """Does the runs of a task that have no rows yet.
+
+    Args:
+        task: the task.
+        options: with the flags above.
+        data_class: the base class of data sets.
+        check: is called before the first run, if there is one.
+        trusted: flags that name further packages which configurations may import from.
+
+    Returns:
+        The rows of all runs of the task, and their file.
+    """
+    from zoo.launch.jobs import Jobs
+    from zoo.resume.signals import StopSignals
+    from zoo.studies.rows import keys_of
+    from zoo.studies.running import wanted
+    from zoo.studies.workers import num_finished, work_as_jobs, work_on
+
+    study = task.study()
+    rows = task.rows(study)
+    rows.check_writable()
+    rows.forget_failures()
+    there = rows.read()
+    if wanted(study, there).keys() - keys_of(there).keys():
+        check(study, start_in(data_class, trusted))
+        task = replace(task, begin=time(), had=num_finished(study, there))
+        if options.executor == "slurm":
+            given = dict(setting.partition("=")[::2] for setting in options.slurm)
+            work_as_jobs(task, Jobs(task.place.work / "jobs", Path.cwd(), task.threads, given), options.jobs, trusted)
+        else:
+            with StopSignals().handled():  # the other processes are told, too
+                work_on(task, partial(start_in, data_class, trusted), options.jobs)
+    there = rows.read()
+    own = wanted(study, there)
+    return [dict(row) for key, row in keys_of(there).items() if key in own], rows.path
+
+
+def place_of(options: Namespace, work: Path) -> Any:
+    """Where runs are done, from the flags."""
+    from zoo.studies.running import Place
+
+    cifar10 = options.cifar10.resolve() if options.cifar10 else None
+    return Place(work.resolve(), options.data_root.resolve(), cifar10)
