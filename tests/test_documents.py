@@ -20,7 +20,12 @@ import yaml
 
 import datamodules
 from cli import main
+from zoo.commands.plain_parser import action_of
+from zoo.commands.recipes import check_names
+from zoo.commands.studies import folder_of
 from zoo.commands.verbs import verbs
+from zoo.errors import UsageError
+from zoo.studies.recipes import names as recipes
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
@@ -132,6 +137,9 @@ def check(args: Sequence[str], run: bool = True) -> None:
             command(rest, run)
         case ["torchrun", *rest]:
             command(rest[rest.index("cli.py") + 1 :], run=False)
+        case ["python", "scripts/study.py" | "scripts/report.py" | "scripts/recipes.py" as script, *rest]:
+            verb = {"study": ["study", "run"], "report": ["study", "report"], "recipes": ["recipe", "run"]}
+            command([*verb[Path(script).stem], *rest], run=False)
         case ["python", script, *rest] if script.startswith("scripts/"):
             check_script(Path(script), rest)
         case ["make", *targets]:
@@ -149,6 +157,9 @@ def check(args: Sequence[str], run: bool = True) -> None:
 def command(args: Sequence[str], run: bool) -> None:
     """Runs a command of the zoo if that takes a moment, or else has it parsed."""
     verb, rest = args[0], list(args[1:])
+    if verb in ("study", "recipe"):
+        check_action(verb, rest)
+        return
     asks = any(word.startswith("--") and ("help" in word or word == "--print_config") for word in args)
     if verb in ("validate", "test", "predict"):
         asks = asks or run
@@ -162,6 +173,19 @@ def command(args: Sequence[str], run: bool) -> None:
         main([verb, *rest] if asks else [verb, *rest, "--print_config"])
     except SystemExit as leave:
         assert not leave.code, shlex.join(args)
+
+
+def check_action(verb: str, args: Sequence[str]) -> None:
+    """A verb that does several things has the action and the flags; what is named is there."""
+    actions = verbs()[verb].ACTIONS  # type: ignore[attr-defined]
+    try:
+        options = actions[action_of(args, verb, actions)]().parse(args[1:])
+        if getattr(options, "study", "NAME") != "NAME":
+            folder_of(options.study)
+        if verb == "recipe" and args[0] == "run":
+            check_names([name for name in options.names if name != "NAME"], recipes())
+    except UsageError as error:
+        pytest.fail(f"{shlex.join([verb, *args])}: {error}")
 
 
 def takes_a_moment(args: Sequence[str]) -> bool:

@@ -244,7 +244,7 @@ def test_who_waits_for_jobs_leaves_at_once_and_says_what_becomes_of_them(sent, c
         return process.log.read_text().splitlines()
 
     line = f"told to stop ({sent.name}): jobs in the queue go on. Try: the same command, which waits for them,"
-    line += " or to end them scancel 7"
+    line += " or to end them, scancel 7"
     notes = elsewhere / "runs/studies/s/jobs"
     assert line in stopped("first", lambda: [path for path in notes.glob("*.job") if path.read_text()])
     (elsewhere / "queue").touch()

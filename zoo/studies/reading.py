@@ -164,7 +164,7 @@ def check_flag(key: str, value: Any, where: str) -> None:
     if key.replace("-", "_").startswith("allow_import"):
         raise UsageError(
             f"option in {where}: expected it on the command line only, found allow_import."
-            " Try: --allow_import MODULE behind scripts/study.py, if you trust it"
+            " Try: --allow_import MODULE behind study run, if you trust it"
         )
     if not FLAG.fullmatch(key):
         raise UsageError(f"key in {where}: expected dotted names such as model.hidden, found {key[:60]!r}")
