@@ -1,7 +1,7 @@
 """What does it save that the runs of a study share a process? The first 20 runs of the study of activations, two ways.
 
     separate   20 × `python cli.py fit …`, one after another, each with all processors
-    study      `python scripts/study.py … --jobs 2`, its start and its end included
+    study      `zoo study run … --jobs 2`, its start and its end included
 
     python scripts/benchmark.py studies --data-root DIR [--rounds 1]
 
@@ -65,7 +65,7 @@ def separate(options: argparse.Namespace, folder: Path) -> None:
 def together(options: argparse.Namespace, folder: Path) -> None:
     """The same runs as a study, which divides the processors itself."""
     write_part(folder / "part")
-    command = [sys.executable, "scripts/study.py", str(folder / "part"), "--jobs", str(JOBS)]
+    command = [sys.executable, "cli.py", "study", "run", str(folder / "part"), "--jobs", str(JOBS)]
     flags = ["--data-root", str(options.data_root), "--work", str(folder / "work")]
     environ = {key: value for key, value in os.environ.items() if key != "OMP_NUM_THREADS"}
     subprocess.run([*command, *flags], check=True, cwd=ROOT, env=environ, stdout=subprocess.DEVNULL)
