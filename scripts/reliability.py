@@ -15,9 +15,7 @@ For runs killed at random moments see `scripts/chaos.py`.
 """
 
 import argparse
-import contextlib
 import multiprocessing
-import os
 import sys
 import tempfile
 import time
@@ -26,32 +24,33 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from faults.cells import ENDINGS, SETTINGS, Moment, Round, cells
-from faults.kills import write_rows
-from faults.owners import PLACES, contest, place_of, straight
-from zoo.runs.result import git_commit
+from entry import check_installed
 
 MAIN = "dropout"  # the setting of a quick round, and of all moments at which a run can end: it has most to lose
 Part = Callable[[int], list[Any]]  # a share of the work, by its number -> its rows
+parts: list[Part] = []
 
 
 def run_cells(options: argparse.Namespace) -> Iterator[Any]:
     """Fills the table of ways of ending and of going on."""
+    from faults.cells import ENDINGS, SETTINGS, Round, cells
+
     endings = options.ending or list(ENDINGS)
-    tasks: list[tuple[str, Moment, Round]] = []
-    with work_folder(options) as work:
+    tasks = []
+    with tempfile.TemporaryDirectory(prefix="reliability-") as folder:
         for name in options.setting or ([MAIN] if options.quick else list(SETTINGS)):
-            round_ = Round(name, work)
+            round_ = Round(name, options.keep or Path(folder))
             round_.prepare([ENDINGS[ending] for ending in endings])
             for ending in endings:
-                for moment in ENDINGS[ending].moments[: None if name == MAIN and not options.quick else 1]:
-                    if not moment.room or os.geteuid() == 0:  # root can mount a disk
-                        tasks.append((ending, moment, round_))
+                moments = ENDINGS[ending].moments[: None if name == MAIN and not options.quick else 1]
+                tasks += [(ending, moment, round_) for moment in moments]
         yield from shared_out(len(tasks), lambda i: list(cells(*tasks[i])), options.jobs)
 
 
 def run_owners(options: argparse.Namespace) -> Iterator[Any]:
     """Lets processes loose on one folder, in equal shares on each file system."""
+    from faults.owners import PLACES, contest, place_of, straight
+
     places = options.place or list(PLACES)
     for k, place in enumerate(places):
         rounds = options.rounds // len(places) + (k < options.rounds % len(places))
@@ -71,52 +70,18 @@ def shared_out(count: int, part: Part, jobs: int) -> Iterator[Any]:
             yield from rows
 
 
-parts: list[Part] = []
-
-
 def _do(i: int) -> list[Any]:
     return parts[-1](i)
 
 
-@contextlib.contextmanager
-def work_folder(options: argparse.Namespace) -> Iterator[Path]:
-    """Where the runs lie; kept if that is wanted."""
-    if options.keep:
-        yield options.keep
-    else:
-        with tempfile.TemporaryDirectory(prefix="reliability-") as folder:
-            yield Path(folder)
+def measure(options: argparse.Namespace) -> int:
+    """Makes the rows of cells or owners; how many of them are wrong."""
+    from faults.rows import write_rows
+    from zoo.runs.result import git_commit
 
-
-def main(args: Sequence[str] | None = None) -> None:
-    """Does what the first word asks for; exits 1 if anything is wrong."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    words = parser.add_subparsers(dest="part", required=True)
-    of_cells, of_owners = words.add_parser("cells"), words.add_parser("owners")
-    of_cells.add_argument("--quick", action="store_true", help="one setting, each way of ending at one moment")
-    of_cells.add_argument("--setting", action="append", choices=SETTINGS)
-    of_cells.add_argument("--ending", action="append", choices=ENDINGS)
-    of_cells.add_argument("--keep", type=Path, help="a new folder that the runs are left in")
-    of_owners.add_argument("--rounds", type=int, default=200)
-    of_owners.add_argument("--place", action="append", choices=PLACES)
-    for part in (of_cells, of_owners):
-        part.add_argument("--out", type=Path, help="CSV file, one row per cell or round")
-        part.add_argument("--jobs", type=int, default=2, help="how many at a time")
-    words.add_parser("page").add_argument("--check", action="store_true", help="say what is not current, exit 1")
-    words.add_parser("cost").add_argument("root", type=Path, metavar="DIR", help="folder that holds MNIST/raw")
-    options = parser.parse_args(args)
-    if options.part == "cost":
-        from faults.cost import measure
-
-        measure(options.root)
-        return
-    if options.part == "page":
-        from faults.page import update
-
-        sys.exit(update(check=options.check))
     began = time.monotonic()
     git_commit()  # asked for once, here, and not by each run
-    rows = []
+    rows: list[Any] = []
     for row in {"cells": run_cells, "owners": run_owners}[options.part](options):
         rows.append(row)
         if not row.right:
@@ -127,8 +92,46 @@ def main(args: Sequence[str] | None = None) -> None:
             write_rows(options.out, rows)
     right = sum(row.right for row in rows)
     print(f"{right} of {len(rows)} {options.part} right, {time.monotonic() - began:.0f} s")
-    sys.exit(right < len(rows))
+    return len(rows) - right
+
+
+def parsed(args: Sequence[str] | None) -> argparse.Namespace:
+    """The options."""
+    from faults.cells import ENDINGS, SETTINGS
+    from faults.owners import PLACES
+
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    verbs = parser.add_subparsers(dest="part", required=True)
+    of_cells, of_owners = verbs.add_parser("cells"), verbs.add_parser("owners")
+    of_cells.add_argument("--quick", action="store_true", help="one setting, each way of ending at one moment")
+    of_cells.add_argument("--setting", action="append", choices=SETTINGS)
+    of_cells.add_argument("--ending", action="append", choices=ENDINGS)
+    of_cells.add_argument("--keep", type=Path, help="a new folder that the runs are left in")
+    of_owners.add_argument("--rounds", type=int, default=200)
+    of_owners.add_argument("--place", action="append", choices=PLACES)
+    for part in (of_cells, of_owners):
+        part.add_argument("--out", type=Path, help="CSV file, one row per cell or round")
+        part.add_argument("--jobs", type=int, default=2, help="how many at a time")
+    verbs.add_parser("cost").add_argument("root", type=Path, metavar="DIR", help="folder that holds MNIST/raw")
+    verbs.add_parser("page").add_argument("--check", action="store_true", help="report what is not current, exit 1")
+    return parser.parse_args(args)
+
+
+def main(args: Sequence[str] | None = None) -> None:
+    """Does what the first argument asks for; exits 1 if anything is wrong."""
+    options = parsed(args)
+    if options.part == "page":
+        from faults.page import update
+
+        sys.exit(update(check=options.check))
+    if options.part == "cost":
+        from faults.cost import print_cost
+
+        print_cost(options.root)
+        return
+    sys.exit(measure(options) > 0)
 
 
 if __name__ == "__main__":
+    check_installed()
     main()

@@ -16,9 +16,9 @@ ROWS = ROOT / "results" / "chaos.csv"
 
 def chaos(words: list[str]) -> None:
     sys.argv = ["scripts/chaos.py", *words]
-    script: Any = import_module("faults.kills")
-    script.CASES = {name: f"{flags} --data.train_size 256" for name, flags in script.CASES.items()}
-    script.main()
+    kills: Any = import_module("faults.kills")
+    kills.CASES = {name: f"{flags} --data.train_size 256" for name, flags in kills.CASES.items()}
+    import_module("chaos").main()
 
 
 @pytest.mark.parametrize("case", ["convnet", pytest.param("ddp", marks=pytest.mark.slow)])

@@ -1,7 +1,5 @@
 """What do a run's lock and its record of what it is cost? Seconds of the processor in their own functions.
 
-    python scripts/reliability.py cost DIR      DIR holds MNIST/raw
-
 Counted within one process, so that neither imports nor a busy machine are in it; a first start also asks git and reads
 the code. Against an earlier version, whole starts and epochs: `python scripts/benchmark.py before`.
 """
@@ -28,44 +26,44 @@ from zoo.runs import source
 from zoo.runs.folder import RunFolder
 from zoo.runs.lock import FolderLock
 
-WATCHED: dict[Any, tuple[str, ...]] = {
+COUNTED: dict[Any, tuple[str, ...]] = {
     FolderLock: ("take", "release"),
     KeepHistory: ("setup", "write", "on_train_start", "on_save_checkpoint", "conclusion"),
     source: ("code",),
 }
+START = "--model MLP --trainer.accelerator cpu --trainer.max_epochs 1 --trainer.limit_train_batches 1 --figures false"
 STARTS, SAVES = 5, 60
 OURS = ("identity", "parts")  # what of a checkpoint is theirs
 
 
-def watched(owner: Any, name: str, spent: Counter[str]) -> Callable[..., Any]:
+def counted(owner: Any, name: str, spent: Counter[str]) -> Callable[..., Any]:
     """A function that adds up what it takes."""
     original = getattr(owner, name)
 
-    def counted(*args: Any, **kwargs: Any) -> Any:
+    def call(*args: Any, **kwargs: Any) -> Any:
         began = time.process_time()
         try:
             return original(*args, **kwargs)
         finally:
             spent[name] += time.process_time() - began  # type: ignore[assignment]
 
-    return counted
+    return call
 
 
-def measure(root: Path) -> None:
+def print_cost(root: Path) -> None:
     """Starts the MLP on MNIST several times, and saves its checkpoint with and without the record."""
     torch.set_num_threads(1)
     zoo.commands.cli.draw_run = lambda *args: None
     spent: Counter[str] = Counter()
-    for owner, names in WATCHED.items():
+    for owner, names in COUNTED.items():
         for name in names:
-            setattr(owner, name, watched(owner, name, spent))
-    words = f"fit --data MNIST --data.root {root.resolve()} --model MLP --trainer.accelerator cpu"
-    words += " --trainer.max_epochs 1 --trainer.limit_train_batches 1 --figures false"
+            setattr(owner, name, counted(owner, name, spent))
+    argv = ["fit", "--data", "MNIST", "--data.root", str(root.resolve()), *START.split()]
     starts = []
     for _ in range(STARTS):
         spent.clear()
         with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
-            command([*words.split(), "--run_dir", f"{folder}/run"])
+            command([*argv, "--run_dir", f"{folder}/run"])
             content = read_checkpoint(RunFolder(f"{folder}/run").last)
         starts.append({name: round(seconds, 5) for name, seconds in spent.items()})
     saves: dict[str, list[float]] = {"with": [], "without": []}

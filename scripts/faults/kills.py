@@ -4,17 +4,12 @@
     fit, killed at a moment
     the same command again, until it ends      -> its fingerprint, which must be the same, bit for bit
 
-    python scripts/chaos.py --kills 20 --data Digits
-    python scripts/chaos.py --kills 300 --stops 60 --data Digits --out results/chaos.csv
-
 Moments are random times over the whole run, or chosen to hurt: in the middle of writing a checkpoint, between its
 flush and its rename, in the first step, at the end of an epoch, in a validation, several times in a row; of two
 processes, either one or both. Each run is a process of its own (two for `ddp`) that executes the real command. They
 are forked from this one, which has imported torch already: a kill hits training, not five seconds of imports.
 """
 
-import argparse
-import csv
 import functools
 import hashlib
 import json
@@ -22,20 +17,17 @@ import os
 import random
 import shutil
 import signal
-import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-import torch
+from scipy.stats import beta
 
+from faults.fingerprint import differences, fingerprint
 from faults.process import HOOK_POINTS, PATIENCE, SAVE_POINTS, Run, arm
 from zoo.checkpoints.storage import read_checkpoint
 from zoo.runs.folder import RunFolder
-from zoo.runs.metrics import read_metrics
 
 COMMON = "--trainer.accelerator cpu --resume auto"
 CASES = {
@@ -48,13 +40,11 @@ CASES = {
 }
 STOP_POINTS = ("step", "validation", "end of epoch")
 STOPS = {signal.SIGTERM: 143, signal.SIGINT: 130, signal.SIGUSR1: 143}  # and the exit codes they must lead to
-BESIDE_STATE = ("seconds",)  # what two runs may differ in
-TIMED = ("seconds", "row")  # the same of the state of an end; the row is in metrics.csv
 
 
 @dataclass
 class Trial:
-    """One run that was killed, as a row of the results."""
+    """One run that was killed or stopped, as a row of the results."""
 
     case: str
     trial: int
@@ -70,55 +60,6 @@ class Trial:
     equal: bool = False
     differs: str = ""
     fingerprint: str = ""
-
-
-# --- what must be the same
-
-
-def digest(value: object) -> str:
-    """SHA-256 of nested tensors and plain values: names, types, shapes and bytes, dicts by sorted key."""
-    sum_ = hashlib.sha256()
-
-    def add(item: object) -> None:
-        if isinstance(item, torch.Tensor):
-            sum_.update(f"{item.dtype}{tuple(item.shape)}".encode())
-            sum_.update(item.contiguous().flatten().view(torch.uint8).numpy().tobytes() if item.numel() else b"")
-        elif isinstance(item, dict):
-            for key in sorted(item, key=str):
-                sum_.update(f"{key}:".encode())
-                add(item[key])
-        elif isinstance(item, list | tuple):
-            sum_.update(f"[{len(item)}]".encode())
-            for part in item:
-                add(part)
-        else:
-            sum_.update(repr(item).encode())
-
-    add(value)
-    return sum_.hexdigest()
-
-
-def fingerprint(folder: RunFolder) -> dict[str, str]:
-    """What a finished run came to: a sum for each part, so that a difference has a name."""
-    last, best = read_checkpoint(folder.last), read_checkpoint(folder.best)
-    record = json.loads(folder.result.read_text())
-    rows = [{k: v for k, v in row.items() if k not in BESIDE_STATE} for row in read_metrics(folder.metrics)]
-    callbacks = {key: state for key, state in last["callbacks"].items() if "EpochLines" not in key}
-    return {
-        "weights": digest(last["state_dict"]),
-        "optimiser": digest(last["optimizer_states"]),
-        "schedule": digest(last["lr_schedulers"]),
-        "average": digest({key: last.get(key) for key in ("current_model_state", "averaging_state")}),
-        "callbacks": digest(callbacks),
-        "progress": digest((last["epoch"], last["global_step"])),
-        "ending": digest({key: value for key, value in last["ending"].items() if key not in TIMED}),
-        "best": digest((best["state_dict"], best["epoch"])),
-        "result": digest({key: record[key] for key in ("epochs", "best_epoch", "ended", "train", "val", "test")}),
-        "metrics": digest(rows),
-    }
-
-
-# --- trials
 
 
 @dataclass
@@ -137,14 +78,11 @@ class Case:
     def world(self) -> int:
         return 2 if self.name == "ddp" else 1
 
-    def words(self, folder: Path) -> list[str]:
-        """The words of the command, the same at every start."""
-        flags = [*self.data, *CASES[self.name].split(), *COMMON.split(), "--checkpoint_every", str(self.every)]
-        return ["fit", *flags, "--run_dir", str(folder)]
-
     def start(self, folder: Path, harm: Callable[[], None] | None = None, victim: int = 0) -> Run:
-        """One start of the command on this folder."""
-        return Run(self.words(folder), self.world, folder.with_suffix(".log"), harm, victim)
+        """One start of the command on this folder, with the same arguments each time."""
+        flags = [*self.data, *CASES[self.name].split(), *COMMON.split(), "--checkpoint_every", str(self.every)]
+        argv = ["fit", *flags, "--run_dir", str(folder)]
+        return Run(argv, self.world, folder.with_suffix(".log"), harm, victim)
 
     def measure(self) -> None:
         """Runs it undisturbed, twice: the two must be equal, or nothing can be compared."""
@@ -153,9 +91,8 @@ class Case:
             began = time.monotonic()
             run = self.start(folder)
             if not run.wait(PATIENCE) or any(run.codes.values()):
-                raise SystemExit(
-                    f"{self.name} does not run: {run.codes}\n{folder.with_suffix('.log').read_text()[-2000:]}"
-                )
+                log = folder.with_suffix(".log").read_text()
+                raise SystemExit(f"{self.name} does not run: {run.codes}\n{log[-2000:]}")
             self.seconds, self.steps = time.monotonic() - began, run.progress.step + 1
             found = fingerprint(RunFolder(folder))
             if again and found != self.expected:
@@ -164,22 +101,9 @@ class Case:
             shutil.rmtree(folder)
 
 
-def differences(found: dict[str, str], expected: dict[str, str]) -> str:
-    """Names of the parts that differ."""
-    return ", ".join(key for key in expected if found.get(key) != expected[key])
-
-
-def saved_step(folder: RunFolder) -> int | None:
-    """Optimiser steps in the newest whole checkpoint; None if there is none. A damaged newest file is an error."""
-    if not folder.last.exists():
-        return None
-    return int(read_checkpoint(folder.last)["global_step"])
-
-
 def plan(case: Case, chance: random.Random) -> Iterator[tuple[str, int]]:
     """Moments of the kills of one trial: where, and at the how many-th time (or after how many milliseconds)."""
     kind = chance.choices(["time", "save", "hook", "row"], [0.4, 0.25, 0.25, 0.1])[0]
-    steps_per_epoch = max(1, case.steps // 4)
     if kind == "save":
         yield chance.choice(SAVE_POINTS), chance.randrange(8)
     elif kind == "hook":
@@ -190,7 +114,7 @@ def plan(case: Case, chance: random.Random) -> Iterator[tuple[str, int]]:
         for _ in range(3 if kind == "row" else 1):
             yield "time", chance.randrange(max(1, int(1000 * case.seconds)))
         if kind == "row":
-            yield "step", chance.randrange(steps_per_epoch)
+            yield "step", chance.randrange(max(1, case.steps // 4))
 
 
 def killed(case: Case, number: int, chance: random.Random) -> Trial:
@@ -219,18 +143,17 @@ def killed(case: Case, number: int, chance: random.Random) -> Trial:
 
 
 def stopped(case: Case, number: int, chance: random.Random) -> Trial:
-    """One trial in which the run is told to stop."""
+    """One trial in which the run gets a signal that asks it to stop, or two."""
     folder = RunFolder(case.work / f"{case.name}-{number}")
-    number_, code = chance.choice(list(STOPS.items()))
+    sent, code = chance.choice(list(STOPS.items()))
     moment, twice = chance.choice(STOP_POINTS), chance.random() < 0.5
-    most = case.steps if moment == "step" else 4
-    trial = Trial(case.name, number, f"{number_.name}{' twice' if twice else ''} in {moment}")
+    trial = Trial(case.name, number, f"{sent.name}{' twice' if twice else ''} in {moment}")
 
-    def tell() -> None:
+    def send() -> None:
         for _ in range(1 + twice):
-            os.kill(os.getpid(), number_)
+            os.kill(os.getpid(), sent)
 
-    harm = functools.partial(arm, moment, chance.randrange(most), tell)
+    harm = functools.partial(arm, moment, chance.randrange(case.steps if moment == "step" else 4), send)
     run = case.start(folder.path, harm, chance.randrange(case.world))
     trial.starts += 1
     ended = run.wait(PATIENCE)
@@ -241,19 +164,19 @@ def stopped(case: Case, number: int, chance: random.Random) -> Trial:
     if not ended or set(run.codes.values()) != {code}:
         trial.differs = f"left with {run.codes} instead of {code}"
         return trial
-    # the step in which the signal came was done, and saved
-    if trial.lost_steps > 0:
+    if trial.lost_steps > 0:  # the step in which the signal came is to be done, and saved
         trial.differs = f"lost {trial.lost_steps} steps"
         return trial
     return finish(case, trial, folder)
 
 
 def count_losses(trial: Trial, run: Run, folder: RunFolder) -> None:
-    """What the end of this start cost: work that is in no checkpoint."""
+    """What the end of this start cost: work that is in no checkpoint. A damaged newest file is an error."""
+    there = folder.last.exists()
+    saved = int(read_checkpoint(folder.last)["global_step"]) if there else 0
+    trial.saves += there
     trial.steps_at_kill = run.progress.step
-    saved = saved_step(folder)
-    trial.saves += saved is not None
-    trial.lost_steps = max(trial.lost_steps, trial.steps_at_kill - (saved or 0))
+    trial.lost_steps = max(trial.lost_steps, trial.steps_at_kill - saved)
     if trial.lost_steps:
         trial.lost_seconds = max(trial.lost_seconds, round(run.progress.unsaved, 3))
 
@@ -282,17 +205,28 @@ def finish(case: Case, trial: Trial, folder: RunFolder) -> Trial:
     return trial
 
 
-def bound(trials: int, failures: int) -> float:
+def trials(cases: list[Case], kills: int, stops: int, seed: int) -> Iterator[Trial]:
+    """So many trials with kills, then so many with signals to stop, over all cases in turn."""
+    chance, number = random.Random(seed), 0
+    for trial_of, wanted in ((killed, kills), (stopped, stops)):
+        done = 0
+        while done < wanted:
+            trial = trial_of(cases[number % len(cases)], number, chance)
+            number += 1
+            if trial.kills or trial.stops or trial.differs:  # else it was over before the moment came
+                done += 1
+                yield trial
+
+
+def bound(count: int, failures: int) -> float:
     """Upper 95 % limit of the failure rate (Clopper and Pearson 1934): 1 % for 0 of 300."""
-    from scipy.stats import beta
-
-    return float(beta.ppf(0.95, failures + 1, trials - failures)) if failures < trials else 1.0
+    return float(beta.ppf(0.95, failures + 1, count - failures)) if failures < count else 1.0
 
 
-def summary(trials: list[Trial], every: float) -> list[str]:
+def summary(found: list[Trial], every: float) -> list[str]:
     """The figures, in words."""
     lines = []
-    for name, group in (("killed", [t for t in trials if t.kills]), ("stopped", [t for t in trials if t.stops])):
+    for name, group in (("killed", [t for t in found if t.kills]), ("stopped", [t for t in found if t.stops])):
         if not group:
             continue
         equal, lost = sum(trial.equal for trial in group), [trial.lost_steps for trial in group]
@@ -303,55 +237,5 @@ def summary(trials: list[Trial], every: float) -> list[str]:
             f"  lost steps: mean {sum(lost) / len(lost):.1f}, most {max(lost)};"
             f" seconds of lost work: most {max(t.lost_seconds for t in group):.2f}, saves every {every} s",
         ]
-    for trial in trials:
-        if not trial.equal:
-            lines.append(f"NOT EQUAL: {trial.case} {trial.trial} ({trial.moment}): {trial.differs}")
-    return lines
-
-
-def main() -> None:
-    """Runs trials until there are as many killed and stopped runs as were asked for."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--kills", type=int, default=20, help="runs that are killed, over all cases")
-    parser.add_argument("--stops", type=int, default=0, help="runs that are told to stop, over all cases")
-    parser.add_argument("--case", choices=[*CASES, "all"], default="all")
-    parser.add_argument("--data", default="Digits")
-    parser.add_argument("--data-root", help="folder of the data, for sets that have one")
-    parser.add_argument("--checkpoint_every", type=float, default=0.2, help="seconds, given to the command")
-    parser.add_argument("--seed", type=int, default=0, help="of the moments")
-    parser.add_argument("--out", type=Path, help="CSV file, one row per run")
-    options = parser.parse_args()
-    data = ["--data", options.data, *(["--data.root", options.data_root] if options.data_root else [])]
-    names = list(CASES) if options.case == "all" else [options.case]
-    trials: list[Trial] = []
-    with tempfile.TemporaryDirectory(prefix="chaos-") as work:
-        cases = [Case(name, data, Path(work), options.checkpoint_every) for name in names]
-        for case in cases:
-            case.measure()
-            print(f"{case.name}: {case.steps} steps, {case.seconds:.1f} s undisturbed", flush=True)
-        chance = random.Random(options.seed)
-        number = 0
-        for what, wanted in ((killed, options.kills), (stopped, options.stops)):
-            done = 0
-            while done < wanted:
-                trial = what(cases[number % len(cases)], number, chance)
-                number += 1
-                if not (trial.kills or trial.stops or trial.differs):
-                    continue  # it was over before the moment came: nothing was tested
-                done += 1
-                trials.append(trial)
-                mark = "equal" if trial.equal else f"NOT EQUAL: {trial.differs}"
-                print(f"{done}/{wanted} {trial.case}, {what.__name__}: {trial.moment}: {mark}", flush=True)
-                if options.out:
-                    write_rows(options.out, trials)
-    print("\n".join(summary(trials, options.checkpoint_every)))
-    sys.exit(any(not trial.equal for trial in trials))
-
-
-def write_rows(path: Path, trials: Sequence[Any]) -> None:
-    """Writes the rows, all of them again each time: a broken-off session leaves what there is."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", newline="") as file:
-        table = csv.DictWriter(file, list(asdict(trials[0])))
-        table.writeheader()
-        table.writerows(asdict(trial) for trial in trials)
+    different = [trial for trial in found if not trial.equal]
+    return lines + [f"NOT EQUAL: {trial.case} {trial.trial} ({trial.moment}): {trial.differs}" for trial in different]

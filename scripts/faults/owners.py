@@ -12,23 +12,22 @@ import os
 import random
 import shutil
 import signal
-import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from faults.cells import BASE, FORM, error_lines, run, table
-from faults.kills import differences, fingerprint
+from faults.cells import FORM, Ended, run
+from faults.endings import BASE
+from faults.fingerprint import differences, fingerprint
 from faults.process import PATIENCE, start
 from zoo import Classifier
 from zoo.runs.folder import RunFolder
 
 FLAGS = f"{BASE} --model.dropout 0.3 --data.augment [shift_rotate] --trainer.max_epochs 3 --checkpoint_every 0.1"
-PLACES = ("disk", "tmpfs", "overlayfs")
+PLACES = {"disk": None, "tmpfs": "/dev/shm"}
 APART = 3.0  # seconds between the first start and the last, at most
 SLOWER = (0.0, 0.01, 0.04)  # seconds that a step takes longer, so that the runs of some rounds last
 IMAGES = 359  # that `predict` writes rows of
@@ -45,12 +44,32 @@ class Contest:
     killed: int = 0  # processes killed in it
     trained: int = 0  # processes that trained
     at_once: int = 0  # the most that trained at one time
-    told: int = 0  # that were told in one line that another is at it
+    told: int = 0  # that left with one line: another is at it
     shown: int = 0  # that found the run finished and showed its table
     scored: int = 0  # tests and predictions
     too_early: int = 0  # tests and predictions that found no weights yet
     right: bool = False
     differs: str = ""
+
+
+@dataclass
+class Member:
+    """One process of a round: its command, when it starts, where it prints, and how it ended."""
+
+    verb: str
+    at: float
+    out: Path
+    err: Path
+    process: int = 0
+    code: int | None = None
+    ended: float = field(default=0.0)
+
+    def poll(self) -> bool:
+        """Whether it has ended by now."""
+        done, status = os.waitpid(self.process, os.WNOHANG)
+        if done:
+            self.code, self.ended = os.waitstatus_to_exitcode(status), time.monotonic()
+        return bool(done)
 
 
 def fit(folder: Path) -> list[str]:
@@ -60,25 +79,12 @@ def fit(folder: Path) -> list[str]:
 
 @contextmanager
 def place_of(name: str) -> Iterator[Path]:
-    """A folder on such a file system; RuntimeError if there is none here."""
-    with tempfile.TemporaryDirectory(prefix="owners-", dir="/dev/shm" if name == "tmpfs" else None) as folder:
-        if name != "overlayfs":
-            yield Path(folder)
-            return
-        parts = [Path(folder, part) for part in ("lower", "upper", "work", "merged")]
-        for part in parts:
-            part.mkdir()
-        options = "lowerdir={},upperdir={},workdir={}".format(*parts[:3])
-        mounted = subprocess.run(["mount", "-t", "overlay", "-o", options, "overlay", str(parts[3])], check=False)
-        if mounted.returncode:
-            raise RuntimeError("no overlayfs can be mounted here; it takes root")
-        try:
-            yield parts[3]
-        finally:
-            subprocess.run(["umount", str(parts[3])], check=True)
+    """A folder on such a file system."""
+    with tempfile.TemporaryDirectory(prefix="owners-", dir=PLACES[name]) as folder:
+        yield Path(folder)
 
 
-def watched(events: Path, slower: float) -> None:
+def note_training(events: Path, slower: float) -> None:
     """Lets this process write down when it trains, and take its time."""
     step, begin, end = Classifier.training_step, Classifier.on_train_start, Classifier.on_train_end
 
@@ -86,9 +92,9 @@ def watched(events: Path, slower: float) -> None:
         with events.open("a") as file:
             file.write(json.dumps([time.monotonic(), os.getpid(), what]) + "\n")
 
-    def training_step(model: Classifier, *args: Any) -> Any:
+    def training_step(model: Classifier, *args: object) -> object:
         time.sleep(slower)
-        return step(model, *args)
+        return step(model, *args)  # type: ignore[arg-type]
 
     def on_train_start(model: Classifier) -> None:
         note("begins")
@@ -123,41 +129,18 @@ def contest(number: int, place: str, work: Path, expected: dict[str, str]) -> Co
     slower = chance.choice(SLOWER)
     doomed = chance.randrange(len(verbs)) if number % 3 == 2 else None
     death = chance.uniform(0.3, APART)
+    members = [
+        Member(verb, at, work / f"{number}-{i}.out", work / f"{number}-{i}.err")
+        for i, (verb, at) in enumerate(zip(verbs, starts, strict=True))
+    ]
     row = Contest(place, number, " ".join(verbs), " ".join(f"{at:.2f}" for at in starts))
-
-    began = time.monotonic()
-    running: dict[int, int] = {}
-    codes: dict[int, int] = {}
-    gone: dict[int, float] = {}  # process -> when
-    left = list(enumerate(zip(verbs, starts, strict=True)))
-    while left or running:
-        now = time.monotonic() - began
-        while left and now >= left[0][1][1]:
-            i, (verb, _) = left.pop(0)
-            words = fit(folder.path) if verb == "fit" else [verb, "--run_dir", str(folder.path)]
-            out, err = (folder.path.with_name(f"{number}-{i}.{kind}") for kind in ("out", "err"))
-            for path in (out, err):  # it may be killed before it has opened them
-                path.touch()
-            running[start(words, out, lambda: watched(events, slower), {}, err)] = i
-        for process, i in list(running.items()):
-            if i == doomed and now >= starts[i] + death:
-                os.kill(process, signal.SIGKILL)
-                doomed = None
-            if now > PATIENCE:
-                os.kill(process, signal.SIGKILL)
-                row.differs = f"{verbs[i]} hung"
-            done, status = os.waitpid(process, os.WNOHANG)
-            if done:
-                codes[i] = os.waitstatus_to_exitcode(status)
-                gone[process] = time.monotonic()
-                del running[process]
-        time.sleep(0.002)
-    for i, verb in enumerate(verbs):
-        out, err = (folder.path.with_name(f"{number}-{i}.{kind}") for kind in ("out", "err"))
-        row.differs = row.differs or count(row, verb, codes[i], out.read_text(), err.read_text())
-        for path in (out, err):
-            path.unlink()
-    row.trained, row.at_once = at_once(events, gone)
+    row.differs = let_loose(members, folder, events, slower, None if doomed is None else (members[doomed], death))
+    for member in members:
+        ended = Ended(member.code or 0, member.out.read_text(), member.err.read_text())
+        row.differs = row.differs or count(row, member.verb, ended)
+        member.out.unlink()
+        member.err.unlink()
+    row.trained, row.at_once = at_once(events, {member.process: member.ended for member in members})
     row.differs = row.differs or ("" if row.at_once <= 1 else f"{row.at_once} trained at one time")
     row.differs = row.differs or after(folder, expected)
     row.right = not row.differs
@@ -166,22 +149,58 @@ def contest(number: int, place: str, work: Path, expected: dict[str, str]) -> Co
     return row
 
 
-def count(row: Contest, verb: str, code: int, said: str, complaint: str) -> str:
+def let_loose(
+    members: list[Member], folder: RunFolder, events: Path, slower: float, doomed: tuple[Member, float] | None
+) -> str:
+    """Starts all members in their time and waits until all have ended; which of them hung.
+
+    Args:
+        members: in the order of their starts.
+        folder: the run's.
+        events: takes when they train.
+        slower: seconds that a step takes longer.
+        doomed: who is killed, and how many seconds after its start.
+    """
+    began, waiting, hung = time.monotonic(), list(members), ""
+    running: list[Member] = []
+    while waiting or running:
+        now = time.monotonic() - began
+        while waiting and now >= waiting[0].at:
+            member = waiting.pop(0)
+            argv = fit(folder.path) if member.verb == "fit" else [member.verb, "--run_dir", str(folder.path)]
+            for path in (member.out, member.err):  # it may be killed before it has opened them
+                path.touch()
+            member.process = start(argv, member.out, lambda: note_training(events, slower), {}, member.err)
+            running.append(member)
+        if doomed and doomed[0] in running and now >= doomed[0].at + doomed[1]:
+            os.kill(doomed[0].process, signal.SIGKILL)
+            doomed = None
+        if now > PATIENCE and running:
+            hung = f"{running[0].verb} hung"
+            for member in running:
+                os.kill(member.process, signal.SIGKILL)
+        running = [member for member in running if not member.poll()]
+        time.sleep(0.002)
+    return hung
+
+
+def count(row: Contest, verb: str, ended: Ended) -> str:
     """Puts down how a process left; what is wrong with it."""
-    lines = error_lines(complaint)
+    lines, code = ended.errors, ended.code
+    one_line = len(lines) == 1 and FORM.match(lines[0])
     if code == -signal.SIGKILL:
         row.killed += 1
-    elif code == 0 and verb == "fit" and "\nepoch " not in f"\n{said}":
+    elif code == 0 and verb == "fit" and "\nepoch " not in f"\n{ended.out}":
         row.shown += 1
-        return "" if table(said) else f"a fit said nothing: {said[-300:]}"
+        return "" if ended.table else f"a fit printed no table: {ended.out[-300:]}"
     elif code == 0:
         row.scored += verb != "fit"
-    elif code == 1 and len(lines) == 1 and FORM.match(lines[0]) and "in use by" in lines[0]:
+    elif code == 1 and one_line and "in use by" in lines[0]:
         row.told += 1
-    elif code == 2 and verb != "fit" and len(lines) == 1 and FORM.match(lines[0]):
+    elif code == 2 and verb != "fit" and one_line:
         row.too_early += 1
     else:
-        return f"{verb} left with {code}: {(complaint or said)[-300:]}"
+        return f"{verb} left with {code}: {(ended.err or ended.out)[-300:]}"
     return ""
 
 
@@ -202,7 +221,7 @@ def after(folder: RunFolder, expected: dict[str, str]) -> str:
     """Gives the command once more, alone; how what it came to differs from the undisturbed run."""
     ended = run(fit(folder.path), folder.path)
     if ended.code or not folder.result.exists():
-        return f"the run cannot go on: exit {ended.code}, {ended.complaint[-300:]}"
+        return f"the run cannot go on: exit {ended.code}, {ended.err[-300:]}"
     found = [differences(fingerprint(folder), expected)]
     found += [f"left {path.name}" for path in folder.path.rglob("*.tmp")]
     if folder.predictions.exists():

@@ -1,8 +1,8 @@
 """Runs of the command in processes of their own, which can be killed at a chosen moment.
 
-    start(words) -> fork -> cli.main(words), armed to kill itself at a moment, telling how far it is
+    start(argv) -> fork -> cli.main(argv), armed to kill itself at a moment; it reports how far it is
 
-For `scripts/chaos.py`. A fork of a process that has imported torch starts in a fraction of a second.
+A fork of a process that has imported torch starts in a fraction of a second.
 """
 
 import mmap
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # threads would neither survive the fork nor help networks this small
+
 import datamodules
 import zoo.checkpoints.storage as checkpoints
 import zoo.commands.cli
@@ -26,14 +27,27 @@ assert datamodules  # imported here, so that no fork has to
 assert zoo.commands.cli
 zoo.commands.cli.draw_run = lambda *args: None  # the figures cost more than the training
 
-SAVE_POINTS = ("half written", "before the rename", "between two renames", "after the rename")
-HOOK_POINTS = ("first step", "step", "validation", "end of epoch", "end of training")
+# where a save can be cut: the function of zoo/checkpoints/storage.py, and whether that is before it, in it or after it
+SAVES = {
+    "half written": ("write_through", "in"),
+    "before the rename": ("keep", "before"),
+    "between two renames": ("keep", "after"),
+    "after the rename": ("flush_folder", "before"),
+}
+HOOKS = {
+    "first step": "training_step",
+    "step": "training_step",
+    "validation": "validation_step",
+    "end of epoch": "on_train_epoch_end",
+    "end of training": "on_train_end",
+}
+SAVE_POINTS, HOOK_POINTS = tuple(SAVES), tuple(HOOKS)
 LAUNCHER = 15.0  # seconds after which what waits for a dead process is killed, as torchrun and srun do
 PATIENCE = 300.0  # seconds that a run may take before it counts as hung
 
 
 class Progress:
-    """How far a run is, told by it over shared memory: what it writes there is here even if it dies the moment after.
+    """How far a run is, reported over shared memory: what it writes there is here even if it dies the moment after.
 
     Attributes:
         step: optimiser steps done.
@@ -52,7 +66,7 @@ class Progress:
         return float(struct.unpack_from("d", self._memory, 8)[0])
 
     def follow(self) -> None:
-        """Makes this process tell."""
+        """Makes this process report."""
         step, save = Classifier.training_step, checkpoints.SafeCheckpointIO.save_checkpoint
         saved: list[float] = []
 
@@ -79,72 +93,43 @@ def die() -> None:
 
 def arm(moment: str, after: int, act: Callable[[], None] = die) -> None:
     """Makes this process do something to itself at the `after`-th time that it comes to this moment."""
-    left = after
+    owner: Any = checkpoints if moment in SAVES else Classifier
+    name, when = SAVES.get(moment) or (HOOKS[moment], "before")
+    original, left = getattr(owner, name), after
 
-    def reached() -> bool:
+    def armed(*args: Any, **kwargs: Any) -> Any:
         nonlocal left
         left -= 1
-        return left == -1
+        reached = left == -1
+        if reached and when == "in":
+            path, content = args
+            path.write_bytes(content[: len(content) // 2])
+        if reached and when != "after":
+            act()
+        found = original(*args, **kwargs)
+        if reached and when == "after":
+            act()
+        return found
 
-    def before(owner: Any, name: str) -> None:
-        original = getattr(owner, name)
-
-        def armed(*args: Any, **kwargs: Any) -> Any:
-            if reached():
-                act()
-            return original(*args, **kwargs)
-
-        setattr(owner, name, armed)
-
-    if moment == "half written":
-        write = checkpoints.write_through
-
-        def half(path: Path, content: bytes) -> None:
-            if reached():
-                path.write_bytes(content[: len(content) // 2])
-                die()
-            write(path, content)
-
-        checkpoints.write_through = half
-    elif moment == "before the rename":
-        before(checkpoints, "keep")
-    elif moment == "between two renames":
-        original = checkpoints.keep
-
-        def kept(path: Path, under: Path) -> None:
-            original(path, under)
-            if reached():
-                die()
-
-        checkpoints.keep = kept
-    elif moment == "after the rename":
-        before(checkpoints, "flush_folder")
-    else:
-        hooks = {"first step": "training_step", "step": "training_step", "validation": "validation_step"}
-        hooks |= {"end of epoch": "on_train_epoch_end", "end of training": "on_train_end"}
-        before(Classifier, hooks[moment])
+    setattr(owner, name, armed)
 
 
 def start(
-    words: list[str],
-    log: Path,
-    prepare: Callable[[], None],
-    environment: dict[str, str],
-    errors: Path | None = None,
+    argv: list[str], log: Path, prepare: Callable[[], None], environment: dict[str, str], errors: Path | None = None
 ) -> int:
     """Forks a process that executes the command; returns its id.
 
     Args:
-        words: the command's.
-        log: takes what it says.
+        argv: of the command.
+        log: takes what it prints.
         prepare: called in it before its work.
         environment: added to its own.
-        errors: takes what it says on stderr, if that is to be told apart.
+        errors: takes what it prints on stderr, if that is to be told apart.
     """
 
     def act() -> None:
         prepare()
-        command(words)
+        command(argv)
 
     return fork(act, log, environment, errors)
 
@@ -153,14 +138,14 @@ class Run:
     """One start of a case's command: one process, or two that find each other as under torchrun.
 
     Args:
-        words: the command's.
+        argv: of the command.
         world: number of processes.
-        log: where they write what they say.
+        log: where they write what they print.
         harm: called in the process `victim` before its work, to arm it.
         victim: its rank.
     """
 
-    def __init__(self, words: list[str], world: int, log: Path, harm: Callable[[], None] | None, victim: int) -> None:
+    def __init__(self, argv: list[str], world: int, log: Path, harm: Callable[[], None] | None, victim: int) -> None:
         self.progress = Progress()
         port = free_port()
 
@@ -173,7 +158,7 @@ class Run:
         self.left = {}
         for rank in range(world):
             environment = under_torchrun(rank, world, port) if world > 1 else {}
-            process = start(words, log, lambda rank=rank: prepare(rank), environment)  # type: ignore[misc]
+            process = start(argv, log, lambda rank=rank: prepare(rank), environment)  # type: ignore[misc]
             self.left[process] = rank
         self.codes: dict[int, int] = {}
 
@@ -198,9 +183,7 @@ class Run:
         self.wait(PATIENCE)
         return True
 
-    def kill(self, ranks: list[int]) -> bool:
-        """Kills those that still run; whether there was one."""
-        victims = [process for process, rank in self.left.items() if rank in ranks]
-        for process in victims:
+    def kill(self, ranks: list[int]) -> None:
+        """Kills those that still run."""
+        for process in [process for process, rank in self.left.items() if rank in ranks]:
             os.kill(process, signal.SIGKILL)
-        return bool(victims)
