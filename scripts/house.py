@@ -150,6 +150,16 @@ def private_names() -> dict[str, set[str]]:
     return found
 
 
+def path_edits() -> list[str]:
+    """The modules that change where Python looks for others."""
+    found = []
+    for module, path in [*product(), *modules("scripts")]:
+        edits = [n for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.Attribute) and n.attr == "path"]
+        if any(isinstance(edit.value, ast.Name) and edit.value.id == "sys" for edit in edits):
+            found.append(module)
+    return found
+
+
 def same_names() -> dict[str, set[str]]:
     """Functions and classes at the top of several files."""
     found: dict[str, set[str]] = {}
@@ -190,6 +200,7 @@ def table() -> list[Line]:
         Line("private names of libraries", "12", str(len(private)), ", ".join(sorted(private)[:4])),
         Line("files that use them", "1", str(len({each for places in private.values() for each in places})), ""),
         Line("same name at the top of several files", "15", str(len(same)), ", ".join(sorted(same)[:6])),
+        Line("files that edit sys.path", "0", str(len(path_edits())), ", ".join(path_edits())),
         Line("README, KB", "8", f"{(ROOT / 'README.md').stat().st_size / 1000:.1f}", ""),
     ]
 

@@ -22,6 +22,10 @@ def test_there_are_no_circles():
     assert not house.circle()
 
 
+def test_no_file_edits_the_path_of_imports():
+    assert not house.path_edits()
+
+
 def test_every_room_has_its_floor():
     floors = {name for names in house.FLOORS for name in names}
     assert {house.room(module) for module, _ in house.modules("zoo") if module not in house.FRONT} <= floors

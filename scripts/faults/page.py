@@ -66,7 +66,7 @@ def cells() -> str:
 def owners() -> str:
     """Rounds of several processes on one folder."""
     rows = rows_of("reliability_owners.csv")
-    names = {"processes": "processes", "killed": "killed", "trained": "trained", "told": "told in one line"}
+    names = {"processes": "processes", "killed": "killed", "trained": "trained", "told": "left with one line"}
     names |= {"shown": "showed the result", "scored": "scored", "too_early": "found no weights yet"}
     lines = []
     for place in dict.fromkeys(row["place"] for row in rows):

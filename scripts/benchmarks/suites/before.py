@@ -138,22 +138,22 @@ def epochs(trees: dict[str, Path], options: argparse.Namespace) -> list[list[dic
 
 
 def summary(record: dict[str, Any]) -> list[str]:
-    """What a start and an epoch cost more."""
+    """What a start and an epoch cost more than before."""
     lines = []
     for clock in ("seconds", "processor"):
         more = interval([pair["now"][clock] - pair["before"][clock] for pair in record["starts"]])
         old = interval([pair["before"][clock] for pair in record["starts"]])
         kind = "by the clock" if clock == "seconds" else "of the processor"
         lines.append(
-            f"a start takes {more.median:+.3f} s more {kind} ({more.low:+.3f} to {more.high:+.3f}, {more.n} pairs),"
-            f" before {old.median:.2f} s"
+            f"a start: {more.median:+.3f} s {kind} ({more.low:+.3f} to {more.high:+.3f}, {more.n} pairs),"
+            f" {old.median:.2f} s before"
         )
     cost = interval_of_groups([[pair["now"] / pair["before"] for pair in pairs] for pairs in record["epochs"]])
     seconds = interval([pair["before"] for pairs in record["epochs"] for pair in pairs])
     lines.append(
-        f"an epoch takes {100 * (cost.median - 1):+.1f} % more ({100 * (cost.low - 1):+.1f} to"
-        f" {100 * (cost.high - 1):+.1f} %, {cost.n} pairs of {len(record['epochs'])} processes),"
-        f" before {seconds.median:.2f} s{' of the processor' if record['setting'].get('clock') == 'processor' else ''}"
+        f"an epoch: {100 * (cost.median - 1):+.1f} % ({100 * (cost.low - 1):+.1f} to {100 * (cost.high - 1):+.1f} %,"
+        f" {cost.n} pairs of {len(record['epochs'])} processes), {seconds.median:.2f} s"
+        f"{' of the processor' if record['setting'].get('clock') == 'processor' else ''} before"
     )
     return lines
 
