@@ -33,7 +33,10 @@ parts: list[Part] = []
 
 def run_cells(options: argparse.Namespace) -> Iterator[Any]:
     """Fills the table of ways of ending and of going on."""
-    from faults.cells import ENDINGS, SETTINGS, Round, cells
+    from faults.cells import cells
+    from faults.endings import ENDINGS
+    from faults.settings import SETTINGS
+    from faults.straight import Round
 
     endings = options.ending or list(ENDINGS)
     tasks = []
@@ -97,8 +100,9 @@ def measure(options: argparse.Namespace) -> int:
 
 def parsed(args: Sequence[str] | None) -> argparse.Namespace:
     """The options."""
-    from faults.cells import ENDINGS, SETTINGS
+    from faults.endings import ENDINGS
     from faults.owners import PLACES
+    from faults.settings import SETTINGS
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     verbs = parser.add_subparsers(dest="part", required=True)

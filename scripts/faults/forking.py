@@ -1,6 +1,6 @@
 """Processes that are forked from one that has imported torch: they start at once, and can be killed for real.
 
-fork(act, log)                              -> number of a process that does it and says into a file what it says
+fork(act, log)                              -> id of a process that does it and prints into a file
 fork(act, log, under_torchrun(1, 2, port))  -> the second of two that find each other
 """
 
@@ -17,13 +17,13 @@ from lightning.pytorch.utilities import rank_zero_only
 def fork(
     act: Callable[[], object], log: Path, environment: Mapping[str, str] | None = None, errors: Path | None = None
 ) -> int:
-    """Forks a process that does something and ends; returns its number.
+    """Forks a process that does something and ends; returns its id.
 
     Args:
         act: what it does; it ends with the code of the SystemExit that this raises, or with 0.
-        log: takes what it says.
+        log: takes what it prints.
         environment: added to its own.
-        errors: takes what it says on stderr, if that is to be told apart.
+        errors: takes what it prints on stderr, if that is to be told apart.
     """
     process = os.fork()
     if process:

@@ -19,10 +19,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from faults.cells import FORM, Ended, run
-from faults.endings import BASE
+from faults.cells import FORM
 from faults.fingerprint import differences, fingerprint
 from faults.process import PATIENCE, start
+from faults.settings import BASE
+from faults.straight import Ended, run
 from zoo import Classifier
 from zoo.runs.folder import RunFolder
 
