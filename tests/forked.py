@@ -27,17 +27,17 @@ class Forked:
 
     Args:
         log: takes what it says.
-        words: of the command.
+        argv: of the command.
         prepare: called in the process before.
         environment: added to its own.
-        command: takes the words; the zoo's own unless another is given.
+        command: takes the arguments; the zoo's own unless another is given.
         errors: takes what it says on stderr, if that is to be told apart.
     """
 
     def __init__(
         self,
         log: Path,
-        words: Sequence[str],
+        argv: Sequence[str],
         prepare: Callable[[], None] = lambda: None,
         environment: Mapping[str, str] | None = None,
         command: Callable[[list[str]], object] = main,
@@ -45,7 +45,7 @@ class Forked:
     ) -> None:
         def act() -> None:
             prepare()
-            command(list(words))
+            command(list(argv))
 
         self.log, self.stderr = log, errors or log
         for path in (self.log, self.stderr):  # there when somebody looks for what it says
@@ -69,25 +69,25 @@ class Forked:
         return [line for line in self.stderr.read_text().splitlines() if line.startswith(("error", "Traceback"))]
 
 
-def two(folder: Path, words: Sequence[str], prepare: Callable[[int], None] = lambda rank: None) -> list[Forked]:
+def two(folder: Path, argv: Sequence[str], prepare: Callable[[int], None] = lambda rank: None) -> list[Forked]:
     """A command on two devices, in two processes that find each other as under torchrun.
 
     Args:
         folder: takes what they say: 0.log and 1.log, 0.err and 1.err.
-        words: of the command.
+        argv: of the command.
         prepare: called in each before, with its rank.
     """
     port = free_port()
     places = [(folder / f"{rank}.log", folder / f"{rank}.err", under_torchrun(rank, 2, port)) for rank in (0, 1)]
     return [
-        Forked(log, words, partial(prepare, rank), environment, errors=errors)
+        Forked(log, argv, partial(prepare, rank), environment, errors=errors)
         for rank, (log, errors, environment) in enumerate(places)
     ]
 
 
-def done_by_two(folder: Path, words: Sequence[str]) -> tuple[str, str]:
+def done_by_two(folder: Path, argv: Sequence[str]) -> tuple[str, str]:
     """Waits for them; returns what both have said, and what they have said on stderr."""
-    ranks = two(folder, words)
+    ranks = two(folder, argv)
     codes = [process.code(120) for process in ranks]
     said = "".join(process.log.read_text() for process in ranks)
     errors = "".join(process.stderr.read_text() for process in ranks)

@@ -124,11 +124,11 @@ def limited() -> Iterator[None]:
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < MEGABYTES * 1024
 
 
-def check_refused(words: list[str], folder: Path, capfd: pytest.CaptureFixture[str]) -> str:
+def check_refused(argv: list[str], folder: Path, capfd: pytest.CaptureFixture[str]) -> str:
     """Runs a command that must be refused, and returns what it says."""
     before = files(folder)
     with limited(), watched() as done, pytest.raises(SystemExit) as stop:
-        main(words)
+        main(argv)
     assert done == []
     assert stop.value.code in (1, 2)
     assert files(folder) == before
@@ -140,9 +140,9 @@ def check_refused(words: list[str], folder: Path, capfd: pytest.CaptureFixture[s
     return err
 
 
-def check_works(words: list[str], folder: Path) -> None:
+def check_works(argv: list[str], folder: Path) -> None:
     before = files(folder)
-    main(words)
+    main(argv)
     assert files(folder) == before
 
 

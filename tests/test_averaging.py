@@ -76,15 +76,15 @@ def test_a_later_test_scores_the_averages_too(run, capsys):
 @pytest.mark.parametrize("epochs", [2, 5])
 def test_until_averaging_begins_the_trained_weights_count(epochs, tmp_path):
     """Starts with the third epoch; the part before is that of a run without averages, also where a run goes on."""
-    words = WORDS.replace(f"-c {ROOT}/configs/callbacks/ema.yaml --trainer.callbacks.decay 0.95", "").split()
+    argv = WORDS.replace(f"-c {ROOT}/configs/callbacks/ema.yaml --trainer.callbacks.decay 0.95", "").split()
     late = ["--trainer.callbacks", "EMAWeightAveraging", "--trainer.callbacks.decay", "0.9"]
     late += ["--trainer.callbacks.update_starting_at_step", "80", "--figures", "false"]  # 40 steps an epoch
     with_average, without, in_parts = (RunFolder(tmp_path / name) for name in "abc")
     limit = ["--trainer.max_epochs", str(epochs)]
-    main([*words, *late, *limit, "--run_dir", str(with_average.path)])
-    main([*words, *limit, "--figures", "false", "--run_dir", str(without.path)])
+    main([*argv, *late, *limit, "--run_dir", str(with_average.path)])
+    main([*argv, *limit, "--figures", "false", "--run_dir", str(without.path)])
     for end in ("1", "3", "5")[: 3 if epochs == 5 else 1]:
-        main([*words, *late, "--trainer.max_epochs", end, "--run_dir", str(in_parts.path), "--resume", "auto"])
+        main([*argv, *late, "--trainer.max_epochs", end, "--run_dir", str(in_parts.path), "--resume", "auto"])
     rows, plain = read_metrics(with_average.metrics), read_metrics(without.metrics)
     assert [row["val/loss"] for row in rows[:2]] == [row["val/loss"] for row in plain[:2]]
     same = [
@@ -110,10 +110,10 @@ def test_until_averaging_begins_the_trained_weights_count(epochs, tmp_path):
 )
 def test_an_average_that_does_not_wait_for_its_epoch_is_told(options, updates, said, tmp_path, capsys):
     """Lightning's steps have a start of their own; what the line advises does wait."""
-    words = WORDS.replace(f"-c {ROOT}/configs/callbacks/ema.yaml --trainer.callbacks.decay 0.95", "").split()
+    argv = WORDS.replace(f"-c {ROOT}/configs/callbacks/ema.yaml --trainer.callbacks.decay 0.95", "").split()
     flags = [word for name, value in options.items() for word in (f"--trainer.callbacks.update_{name}", value)]
     late = ["--trainer.callbacks", "EMAWeightAveraging", *flags, "--figures", "false", "--trainer.max_epochs", "2"]
-    main([*words, *late, "--run_dir", str(tmp_path / "a")])
+    main([*argv, *late, "--run_dir", str(tmp_path / "a")])
     assert read_checkpoint(RunFolder(tmp_path / "a").last)["averaging_state"]["n_averaged"] == updates
     warning = capsys.readouterr().err
     assert ("update_starting_at_epoch 1 alone" in warning and "Try: --trainer.callbacks.update_starting_at_step 40, or"

@@ -140,9 +140,9 @@ def test_stopped_cases_leave_those_that_are_over(monkeypatch, tmp_path, capsys):
     monkeypatch.setattr("benchmarks.suites.epoch.programs", lambda *args: {"zoo": once})
     monkeypatch.setattr("benchmarks.suites.epoch.peaks", lambda clock, device: {**PEAKS, "copy": 10.0})
     monkeypatch.setattr("benchmarks.suites.epoch.probe", lambda options: lambda: STEADY)
-    words = f"epoch --model MLP SoftmaxRegression --rounds 2 --data-root {tmp_path} --out {tmp_path}/out.json"
+    argv = f"epoch --model MLP SoftmaxRegression --rounds 2 --data-root {tmp_path} --out {tmp_path}/out.json"
     (tmp_path / "MNIST/raw").mkdir(parents=True)
-    monkeypatch.setattr(sys, "argv", ["benchmark.py", *words.split()])
+    monkeypatch.setattr(sys, "argv", ["benchmark.py", *argv.split()])
     benchmark.main()
     record = json.loads((tmp_path / "out.json").read_text())
     assert [len(case["rounds"]) for case in record["cases"]] == [2]
@@ -258,7 +258,7 @@ def test_records_name_no_place_on_a_machine():
 
 
 def test_places_are_left_out_of_a_record():
-    words = [
+    argv = [
         "epoch",
         "--data-root=/my/data",
         "--peer",
@@ -268,7 +268,7 @@ def test_places_are_left_out_of_a_record():
         "--out",
         "/my/o.json",
     ]
-    assert anonymous(words) == ["epoch", "--data-root", "DIR", "--peer", "pytorch-examples=DIR", "--rounds", "3"]
+    assert anonymous(argv) == ["epoch", "--data-root", "DIR", "--peer", "pytorch-examples=DIR", "--rounds", "3"]
     assert tidy({"a": [1.23456789, True, "x", 3]}) == {"a": [1.23457, True, "x", 3]}
 
 
@@ -314,7 +314,7 @@ def test_scaling_alone_is_that_of_devices():
 
 
 @pytest.mark.parametrize(
-    ("words", "part"),
+    ("argv", "part"),
     [
         (["--peer", "pytorch-exampels=D"], "found pytorch-exampels. Try: pytorch-examples=D"),
         (
@@ -327,16 +327,16 @@ def test_scaling_alone_is_that_of_devices():
         (["scaling", "widht"], "expected one of devices, width, depth, data, batch, found widht. Try: width"),
     ],
 )
-def test_bad_arguments_are_reported_in_one_line(words, part, tmp_path):
+def test_bad_arguments_are_reported_in_one_line(argv, part, tmp_path):
     with pytest.raises(UsageError) as error:
-        benchmark.check(benchmark.parsed([*words, "--data-root", str(tmp_path)]))
+        benchmark.check(benchmark.parsed([*argv, "--data-root", str(tmp_path)]))
     assert part in str(error.value)
     assert "\n" not in str(error.value)
 
 
 def test_an_unknown_recipe_is_reported_in_one_line_with_exit_code_2(monkeypatch, capsys):
-    words = ["target", "--recipe", "configs/recipes/mnist_lenett.yaml", "--accuracy", "0.99"]
-    monkeypatch.setattr(sys, "argv", ["benchmark.py", *words])
+    argv = ["target", "--recipe", "configs/recipes/mnist_lenett.yaml", "--accuracy", "0.99"]
+    monkeypatch.setattr(sys, "argv", ["benchmark.py", *argv])
     with pytest.raises(SystemExit) as stop:
         benchmark.main()
     assert stop.value.code == 2
@@ -478,9 +478,9 @@ def colour_images(tmp_path):
 )
 def test_a_gpu_is_measured_in_one_call_even_where_there_is_none(peer, colour_images, tmp_path, monkeypatch, capsys):
     (tmp_path / "airbench94_muon.py").write_text(peer)
-    words = f"gpu --quick --cifar10 {colour_images} --data-root {tmp_path} --seeds 1 --rounds 1 --threads 1"
-    words += f" --model SoftmaxRegression --peer cifar10-airbench={tmp_path} --out {tmp_path}/gpu.json"
-    monkeypatch.setattr(sys, "argv", ["benchmark.py", *words.split()])
+    argv = f"gpu --quick --cifar10 {colour_images} --data-root {tmp_path} --seeds 1 --rounds 1 --threads 1"
+    argv += f" --model SoftmaxRegression --peer cifar10-airbench={tmp_path} --out {tmp_path}/gpu.json"
+    monkeypatch.setattr(sys, "argv", ["benchmark.py", *argv.split()])
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     monkeypatch.setattr(
         "benchmarks.suites.gpu.peaks", lambda clock, device: {**PEAKS, "copy": 10.0}

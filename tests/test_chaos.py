@@ -14,8 +14,8 @@ ROOT = Path(__file__).parents[1]
 ROWS = ROOT / "results" / "chaos.csv"
 
 
-def chaos(words: list[str]) -> None:
-    sys.argv = ["scripts/chaos.py", *words]
+def chaos(argv: list[str]) -> None:
+    sys.argv = ["scripts/chaos.py", *argv]
     kills: Any = import_module("faults.kills")
     kills.CASES = {name: f"{flags} --data.train_size 256" for name, flags in kills.CASES.items()}
     import_module("chaos").main()
@@ -23,8 +23,8 @@ def chaos(words: list[str]) -> None:
 
 @pytest.mark.parametrize("case", ["convnet", pytest.param("ddp", marks=pytest.mark.slow)])
 def test_killed_and_stopped_runs_end_like_the_undisturbed_one(case, tmp_path):
-    words = f"--kills 1 --stops 1 --case {case} --data Digits --out {tmp_path / 'rows.csv'}".split()
-    done = Forked(tmp_path / "log", words, command=chaos)
+    argv = f"--kills 1 --stops 1 --case {case} --data Digits --out {tmp_path / 'rows.csv'}".split()
+    done = Forked(tmp_path / "log", argv, command=chaos)
     code, said = done.code(600), done.log.read_text()
     assert code == 0, said
     assert said.count("1/1 equal to the undisturbed run") == 2

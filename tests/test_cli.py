@@ -215,11 +215,11 @@ def test_own_arrays_of_any_size(classes, side, channels, tmp_path):
     ].astype(np.uint8)
     own = tmp_path / "own.npz"
     np.savez(own, train_images=images[:60], train_labels=labels[:60], test_images=images[60:], test_labels=labels[60:])
-    words = ["--data", "Arrays", "--data.path", str(own), "--trainer.accelerator", "cpu"]
+    argv = ["--data", "Arrays", "--data.path", str(own), "--trainer.accelerator", "cpu"]
     main(
         [
             "fit",
-            *words,
+            *argv,
             "--model",
             "ConvNet",
             "--model.channels",

@@ -28,7 +28,7 @@ def test_an_axis_file_sets_only_its_axis(path, key):
 
 @pytest.mark.parametrize("path", [path for path, key in AXIS_FILES if key == "trainer"], ids=name)
 def test_trainer_files_are_understood(path):
-    words = [
+    argv = [
         "-c",
         str(path),
         "--data",
@@ -40,7 +40,7 @@ def test_trainer_files_are_understood(path):
         "--trainer.devices",
         "1",
     ]
-    assert ZooCLI(datamodules.ImageDataModule, words, run=False).trainer.max_epochs
+    assert ZooCLI(datamodules.ImageDataModule, argv, run=False).trainer.max_epochs
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=name)

@@ -122,8 +122,8 @@ def test_what_is_asked_for_is_what_runs_log(page, pages):
 def test_studies_ask_for_settings_that_there_are(script, pages, monkeypatch):
     """Under the names that the settings have in the configuration; and for validation, never the test."""
     monkeypatch.chdir(ROOT)
-    words = ["-c", "configs/recipes/fashion_mlp.yaml", "--trainer.accelerator", "cpu"]
-    cli = ZooCLI(datamodules.ImageDataModule, words, run=False)
+    argv = ["-c", "configs/recipes/fashion_mlp.yaml", "--trainer.accelerator", "cpu"]
+    cli = ZooCLI(datamodules.ImageDataModule, argv, run=False)
     config = yaml.safe_load(cli.parser.dump(cli.config, skip_none=False))
     for name in (script.RATE, script.WIDTHS):
         place: Any = config

@@ -25,11 +25,11 @@ TWO = ("--trainer.devices", "2", "--trainer.strategy", "ddp")
 
 def fit(folder: Path, *flags: str) -> None:
     """On one device in this process, on two in processes of their own."""
-    words = [*BASE.split(), "--trainer.accelerator", "cpu", "--run_dir", str(folder), *flags]
+    argv = [*BASE.split(), "--trainer.accelerator", "cpu", "--run_dir", str(folder), *flags]
     if TWO[1] in flags:
-        done_by_two(folder.parent, words)
+        done_by_two(folder.parent, argv)
     else:
-        main(words)
+        main(argv)
 
 
 def start(command: list[str], folder: Path = ROOT, **environ: str) -> None:
@@ -58,10 +58,10 @@ atexit.register(write)
 def test_two_processes_that_lightning_starts_train_as_one(tmp_path):
     fit(tmp_path / "one")
     # without a folder: named by the clock, which has gone on when the second process starts
-    words = [*BASE.split(), "--trainer.accelerator", "cpu", *TWO]
+    argv = [*BASE.split(), "--trainer.accelerator", "cpu", *TWO]
     (tmp_path / "exit").mkdir()
     (tmp_path / "exit/sitecustomize.py").write_text(AT_EXIT)
-    start([sys.executable, str(ROOT / "cli.py"), *words], tmp_path, PYTHONPATH=str(tmp_path / "exit"))
+    start([sys.executable, str(ROOT / "cli.py"), *argv], tmp_path, PYTHONPATH=str(tmp_path / "exit"))
     threads = [path.read_text() for path in (tmp_path / "exit").glob("*.threads")]
     assert len(threads) == 2
     assert "gloo" not in "".join(threads)  # a thread that talks to other processes can abort this one as it ends
@@ -81,13 +81,13 @@ def test_torchrun_gives_the_same_curve_step_by_step_and_all_test_images(launcher
     """Epochs of one step, so that each row is a step's loss, of a network without batch normalisation in float32."""
     recipe = f"fit -c {ROOT}/configs/recipes/mnist_lenet.yaml --data.root {real_data} --data.val_size 100"
     short = "--trainer.accelerator cpu --trainer.max_epochs 20 --trainer.limit_train_batches 1"
-    words = [*recipe.split(), *short.split(), "--run_dir"]
-    main([*words, str(tmp_path / "one")])
+    argv = [*recipe.split(), *short.split(), "--run_dir"]
+    main([*argv, str(tmp_path / "one")])
     if launcher == "itself":
         torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "cli.py"]
-        start([*torchrun, *words, str(tmp_path / "two"), *TWO], OMP_NUM_THREADS="1")  # or torchrun says that it is 1
+        start([*torchrun, *argv, str(tmp_path / "two"), *TWO], OMP_NUM_THREADS="1")  # or torchrun says that it is 1
     else:
-        done_by_two(tmp_path, [*words, str(tmp_path / "two"), *TWO])
+        done_by_two(tmp_path, [*argv, str(tmp_path / "two"), *TWO])
     pairs = curves(tmp_path / "one", tmp_path / "two")
     assert len(pairs) == 20
     for left, right in pairs:
@@ -114,8 +114,8 @@ def test_a_run_goes_on_with_another_number_of_devices(tmp_path):
 @pytest.mark.parametrize("stopped", [0, 1])
 def test_a_process_that_is_stopped_ends_the_others_within_the_bound(stopped, tmp_path):
     """One of two goes to sleep in a step, as after SIGSTOP; the other waits for it, but not for ever."""
-    words = [*BASE.split(), "--trainer.accelerator", "cpu", *TWO, "--process_timeout", "5"]
-    words += ["--run_dir", str(tmp_path / "run")]
+    argv = [*BASE.split(), "--trainer.accelerator", "cpu", *TWO, "--process_timeout", "5"]
+    argv += ["--run_dir", str(tmp_path / "run")]
 
     def prepare(rank: int) -> None:
         step = Classifier.training_step
@@ -128,7 +128,7 @@ def test_a_process_that_is_stopped_ends_the_others_within_the_bound(stopped, tmp
 
         Classifier.training_step = training_step  # type: ignore[method-assign, assignment]
 
-    ranks = two(tmp_path, words, prepare)
+    ranks = two(tmp_path, argv, prepare)
     until((tmp_path / "stopped").exists)
     assert ranks[1 - stopped].code(5 + 10 + 10) == 1
     (line,) = ranks[1 - stopped].errors  # also if it is the first that does not answer, which speaks otherwise
@@ -136,4 +136,4 @@ def test_a_process_that_is_stopped_ends_the_others_within_the_bound(stopped, tmp
     os.kill(ranks[stopped].pid, signal.SIGCONT)
     assert ranks[stopped].code() == 1
     one = ("--trainer.devices", "1", "--trainer.strategy", "auto")
-    main([*words, *one, "--resume", "must"])  # the save of the first step is there
+    main([*argv, *one, "--resume", "must"])  # the save of the first step is there

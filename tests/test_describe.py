@@ -35,8 +35,8 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def described(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
-    def describe(*words: str) -> str:
-        main(["describe", *words])
+    def describe(*argv: str) -> str:
+        main(["describe", *argv])
         out, err = capsys.readouterr()
         assert err == ""
         return out
@@ -46,9 +46,9 @@ def described(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
 
 @pytest.fixture
 def refused(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
-    def describe(*words: str, code: int = 2) -> str:
+    def describe(*argv: str, code: int = 2) -> str:
         with pytest.raises(SystemExit) as stop:
-            main(list(words))
+            main(list(argv))
         out, err = capsys.readouterr()
         assert (stop.value.code, out, err.count("\n")) == (code, "", 1)
         return err
@@ -168,8 +168,8 @@ def test_mistakes_are_said_as_for_fit(refused: Callable[..., str], monkeypatch: 
 def test_geometry_that_cannot_be_is_one_line_before_anything_is_loaded(
     verb: str, refused: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    words = [verb, "--data", "CIFAR10", "--model"]
-    line = refused(*words, "LeNet", "--model.channels", "[6,16,32]")
+    argv = [verb, "--data", "CIFAR10", "--model"]
+    line = refused(*argv, "LeNet", "--model.channels", "[6,16,32]")
     assert "geometry in pooling 3 of 3, net.8: expected a map of at least 2 × 2" in line
     assert "found 32 × 1 × 1 (C × H × W)" in line
     (tmp_path / "grey_only.py").write_text(
@@ -178,7 +178,7 @@ def test_geometry_that_cannot_be_is_one_line_before_anything_is_loaded(
         "        super().__init__(nn.Sequential(nn.Conv2d(1, 4, 3), nn.Flatten()), **training)\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
-    line = refused(*words, "grey_only.Grey", "--allow_import", "grey_only")
+    line = refused(*argv, "grey_only.Grey", "--allow_import", "grey_only")
     assert "geometry in net.0 (Conv2d): expected maps of 1 channel for its 1 × 3 × 3 kernels, found 3 × 32 × 32" in line
     assert not (tmp_path / "runs").exists()
 

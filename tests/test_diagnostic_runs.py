@@ -259,10 +259,10 @@ def test_a_damaged_file_is_one_line(tmp_path, monkeypatch, capsys):
 
 
 def test_two_processes_measure_what_one_does(tmp_path):
-    words = [*BASE.split(), *ON.split(), "--data.train_size", "321"]
-    main([*words, "--run_dir", str(tmp_path / "one")])
+    argv = [*BASE.split(), *ON.split(), "--data.train_size", "321"]
+    main([*argv, "--run_dir", str(tmp_path / "one")])
     two = ["--trainer.devices", "2", "--trainer.strategy", "ddp", "--run_dir", str(tmp_path / "two")]
-    _, errors = done_by_two(tmp_path, [*words, *two])
+    _, errors = done_by_two(tmp_path, [*argv, *two])
     assert not errors
     left, right = (readings(RunFolder(tmp_path / name)) for name in ("one", "two"))
     assert [each[:4] for each in left] == [each[:4] for each in right]
@@ -277,11 +277,11 @@ def test_two_processes_measure_what_one_does(tmp_path):
 def test_what_was_read_at_an_end_in_mid_epoch_goes_when_the_run_goes_on(tmp_path):
     """As often as it ends and goes on, the file is that of one straight run."""
     straight, often = RunFolder(tmp_path / "straight"), RunFolder(tmp_path / "often")
-    words = [*BASE.split(), "--trainer.callbacks", "zoo.callbacks.gradients.GradientNorms", "--figures", "false"]
-    words += ["--trainer.callbacks.every_n_steps", "7", "--trainer.callbacks+", "zoo.callbacks.dead_units.DeadUnits"]
-    main([*words, "--run_dir", str(straight.path)])
+    argv = [*BASE.split(), "--trainer.callbacks", "zoo.callbacks.gradients.GradientNorms", "--figures", "false"]
+    argv += ["--trainer.callbacks.every_n_steps", "7", "--trainer.callbacks+", "zoo.callbacks.dead_units.DeadUnits"]
+    main([*argv, "--run_dir", str(straight.path)])
     for limit in ("13", "17", "-1"):
-        main([*words, "--run_dir", str(often.path), "--resume", "auto", "--trainer.max_steps", limit])
+        main([*argv, "--run_dir", str(often.path), "--resume", "auto", "--trainer.max_steps", limit])
         if limit == "13":
             assert 13 in {each.step for each in readings(often)}
     assert often.diagnostics.read_text() == straight.diagnostics.read_text()

@@ -306,9 +306,9 @@ def test_chosen_weights_that_are_gone_are_missed_in_words(tmp_path, capsys):
     run = fit(tmp_path / "a", flags)
     assert record(run)["best_epoch"] == 3
     run.best.unlink()
-    for words in ("test", "fit --resume must", "fit --resume must --trainer.max_epochs 5"):
+    for argv in ("test", "fit --resume must", "fit --resume must --trainer.max_epochs 5"):
         capsys.readouterr()
-        main([*words.split(), "--run_dir", str(run.path)])
+        main([*argv.split(), "--run_dir", str(run.path)])
         said = capsys.readouterr()
         assert f"weights in {run.best}: expected those that validation chose, found none" in said.err
         assert "nothing was validated" not in said.out
@@ -378,12 +378,12 @@ def test_two_processes_stop_early_and_validate_the_last_step(tmp_path):
     stopping = "--trainer.callbacks EarlyStopping --trainer.callbacks.monitor train/loss --trainer.callbacks.patience 1"
     early = f"{stopping} --trainer.callbacks.min_delta 9 --trainer.callbacks.check_on_train_epoch_end true"
     run = RunFolder(tmp_path / "a")
-    words = f"{BASE} {two} {early} --trainer.check_val_every_n_epoch 3 --trainer.max_epochs 9".split()
-    words += ["--run_dir", str(run.path), "--resume"]
+    argv = f"{BASE} {two} {early} --trainer.check_val_every_n_epoch 3 --trainer.max_epochs 9".split()
+    argv += ["--run_dir", str(run.path), "--resume"]
     tables = []
     for resume in ("never", "must"):
         (tmp_path / resume).mkdir()
-        said, _ = done_by_two(tmp_path / resume, [*words, resume])
+        said, _ = done_by_two(tmp_path / resume, [*argv, resume])
         tables.append(said[said.index("MLP on Digits") :])
     assert tables[0] == tables[1]
     assert record(run)["ended"]["reason"] == "early stopping"
@@ -391,5 +391,5 @@ def test_two_processes_stop_early_and_validate_the_last_step(tmp_path):
     assert (ending["steps"], record(run)["val"]["n"]) == (20, 143)
     whole = record(run)
     run.result.unlink()
-    done_by_two(tmp_path, [*words, "must"])
+    done_by_two(tmp_path, [*argv, "must"])
     assert record(run) == whole

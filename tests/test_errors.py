@@ -16,11 +16,11 @@ MLP = ["--model", "MLP"]
 DIGITS = ["--data", "Digits"]
 
 
-def complaint(words: list[str], capsys: pytest.CaptureFixture[str], code: int | None = None) -> str:
+def complaint(argv: list[str], capsys: pytest.CaptureFixture[str], code: int | None = None) -> str:
     """What the command says on stderr: exactly one line in the agreed form."""
     capsys.readouterr()
     with pytest.raises(SystemExit) as stop:
-        main([*words, "--trainer.accelerator", "cpu"] if words and words[0] == "fit" else words)
+        main([*argv, "--trainer.accelerator", "cpu"] if argv and argv[0] == "fit" else argv)
     assert stop.value.code in ((1, 2) if code is None else (code,))
     lines = capsys.readouterr().err.strip().splitlines()
     assert len(lines) == 1, lines
@@ -76,11 +76,11 @@ USAGE = [
 
 
 @pytest.mark.parametrize(
-    ("words", "hint"), USAGE, ids=lambda value: " ".join(value[-2:]) if isinstance(value, list) else ""
+    ("argv", "hint"), USAGE, ids=lambda value: " ".join(value[-2:]) if isinstance(value, list) else ""
 )
-def test_usage(words, hint, capsys):
-    words = [*words, *REFUSED] if "fit" in words and "must" not in words else words
-    assert hint in complaint(words, capsys, code=2)
+def test_usage(argv, hint, capsys):
+    argv = [*argv, *REFUSED] if "fit" in argv and "must" not in argv else argv
+    assert hint in complaint(argv, capsys, code=2)
 
 
 @pytest.mark.parametrize(

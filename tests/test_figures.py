@@ -58,10 +58,8 @@ def test_a_figure_that_fails_takes_nothing_along(
         raise RuntimeError("no font\n  at all")
 
     monkeypatch.setattr("zoo.commands.cli.draw_run", fails)
-    words = ["fit", "--data", "Digits", "--data.train_size", "300", "--model", "MLP", "--model.hidden", "[16]"]
-    main(
-        [*words, "--model.optimizer", "torch.optim.SGD", "--trainer.max_epochs", "2", "--run_dir", str(tmp_path / "r")]
-    )
+    argv = ["fit", "--data", "Digits", "--data.train_size", "300", "--model", "MLP", "--model.hidden", "[16]"]
+    main([*argv, "--model.optimizer", "torch.optim.SGD", "--trainer.max_epochs", "2", "--run_dir", str(tmp_path / "r")])
     out, err = capsys.readouterr()
     assert [line for line in err.splitlines() if line.startswith("warning")] == [
         f"warning: figures in {tmp_path / 'r/figures'}: expected all that there are, found an error (no font at all)"

@@ -27,18 +27,18 @@ BASE = (
 KEPT = Path(__file__).parent / "records"
 
 
-def command(*words: str, code: int | None = 0) -> None:
-    words = tuple(word for part in words for word in part.split())
+def command(*argv: str, code: int | None = 0) -> None:
+    argv = tuple(word for part in argv for word in part.split())
     try:
-        main(list(words))
+        main(list(argv))
         found: Any = 0
     except SystemExit as stop:
         found = stop.code
     assert found == code
 
 
-def fit(folder: Path, *words: str, code: int | None = 0) -> RunFolder:
-    command("fit", BASE, "--run_dir", str(folder), *words, code=code)
+def fit(folder: Path, *argv: str, code: int | None = 0) -> RunFolder:
+    command("fit", BASE, "--run_dir", str(folder), *argv, code=code)
     return RunFolder(folder)
 
 
@@ -319,10 +319,10 @@ def archive(path: Path, labels: int = 0, classes: list[str] | None = None, seed:
     return str(path)
 
 
-def own(verb: str, folder: Path, path: str, *words: str, code: int = 0) -> None:
+def own(verb: str, folder: Path, path: str, *argv: str, code: int = 0) -> None:
     base = ["--data Arrays --model MLP --model.hidden [4] --trainer.accelerator cpu --figures false"]
     first = base if verb == "fit" else []
-    command(verb, *first, "--data.path", path, "--run_dir", str(folder), *words, code=code)
+    command(verb, *first, "--data.path", path, "--run_dir", str(folder), *argv, code=code)
 
 
 NAMES = ["ant", "bee", "cat"]
@@ -503,14 +503,14 @@ def test_a_forged_record_costs_one_line_at_most(forged, run, tmp_path, capsys):
     for path in (folder.best, folder.last):
         SafeCheckpointIO().save_checkpoint({**read_checkpoint(path), "identity": forged, "parts": [forged]}, path)
     folder.identity.write_text(json.dumps(forged))
-    for words in (
+    for argv in (
         ["test", "--run_dir", str(folder.path)],
         ["fit", "-c", str(folder.config), "--run_dir", str(tmp_path / "new"), "--trainer.fast_dev_run true"],
         ["fit", "--run_dir", str(folder.path), "--resume", "must", "--trainer.max_epochs", "3", "--figures", "false"],
     ):
         capsys.readouterr()
         try:
-            main(words)
+            main(argv)
         except SystemExit as stop:
             assert stop.code in (0, 1, 2)
         said = capsys.readouterr()

@@ -67,10 +67,10 @@ def refused(path: str) -> bool:
     return False
 
 
-def said(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
+def said(argv: list[str], capsys: pytest.CaptureFixture[str]) -> str:
     capsys.readouterr()
     with pytest.raises(SystemExit) as stop:
-        main(words)
+        main(argv)
     assert stop.value.code == 2
     return capsys.readouterr().err.strip()
 
@@ -149,13 +149,13 @@ def test_what_lightning_offers_by_name_is_on_the_list():
 
 def test_what_the_user_trusts_is_trusted_for_one_command(folder, own, capsys):
     (folder / "own.yaml").write_text(f"model: {{class_path: {own}.Wide, init_args: {{hidden: [8]}}}}\n")
-    words = [*FIT, "-c", "own.yaml", "--run_dir", "run"]
+    argv = [*FIT, "-c", "own.yaml", "--run_dir", "run"]
     line = (
         f"error: class in --model of own.yaml: expected {IN_WORDS}, found '{own}.Wide'."
         f" Try: --allow_import {own} if you trust it"
     )
-    assert said(words, capsys) == line
-    main([*words, "--allow_import", "textwrap", f"--allow_import={own}"])
+    assert said(argv, capsys) == line
+    main([*argv, "--allow_import", "textwrap", f"--allow_import={own}"])
     assert f"class_path: {own}.Wide" in (folder / "run/config.yaml").read_text()
     assert "allow_import" not in (folder / "run/config.yaml").read_text()
     assert own in said(["test", "--run_dir", "run"], capsys)  # a folder cannot say it for the user
@@ -180,9 +180,9 @@ def test_only_classes_are_called(written, own, folder, capsys):
 
 
 def test_a_function_of_the_users_own_is_called(own, capsys):
-    words = [*FIT, "--model", "MLP", "--model.activation", f"{own}.steep", "--trainer.fast_dev_run", "true"]
-    assert own in said(words, capsys)
-    main([*words, "--allow_import", own])
+    argv = [*FIT, "--model", "MLP", "--model.activation", f"{own}.steep", "--trainer.fast_dev_run", "true"]
+    assert own in said(argv, capsys)
+    main([*argv, "--allow_import", own])
 
 
 @pytest.mark.parametrize("verb", ["download", "describe"])
@@ -237,10 +237,10 @@ def test_the_flag_is_taken_out_of_the_words():
     assert without_imports(["fit", "--model.allow_import", "a"]) == (["fit", "--model.allow_import", "a"], [])
 
 
-@pytest.mark.parametrize("words", [[], ["--model"], ["*"], ["a.1"], [""], ["a b"], ["jsonargparse"], ["a."]])
-def test_a_flag_without_a_module_is_refused(words):
+@pytest.mark.parametrize("argv", [[], ["--model"], ["*"], ["a.1"], [""], ["a b"], ["jsonargparse"], ["a."]])
+def test_a_flag_without_a_module_is_refused(argv):
     with pytest.raises(UsageError, match=r"module in --allow_import: expected .+, found .+\. Try: --allow_import"):
-        without_imports(["fit", "--allow_import", *words])
+        without_imports(["fit", "--allow_import", *argv])
 
 
 def test_the_flag_is_in_the_help(capsys):

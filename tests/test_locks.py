@@ -74,8 +74,8 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
 def test_of_four_at_one_run_one_trains_and_the_others_are_told_who(place):
     """Then the holder is killed, which frees the run; it is gone on with, and no row is lost."""
     run = RunFolder(place / "run")
-    words = fit(run.path, "--trainer.max_epochs 5 --resume auto")
-    several = [Forked(place / f"{i}.log", words, slow_steps) for i in range(4)]
+    argv = fit(run.path, "--trainer.max_epochs 5 --resume auto")
+    several = [Forked(place / f"{i}.log", argv, slow_steps) for i in range(4)]
     until(lambda: run.metrics.exists() and sum(bool(one.errors) for one in several) == 3)
     (holder,) = [one for one in several if not one.errors]
     for one in several:
@@ -89,7 +89,7 @@ def test_of_four_at_one_run_one_trains_and_the_others_are_told_who(place):
     os.kill(holder.pid, signal.SIGKILL)
     assert holder.code() == -signal.SIGKILL
     assert (run.path / NAME).exists()  # no obstacle
-    assert Forked(place / "next.log", words).code() == 0
+    assert Forked(place / "next.log", argv).code() == 0
     assert [row["epoch"] for row in read_metrics(run.metrics)] == [0, 1, 2, 3, 4]
     assert json.loads(run.result.read_text())["epochs"] == 5
     assert not list(run.path.rglob(".*"))
@@ -99,8 +99,8 @@ def test_runs_without_a_name_that_begin_in_one_second_get_folders_of_their_own(t
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("zoo.runs.folder.time.strftime", lambda *args: "20261130-110000")
     sizes = [8, 32, 64]
-    words = ["fit", *BASE.split(), "--trainer.max_epochs", "1"]
-    several = [Forked(tmp_path / f"{size}.log", [*words, "--model.hidden", f"[{size}]"]) for size in sizes]
+    argv = ["fit", *BASE.split(), "--trainer.max_epochs", "1"]
+    several = [Forked(tmp_path / f"{size}.log", [*argv, "--model.hidden", f"[{size}]"]) for size in sizes]
     assert [one.code() for one in several] == [0, 0, 0]
     folders = sorted((tmp_path / "runs/digits-mlp").iterdir())
     assert [folder.name for folder in folders] == [f"20261130-110000-s0{end}" for end in ("", "-2", "-3")]
@@ -121,12 +121,12 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
 
 @pytest.mark.parametrize("verb", ["test", "validate", "predict", "fit"])
 def test_whatever_is_at_a_run_keeps_others_away(verb, run, capsys):
-    words = [verb, "--run_dir", str(run.path)] + (["--resume", "must"] if verb == "fit" else [])
+    argv = [verb, "--run_dir", str(run.path)] + (["--resume", "must"] if verb == "fit" else [])
     before = {path: path.stat().st_mtime_ns for path in run.path.rglob("*")}
     lock = FolderLock(run.path)
     lock.take()
     with pytest.raises(SystemExit) as stop:
-        main(words)
+        main(argv)
     assert stop.value.code == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert IN_USE.fullmatch(line)

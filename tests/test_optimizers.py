@@ -229,11 +229,11 @@ WORDS = (
 
 
 def test_the_command_trains_with_it_and_goes_on(tmp_path):
-    words = ["fit", *WORDS.split()]
-    main([*words, "--run_dir", str(tmp_path / "a"), "--trainer.max_epochs", "2"])
-    main([*words, "--run_dir", str(tmp_path / "b"), "--trainer.max_epochs", "1"])
+    argv = ["fit", *WORDS.split()]
+    main([*argv, "--run_dir", str(tmp_path / "a"), "--trainer.max_epochs", "2"])
+    main([*argv, "--run_dir", str(tmp_path / "b"), "--trainer.max_epochs", "1"])
     longer = ["--trainer.max_epochs", "2", "--resume", "must", "--resume_schedule", "stretch"]
-    main([*words, "--run_dir", str(tmp_path / "b"), *longer])
+    main([*argv, "--run_dir", str(tmp_path / "b"), *longer])
     mine, other = (read_checkpoint(RunFolder(tmp_path / name).last) for name in "ab")
     assert [group["lr"] for group in mine["optimizer_states"][0]["param_groups"]] == [0.1, 0.02, 0.02]
     assert mine["global_step"] == 10

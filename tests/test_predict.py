@@ -43,13 +43,13 @@ def rows(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def predict(run: Path, *words: Any) -> None:
-    main(["predict", "--run_dir", str(run), *map(str, words)])
+def predict(run: Path, *argv: Any) -> None:
+    main(["predict", "--run_dir", str(run), *map(str, argv)])
 
 
-def refused(run: Path, *words: Any) -> int:
+def refused(run: Path, *argv: Any) -> int:
     with pytest.raises(SystemExit) as stop:
-        predict(run, *words)
+        predict(run, *argv)
     return int(str(stop.value.code))
 
 
@@ -95,13 +95,13 @@ def test_an_archive_is_scored_as_the_test_was(
     images, labels = digits
     np.savez(tmp_path / "new.npz", test_images=images, test_labels=labels[:, None].astype(float))
     tables = []
-    for words in (
+    for argv in (
         [],
         [f"--data.path={tmp_path / 'new.npz'}"],
         ["--data", "Arrays", "--data.path", str(tmp_path / "new.npz")],
     ):
         capsys.readouterr()
-        main(["test", "--run_dir", str(run), *words])
+        main(["test", "--run_dir", str(run), *argv])
         tables.append([line for line in capsys.readouterr().out.splitlines() if "│ test" in line])
     assert tables[0] == tables[1] == tables[2] != []
 

@@ -157,30 +157,30 @@ def test_new_rows_are_as_the_old_ones_are_read(tmp_path):
 def test_a_failure_is_no_row_and_is_tried_again_by_the_next_call(tmp_path):
     """And not before: also not by another process of the same call."""
     study, rows = recipes(["quickstart"], [0, 1]), rows_in(tmp_path)
-    words: list[list[str]] = []
+    argv: list[list[str]] = []
 
     def start(given):
-        words.append(list(given))
+        argv.append(list(given))
         return Ended(1, "error: there is no such thing\n")
 
     place, said = Place(tmp_path / "work", Path("data")), []
     for _ in range(2):
         work(study, rows_in(tmp_path), place, start, lambda run, row, all_: said.append(row["error"]))
     assert said == ["error: there is no such thing"] * 2
-    folders = [next(word for word in given if "quickstart-" in word) for given in words]
+    folders = [next(word for word in given if "quickstart-" in word) for given in argv]
     assert [folder.rpartition("/")[2] for folder in folders] == ["s0", "s1"]
-    assert "--figures" not in words[0]  # the folders of recipes stay, with all that belongs to a run
+    assert "--figures" not in argv[0]  # the folders of recipes stay, with all that belongs to a run
     assert not rows.path.exists()
     rows.forget_failures()
     work(study, rows, place, start, lambda run, row, all_: None)
-    assert len(words) == 4
+    assert len(argv) == 4
 
 
 def test_a_run_that_was_told_to_stop_is_no_failure(tmp_path):
     """It leaves no row; the next call goes on with it."""
     rows = rows_in(tmp_path)
     with pytest.raises(SystemExit) as stop:
-        work(recipes(["quickstart"], [0]), rows, Place(tmp_path, Path()), lambda words: Ended(143, ""), print)
+        work(recipes(["quickstart"], [0]), rows, Place(tmp_path, Path()), lambda argv: Ended(143, ""), print)
     assert (stop.value.code, rows.read()) == (143, [])
 
 

@@ -13,13 +13,13 @@ from forked import Forked
 ROOT = Path(__file__).parents[1]
 
 
-def script(words: list[str]) -> None:
+def script(argv: list[str]) -> None:
     os.chdir(ROOT)
-    import_module("reliability").main(words)
+    import_module("reliability").main(argv)
 
 
-def reliability(log: Path, *words: str) -> str:
-    done = Forked(log, words, command=script)
+def reliability(log: Path, *argv: str) -> str:
+    done = Forked(log, argv, command=script)
     code, said = done.code(3000), log.read_text()
     assert code == 0, said
     return said

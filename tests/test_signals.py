@@ -29,8 +29,8 @@ WORDS = "--data Digits --model SoftmaxRegression --trainer.accelerator cpu"
 )
 def test_a_stopped_run_says_so_and_goes_on(sent, code, tmp_path):
     run = RunFolder(tmp_path / "run")
-    words = ["fit", *WORDS.split(), "--run_dir", str(run.path)]
-    endless = [*words, "--trainer.max_epochs", "100000"]
+    argv = ["fit", *WORDS.split(), "--run_dir", str(run.path)]
+    endless = [*argv, "--trainer.max_epochs", "100000"]
     if sent == signal.SIGINT:  # once as a user starts it
         command = [sys.executable, "cli.py", *endless]
         with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
@@ -51,7 +51,7 @@ def test_a_stopped_run_says_so_and_goes_on(sent, code, tmp_path):
     assert "Traceback" not in errors
     assert not run.result.exists()
     assert not list(run.path.rglob("*.tmp"))
-    main([*words, "--resume", "must", "--trainer.max_epochs", "100000", "--trainer.max_time", "00:00:00:01"])
+    main([*argv, "--resume", "must", "--trainer.max_epochs", "100000", "--trainer.max_time", "00:00:00:01"])
     assert run.result.exists()
 
 
@@ -84,15 +84,15 @@ def test_in_a_long_step_the_first_signal_says_what_it_waits_for_and_the_third_en
 
 
 @pytest.mark.parametrize(
-    "words",
+    "argv",
     [["cli.py", "fit"], ["scripts/study.py", "x"], ["scripts/report.py"], ["scripts/recipes.py"], ["scripts/chaos.py"]],
     ids=" ".join,
 )
 @pytest.mark.parametrize(
     ("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["interrupt", "terminate"]
 )
-def test_a_signal_during_the_imports_ends_the_process_without_a_word(words, sent, code):
-    with subprocess.Popen([sys.executable, *words], cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
+def test_a_signal_during_the_imports_ends_the_process_without_a_word(argv, sent, code):
+    with subprocess.Popen([sys.executable, *argv], cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
         imported = Path(f"/proc/{process.pid}/maps")
         if not imported.exists():
             pytest.skip("no /proc to see in whether torch is being imported")
@@ -119,8 +119,8 @@ def test_a_run_goes_on_when_nobody_takes_what_it_says(end, tmp_path):
         begin()
 
     run = RunFolder(tmp_path / "run")
-    words = ["fit", *WORDS.split(), "--trainer.max_epochs", "1", "--figures", "false", "--run_dir", str(run.path)]
-    process = Forked(tmp_path / "log", words, deaf)
+    argv = ["fit", *WORDS.split(), "--trainer.max_epochs", "1", "--figures", "false", "--run_dir", str(run.path)]
+    process = Forked(tmp_path / "log", argv, deaf)
     assert process.code() == 0
     assert run.result.exists()
     assert not process.errors
@@ -138,6 +138,6 @@ def test_a_closed_terminal_ends_no_run(tmp_path):
 
         Classifier.on_train_epoch_end = closed  # type: ignore[method-assign]
 
-    words = ["fit", *WORDS.split(), "--trainer.max_epochs", "2", "--figures", "false", "--run_dir", str(run.path)]
-    assert Forked(tmp_path / "log", words, hang_up).code() == 0
+    argv = ["fit", *WORDS.split(), "--trainer.max_epochs", "2", "--figures", "false", "--run_dir", str(run.path)]
+    assert Forked(tmp_path / "log", argv, hang_up).code() == 0
     assert run.result.exists()

@@ -48,8 +48,8 @@ class Cluster:
         self.environ = {**os.environ, **found, "PYTHON": sys.executable}
 
     @staticmethod
-    def control(*words: str) -> str:
-        command = [str(ROOT / "scripts/slurm/local_cluster.sh"), *words]
+    def control(*argv: str) -> str:
+        command = [str(ROOT / "scripts/slurm/local_cluster.sh"), *argv]
         return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, timeout=90).stdout
 
     def ask(self, *command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
@@ -57,9 +57,9 @@ class Cluster:
             command, cwd=self.home, env=self.environ, check=check, capture_output=True, text=True, timeout=PATIENCE
         )
 
-    def submit(self, name: str, *words: str, options: tuple[str, ...] = ()) -> str:
+    def submit(self, name: str, *argv: str, options: tuple[str, ...] = ()) -> str:
         """Submits a file of scripts/slurm; returns the number of the job."""
-        command = ["sbatch", "--parsable", *SMALL, *options, f"scripts/slurm/{name}.sbatch", *WORDS.split(), *words]
+        command = ["sbatch", "--parsable", *SMALL, *options, f"scripts/slurm/{name}.sbatch", *WORDS.split(), *argv]
         return self.ask(*command).stdout.strip()
 
     def about(self, job: str, what: str) -> list[str]:
@@ -158,9 +158,9 @@ def test_a_run_that_a_program_has_sent_goes_on_when_its_time_is_up(cluster, monk
     for name, value in cluster.environ.items():
         monkeypatch.setenv(name, value)
     jobs = Jobs(cluster.home / "log", cluster.home, 1, {"time": "10", "job_name": "sent"})
-    words = ["fit", *WORDS.split(), "--resume", "auto", "--run_dir", "runs/sent"]
+    argv = ["fit", *WORDS.split(), "--resume", "auto", "--run_dir", "runs/sent"]
     with ThreadPoolExecutor() as pool:
-        end = pool.submit(jobs.start, words)
+        end = pool.submit(jobs.start, argv)
         until(lambda: (cluster.home / "runs/sent/metrics.csv").exists())
         job = cluster.ask("squeue", "--noheader", "--name=sent", "--format=%A").stdout.strip()
         cluster.ask("scancel", "--signal=USR1", job)

@@ -26,7 +26,7 @@ def slurm(tmp_path):
         path.chmod(0o755)
 
     def run(
-        name: str, *words: str, code: int = 0, state: str = "RUNNING", without: str = "", **more: str
+        name: str, *argv: str, code: int = 0, state: str = "RUNNING", without: str = "", **more: str
     ) -> tuple[subprocess.CompletedProcess[str], list[str]]:
         program("srun", f"exit {code}")
         program("squeue", f"echo {state}")
@@ -34,7 +34,7 @@ def slurm(tmp_path):
         environ = {"PATH": f"{tmp_path}/bin:/usr/bin:/bin", "PYTHON": "python3", **JOB, **ARRAY, **more}
         environ.pop(without, None)
         calls.write_text("")
-        command = ["bash", f"scripts/slurm/{name}.sbatch", *words]
+        command = ["bash", f"scripts/slurm/{name}.sbatch", *argv]
         done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=30)
         return done, calls.read_text().splitlines()
 
@@ -62,9 +62,9 @@ WRONG = [
 
 
 @pytest.mark.parametrize("name", FILES)
-@pytest.mark.parametrize(("what", "setting", "words", "hint"), WRONG, ids=[row[0] for row in WRONG])
-def test_a_wrong_job_says_so_and_starts_nothing(name, what, setting, words, hint, slurm):
-    done, calls = slurm(name, *words, **setting)
+@pytest.mark.parametrize(("what", "setting", "argv", "hint"), WRONG, ids=[row[0] for row in WRONG])
+def test_a_wrong_job_says_so_and_starts_nothing(name, what, setting, argv, hint, slurm):
+    done, calls = slurm(name, *argv, **setting)
     assert done.returncode == 2
     assert not calls
     (line,) = done.stderr.splitlines()
@@ -73,7 +73,7 @@ def test_a_wrong_job_says_so_and_starts_nothing(name, what, setting, words, hint
 
 
 @pytest.mark.parametrize(
-    ("words", "setting", "hint"),
+    ("argv", "setting", "hint"),
     [
         (WORDS, {"without": "SLURM_ARRAY_TASK_ID"}, "--array=0-4"),
         ((*WORDS, "--seed_everything", "1"), {}, "--seed_everything"),
@@ -81,8 +81,8 @@ def test_a_wrong_job_says_so_and_starts_nothing(name, what, setting, words, hint
     ],
     ids=["no array", "a seed", "one folder for all"],
 )
-def test_an_array_of_seeds_has_the_seeds_and_the_folders(words, setting, hint, slurm):
-    done, calls = slurm("seeds", *words, **setting)
+def test_an_array_of_seeds_has_the_seeds_and_the_folders(argv, setting, hint, slurm):
+    done, calls = slurm("seeds", *argv, **setting)
     assert (done.returncode, calls) == (2, [])
     assert hint in done.stderr
 

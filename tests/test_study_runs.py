@@ -75,7 +75,7 @@ def test_a_run_leaves_the_process_as_it_was(monkeypatch):
 
 
 def test_a_mistake_of_ours_is_told_and_the_process_goes_on():
-    def broken(words):
+    def broken(argv):
         raise ZeroDivisionError("none of the user's business")
 
     assert run_in_process(["fit"], broken) == Ended(1, "ZeroDivisionError: none of the user's business\n")
@@ -150,10 +150,10 @@ def test_runs_that_tune_are_not_tested(tmp_path):
     tune = {"values": {"model.optimizer.lr": [0.001, 0.01]}, "seeds": [100]}
     report = {"accuracy": "test.accuracy", "gap": "train.accuracy - test.accuracy", "loss": "last val/loss"}
     study = study_of(tmp_path / "s", arms={"relu": {}}, seeds=1, tune=tune, report=report)
-    words: list[list[str]] = []
+    argv: list[list[str]] = []
 
     def start(given):
-        words.append(list(given))
+        argv.append(list(given))
         ended = run_in_process(given, main)
         record = json.loads((Path(given[given.index("--run_dir") + 1]) / "result.json").read_text())
         assert (record["test"]["accuracy"] is None) == ("100" in given)
@@ -205,8 +205,8 @@ def test_a_failed_run_is_a_row_and_the_rest_goes_on_and_the_next_call_tries_agai
 def test_a_stopped_run_leaves_no_row_and_its_folder(tmp_path):
     study = study_of(tmp_path / "s", seeds=1)
 
-    def stopped(words):
-        folder = Path(words[words.index("--run_dir") + 1])
+    def stopped(argv):
+        folder = Path(argv[argv.index("--run_dir") + 1])
         folder.mkdir(parents=True)
         return Ended(143, "")
 
@@ -273,15 +273,15 @@ def test_a_folder_that_may_not_be_written(tmp_path):
 def test_killed_it_goes_on_and_two_at_once_do_no_run_twice(tmp_path):
     folder = write_study(tmp_path / "s", seeds=3)
     path = folder / "results.csv"
-    words = ["study", "run", str(folder), "--work", str(tmp_path / "work"), "--threads", "1"]
-    first = Forked(tmp_path / "first.log", words)
+    argv = ["study", "run", str(folder), "--work", str(tmp_path / "work"), "--threads", "1"]
+    first = Forked(tmp_path / "first.log", argv)
     until(lambda: len(read_table(path)) >= 2, 120)
     os.kill(first.pid, signal.SIGKILL)
     assert first.code() == -signal.SIGKILL
     before = {key_of(row) for row in read_table(path)}
     assert all(row["test_accuracy"] for row in read_table(path))  # no row is half a row
     flags: dict[str, list[str]] = {"second.log": [], "third.log": ["--jobs", "2"]}
-    others = [Forked(tmp_path / log, [*words, *more]) for log, more in flags.items()]
+    others = [Forked(tmp_path / log, [*argv, *more]) for log, more in flags.items()]
     assert [process.code(200) for process in others] == [0, 0]
     lines = [line for process in others for line in process.log.read_text().splitlines() if "seed" in line]
     rows = read_table(path)

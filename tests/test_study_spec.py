@@ -199,10 +199,10 @@ def test_a_number_below_zero_is_no_flag(tmp_path):
 
 def test_a_check_that_is_told_to_stop_stops(tmp_path):
     with pytest.raises(SystemExit) as stop:
-        check_arms(study_of(tmp_path / "s"), lambda words: Ended(143, ""))
+        check_arms(study_of(tmp_path / "s"), lambda argv: Ended(143, ""))
     assert stop.value.code == 143
     with pytest.raises(UsageError, match="exit code 9"):
-        check_arms(study_of(tmp_path / "s"), lambda words: Ended(9, "\n"))
+        check_arms(study_of(tmp_path / "s"), lambda argv: Ended(9, "\n"))
 
 
 @pytest.mark.parametrize(

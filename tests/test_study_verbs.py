@@ -42,9 +42,9 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return package / "configs"
 
 
-def said(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
+def said(argv: list[str], capsys: pytest.CaptureFixture[str]) -> str:
     with pytest.raises(SystemExit) as stop:
-        main(words)
+        main(argv)
     assert stop.value.code == 2
     error = capsys.readouterr().err
     assert error.startswith("error: ")
@@ -86,7 +86,7 @@ def test_a_study_that_was_changed_is_another(installed, elsewhere, capsys):
 
 
 @pytest.mark.parametrize(
-    ("words", "line"),
+    ("argv", "line"),
     [
         ("run activation", "study in STUDY: expected a name, or a folder with study.yaml, found none at activation."
          " Try: activations"),
@@ -110,12 +110,12 @@ def test_a_study_that_was_changed_is_another(installed, elsewhere, capsys):
          " Try: python cli.py study list --help"),
     ],
 )  # fmt: skip
-def test_mistakes_are_told_in_one_line(words, line, capsys):
-    assert said(["study", *words.split()], capsys) == line
+def test_mistakes_are_told_in_one_line(argv, line, capsys):
+    assert said(["study", *argv.split()], capsys) == line
 
 
 @pytest.mark.parametrize(
-    ("words", "line"),
+    ("argv", "line"),
     [
         ("run mnist_mpl", "recipe in NAME: expected one of `python cli.py recipe list`, found 'mnist_mpl'."
          " Try: mnist_mlp"),
@@ -125,8 +125,8 @@ def test_mistakes_are_told_in_one_line(words, line, capsys):
          " Try: python cli.py recipe table, without --write"),
     ],
 )  # fmt: skip
-def test_so_are_those_about_recipes(words, line, capsys):
-    assert said(["recipe", *words.split()], capsys) == line
+def test_so_are_those_about_recipes(argv, line, capsys):
+    assert said(["recipe", *argv.split()], capsys) == line
 
 
 def test_a_study_without_rows_has_no_report(installed, capsys):
@@ -185,7 +185,7 @@ def test_the_help_has_every_flag(verb):
 
 
 @pytest.mark.parametrize(
-    ("words", "verb"),
+    ("argv", "verb"),
     [
         (["study.py", "configs/studies/activations", "--jobs", "2"], "study run configs/studies/activations --jobs 2"),
         (["report.py"], "study report"),
@@ -193,19 +193,19 @@ def test_the_help_has_every_flag(verb):
         (["recipes.py", "--tables"], "recipe table --write"),
     ],
 )
-def test_the_scripts_are_the_verbs(words, verb, monkeypatch):
+def test_the_scripts_are_the_verbs(argv, verb, monkeypatch):
     called: list[list[str]] = []
-    monkeypatch.setattr("sys.argv", [f"scripts/{words[0]}", *words[1:]])
+    monkeypatch.setattr("sys.argv", [f"scripts/{argv[0]}", *argv[1:]])
     monkeypatch.setattr("entry.begin", lambda: None)
     monkeypatch.setattr("cli.main", called.append)
-    runpy.run_path(str(ROOT / "scripts" / words[0]), run_name="__main__")
+    runpy.run_path(str(ROOT / "scripts" / argv[0]), run_name="__main__")
     assert called == [verb.split()]
 
 
 def test_processes_are_told_to_stop_and_the_next_call_goes_on(elsewhere):
     folder = write_study(elsewhere / "s", seeds=2, base={**BASE, "trainer.max_epochs": 400})
-    words = ["study", "run", str(folder), "--threads", "1"]
-    first = Forked(elsewhere / "log", [*words, "--jobs", "2"])
+    argv = ["study", "run", str(folder), "--threads", "1"]
+    first = Forked(elsewhere / "log", [*argv, "--jobs", "2"])
     until(lambda: len(list((elsewhere / "runs/studies/s").glob("*-s*/checkpoints/last.ckpt"))) == 2, 120)
     os.kill(first.pid, signal.SIGTERM)
     assert first.code() == 143
@@ -234,10 +234,10 @@ def test_who_waits_for_jobs_leaves_at_once_and_says_what_becomes_of_them(sent, c
         (programs / name).write_text(f"#!/bin/sh\n{line}\n")
         (programs / name).chmod(0o755)
     monkeypatch.setenv("PATH", str(programs), prepend=os.pathsep)
-    words = ["study", "run", str(folder), "--executor", "slurm"]
+    argv = ["study", "run", str(folder), "--executor", "slurm"]
 
     def stopped(log: str, sign: Callable[[], object]) -> list[str]:
-        process = Forked(elsewhere / log, words)
+        process = Forked(elsewhere / log, argv)
         until(sign, 120)
         os.kill(process.pid, sent)
         assert process.code(20) == code

@@ -34,16 +34,16 @@ def agents_words(sweep: dict[str, Any], chosen: dict[str, Any]) -> list[str]:
     """The command that W&B's agent runs for a choice; with its own functions, as it puts them together."""
     given = create_sweep_command_args({"args": {name: {"value": value} for name, value in chosen.items()}})
     macros = {**given, "env": ["/usr/bin/env"], "interpreter": ["python"], "program": [sweep["program"]]}
-    words: list[str] = []
+    argv: list[str] = []
     for chunk in create_sweep_command(list(sweep["command"])):
-        words += macros[chunk[2:-1]] if chunk.startswith("${") else [chunk]
-    return words
+        argv += macros[chunk[2:-1]] if chunk.startswith("${") else [chunk]
+    return argv
 
 
-def set_by(words: list[str], monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+def set_by(argv: list[str], monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """The configuration that a command sets, as plain values."""
     monkeypatch.chdir(ROOT)
-    cli = ZooCLI(datamodules.ImageDataModule, [*words, "--trainer.accelerator", "cpu"], run=False)
+    cli = ZooCLI(datamodules.ImageDataModule, [*argv, "--trainer.accelerator", "cpu"], run=False)
     return yaml.safe_load(cli.parser.dump(cli.config, skip_none=False))
 
 
@@ -58,9 +58,9 @@ def test_the_agents_commands_are_understood(path, monkeypatch):
     sweep = yaml.safe_load(path.read_text())
     every = list(choices(sweep["parameters"]))
     for chosen in (every[0], every[len(every) // 2], every[-1]):
-        env, python, program, verb, *words = agents_words(sweep, chosen)
+        env, python, program, verb, *argv = agents_words(sweep, chosen)
         assert (env, python, program, verb) == ("/usr/bin/env", "python", "cli.py", "fit")
-        config = set_by(words, monkeypatch)
+        config = set_by(argv, monkeypatch)
         for name, value in chosen.items():
             expected = yaml.safe_load(value) if isinstance(value, str) else value
             assert value_at(config, name) == expected, name
@@ -86,7 +86,7 @@ def test_a_run_of_an_agent_belongs_to_its_sweep(tmp_path, monkeypatch):
     """The agent's command in a process of its own, as the agent starts it: identity, project and sweep are its own."""
     sweep = yaml.safe_load((ROOT / "configs/sweeps/fashion_lr_width.yaml").read_text())
     chosen = {"model.optimizer.lr": 0.003, "model.hidden": "[64]", "seed_everything": 2}
-    words = [{"python": sys.executable}.get(word, word) for word in agents_words(sweep, chosen)]
+    argv = [{"python": sys.executable}.get(word, word) for word in agents_words(sweep, chosen)]
     (tmp_path / "parameters.yaml").write_text(
         yaml.safe_dump({name: {"value": value} for name, value in chosen.items()})
     )
@@ -99,7 +99,7 @@ def test_a_run_of_an_agent_belongs_to_its_sweep(tmp_path, monkeypatch):
     }
     # another data set and length: the recipe's would take minutes
     quick = ["--data", "Digits", "--trainer.max_epochs", "1", "--trainer.accelerator", "cpu"]
-    command = [*words, *quick, "--run_dir", str(tmp_path / "run")]
+    command = [*argv, *quick, "--run_dir", str(tmp_path / "run")]
     assert command[:3] == ["/usr/bin/env", sys.executable, "cli.py"]
     monkeypatch.chdir(ROOT)
     done = Forked(tmp_path / "log", command[3:], environment=agent, errors=tmp_path / "errors")

@@ -67,15 +67,15 @@ class Outcome(NamedTuple):
     def files(self) -> set[str]:
         return {str(path.relative_to(self.place)) for path in self.place.rglob("*") if path.is_file()}
 
-    def again(self, words: str) -> "Outcome":
+    def again(self, args: str) -> "Outcome":
         """Another command in the same place."""
-        return run(words, self.place)
+        return run(args, self.place)
 
 
 class Row(NamedTuple):
     """One row of the matrix."""
 
-    words: str  # behind BASE
+    args: str  # behind BASE
     kind: str  # works, or refused
     check: Callable[[Outcome], object]
     slow: bool = False
@@ -83,7 +83,7 @@ class Row(NamedTuple):
     err: str = ""
 
 
-def run(words: str, place: Path) -> Outcome:
+def run(args: str, place: Path) -> Outcome:
     """Runs a command in a forked process, in this folder."""
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
         child = os.fork()
@@ -94,7 +94,7 @@ def run(words: str, place: Path) -> Outcome:
                 os.dup2(out.fileno(), 1)
                 os.dup2(err.fileno(), 2)
                 sys.stdout, sys.stderr = os.fdopen(1, "w", closefd=False), os.fdopen(2, "w", closefd=False)
-                code = ended(shlex.split(words))
+                code = ended(shlex.split(args))
                 sys.stdout.flush()
                 sys.stderr.flush()
             finally:
@@ -105,11 +105,11 @@ def run(words: str, place: Path) -> Outcome:
         return Outcome(code, out.read(), err.read(), place)
 
 
-def ended(words: list[str]) -> int:
+def ended(args: list[str]) -> int:
     """The exit code of a command in this process."""
-    sys.argv = ["cli.py", *words]
+    sys.argv = ["cli.py", *args]
     try:
-        cli.main(words)
+        cli.main(args)
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 1
     except BaseException:
@@ -119,15 +119,15 @@ def ended(words: list[str]) -> int:
 
 
 @cache
-def made(words: str) -> Outcome:
-    """What BASE with these words comes to, run once for all rows that compare with it."""
-    return run(f"{BASE} {words}", Path(tempfile.mkdtemp(prefix="matrix-")))
+def made(args: str) -> Outcome:
+    """What BASE with these flags comes to, run once for all rows that compare with it."""
+    return run(f"{BASE} {args}", Path(tempfile.mkdtemp(prefix="matrix-")))
 
 
 # what may come of a row
 
 
-def refused(words: str, *texts: str) -> Row:
+def refused(args: str, *texts: str) -> Row:
     """Exit code 2, nothing left behind, and one line that holds these texts."""
 
     def check(outcome: Outcome) -> None:
@@ -137,10 +137,10 @@ def refused(words: str, *texts: str) -> Row:
         assert all(text in outcome.err for text in texts)
         assert outcome.files == set()
 
-    return Row(words, "refused", check)
+    return Row(args, "refused", check)
 
 
-def works(words: str, *effects: Callable[[Outcome], object], slow: bool = False, err: str = "") -> Row:
+def works(args: str, *effects: Callable[[Outcome], object], slow: bool = False, err: str = "") -> Row:
     """A run that ends well, with nothing on stderr but this, and these effects."""
 
     def check(outcome: Outcome) -> None:
@@ -149,7 +149,7 @@ def works(words: str, *effects: Callable[[Outcome], object], slow: bool = False,
         for effect in effects:
             assert effect(outcome), effect
 
-    return Row(words, "works", check, slow, effects, err)
+    return Row(args, "works", check, slow, effects, err)
 
 
 def weights_equal(a: Outcome, b: Outcome, name: str = "last") -> bool:
@@ -158,14 +158,14 @@ def weights_equal(a: Outcome, b: Outcome, name: str = "last") -> bool:
     return left.keys() == right.keys() and all(torch.equal(left[key], right[key]) for key in left)
 
 
-def same_as(words: str) -> Callable[[Outcome], bool]:
-    """The effect: the weights are those of BASE with these words, bit for bit."""
-    return lambda outcome: weights_equal(outcome, made(words))
+def same_as(args: str) -> Callable[[Outcome], bool]:
+    """The effect: the weights are those of BASE with these flags, bit for bit."""
+    return lambda outcome: weights_equal(outcome, made(args))
 
 
-def other_than(words: str) -> Callable[[Outcome], bool]:
-    """The effect: the weights are others than those of BASE with these words."""
-    return lambda outcome: not weights_equal(outcome, made(words))
+def other_than(args: str) -> Callable[[Outcome], bool]:
+    """The effect: the weights are others than those of BASE with these flags."""
+    return lambda outcome: not weights_equal(outcome, made(args))
 
 
 def says(text: str) -> Callable[[Outcome], bool]:
@@ -183,9 +183,9 @@ def trainer(flags: str) -> str:
     return " ".join(f"--trainer.{flag}" for flag in flags.split("; "))
 
 
-def optimizer(words: str) -> str:
-    """The words for an optimiser of torch's with options: `SGD lr 0.1`."""
-    name, *rest = words.split()
+def optimizer(args: str) -> str:
+    """The flags for an optimiser of torch's with options: `SGD lr 0.1`."""
+    name, *rest = args.split()
     pairs = zip(rest[::2], rest[1::2], strict=True)
     flags = (f"--model.optimizer.{key} {value}" for key, value in pairs)
     return " ".join([f"--model.optimizer {name}", *flags])
@@ -205,22 +205,22 @@ def repeats(outcome: Outcome) -> bool:
     return f"{100 * outcome.result['test']['accuracy']:.2f} %" in tested.out
 
 
-def resumes(words: str, straight: str) -> Callable[[Outcome], bool]:
-    """The effect: with these words the run goes on to what BASE with those gives straight on, bit for bit."""
+def resumes(args: str, straight: str) -> Callable[[Outcome], bool]:
+    """The effect: with these flags the run goes on to what BASE with those gives straight on, bit for bit."""
 
     def check(outcome: Outcome) -> bool:
-        later = outcome.again(f"{BASE} --resume must {words}")
+        later = outcome.again(f"{BASE} --resume must {args}")
         assert later.code == 0, later.err
         return weights_equal(later, made(straight))
 
     return check
 
 
-def same_rows(words: str) -> Callable[[Outcome], bool]:
-    """The effect: metrics.csv is that of BASE with these words, but for the seconds."""
+def same_rows(args: str) -> Callable[[Outcome], bool]:
+    """The effect: metrics.csv is that of BASE with these flags, but for the seconds."""
 
     def check(outcome: Outcome) -> bool:
-        here, there = ([{**row, "seconds": 0} for row in each.rows] for each in (outcome, made(words)))
+        here, there = ([{**row, "seconds": 0} for row in each.rows] for each in (outcome, made(args)))
         return here == there
 
     return check
@@ -275,9 +275,9 @@ def trains_nothing(flag: str) -> Callable[[Outcome], bool]:
     return lambda outcome: left_nothing(outcome) and outcome.out == line
 
 
-def callback(words: str) -> str:
-    """The words for a callback with options: `Timer interval epoch`."""
-    name, *rest = words.split()
+def callback(args: str) -> str:
+    """The flags for a callback with options: `Timer interval epoch`."""
+    name, *rest = args.split()
     pairs = zip(rest[::2], rest[1::2], strict=True)
     return " ".join([f"--trainer.callbacks {name}", *(f"--trainer.callbacks.{key} {value}" for key, value in pairs)])
 
@@ -320,12 +320,12 @@ NUMBERS = [
 UNFIT = [
     *(
         refused(
-            callback(words),
+            callback(args),
             "class in --trainer.callbacks: expected ",
             "found StochasticWeightAveraging, whose average",
             "Try: --trainer.callbacks EMAWeightAveraging, or -c configs/callbacks/ema.yaml",
         )
-        for words in (
+        for args in (
             "StochasticWeightAveraging",
             "StochasticWeightAveraging swa_lrs 0.01",
             "[StochasticWeightAveraging]",
@@ -339,12 +339,12 @@ UNFIT = [
 ]
 
 
-def does_not_search_again(words: str) -> Callable[[Outcome], bool]:
+def does_not_search_again(args: str) -> Callable[[Outcome], bool]:
     """The effect: the same command with --resume goes on with what was found, whatever rate and size it names."""
 
     def check(outcome: Outcome) -> bool:
         found = outcome.result["proposed"]
-        again = outcome.again(f"{BASE} {words} --resume must --trainer.max_epochs 3")
+        again = outcome.again(f"{BASE} {args} --resume must --trainer.max_epochs 3")
         assert again.code == 0, again.err
         assert "proposes" not in again.out
         assert again.result["proposed"] == found
@@ -660,12 +660,12 @@ REPEATED = ("Timer duration 00:00:01:00", "LearningRateFinder", "BatchSizeFinder
 def by_cost(rows: Iterable[Row]) -> Iterator[Row]:
     """The rows; those that repeat the whole run besides are two, of which the one with the repetition is slow."""
     for row in rows:
-        if repeats not in row.effects or row.slow or row.words in map(callback, REPEATED):
+        if repeats not in row.effects or row.slow or row.args in map(callback, REPEATED):
             yield row
             continue
         if others := [effect for effect in row.effects if effect is not repeats]:
-            yield works(row.words, *others, err=row.err)
-        yield works(row.words, repeats, err=row.err, slow=True)
+            yield works(row.args, *others, err=row.err)
+        yield works(row.args, repeats, err=row.err, slow=True)
 
 
 ROWS = [*NUMBERS, *UNFIT, *by_cost([*CALLBACKS, *PROFILERS, *TRAINER, *OPTIMIZERS])]
@@ -678,13 +678,13 @@ def data() -> None:
 
 
 def params(rows: Iterable[Row]) -> list[Any]:
-    return [pytest.param(row, id=f"{row.kind}: {row.words}", marks=[pytest.mark.slow] * row.slow) for row in rows]
+    return [pytest.param(row, id=f"{row.kind}: {row.args}", marks=[pytest.mark.slow] * row.slow) for row in rows]
 
 
 @pytest.mark.parametrize("row", params(ROWS))
 def test_a_row(row: Row, tmp_path: Path) -> None:
-    words = row.words.replace("{configs}", str(CONFIGS))
-    outcome = run(f"{BASE} {words}", tmp_path)
+    args = row.args.replace("{configs}", str(CONFIGS))
+    outcome = run(f"{BASE} {args}", tmp_path)
     print(outcome.out, outcome.err)
     row.check(outcome)
 

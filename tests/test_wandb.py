@@ -159,8 +159,8 @@ def test_a_run_goes_on_without_its_dashboard(tmp_path, monkeypatch, capsys, sile
     monkeypatch.setenv("WANDB_API_KEY", KEY)
     monkeypatch.setenv("WANDB_BASE_URL", silent)
     monkeypatch.setenv("WANDB_SILENT", "true")
-    words = "fit --data Digits --model SoftmaxRegression --trainer.max_epochs 1 --trainer.accelerator cpu --run_dir run"
-    main([*words.split(), "--trainer.logger", "WandbLogger"])
+    argv = "fit --data Digits --model SoftmaxRegression --trainer.max_epochs 1 --trainer.accelerator cpu --run_dir run"
+    main([*argv.split(), "--trainer.logger", "WandbLogger"])
     warnings = [line for line in capsys.readouterr().err.splitlines() if line.startswith("warning:")]
     assert len(warnings) == 1
     assert "later: wandb sync wandb/offline-run-*" in warnings[0]

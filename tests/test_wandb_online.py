@@ -235,8 +235,8 @@ def wandbs_processes() -> list[int]:
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="no /proc to find the process in")
 def test_an_invalid_key_ends_all_processes_with_one_message(server, tmp_path):
     server.sick["Viewer"] = "401"
-    words = f"{BASE} --trainer.devices 2 --trainer.strategy ddp --trainer.logger.mode online".split()
-    ranks = two(tmp_path, [*words[:1], *ON, *words[1:]])
+    argv = f"{BASE} --trainer.devices 2 --trainer.strategy ddp --trainer.logger.mode online".split()
+    ranks = two(tmp_path, [*argv[:1], *ON, *argv[1:]])
     assert [process.code(100) for process in ranks] == [2, 2]
     assert len([line for process in ranks for line in process.errors]) == 1
     assert not Path("run").exists()

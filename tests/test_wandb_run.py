@@ -174,8 +174,8 @@ def test_the_run_folder_holds_no_links(run):
 
 
 def test_of_several_processes_only_the_first_logs(tmp_path):
-    words = f"{BASE} --data.batch_size 32 --trainer.devices 2 --trainer.strategy ddp --trainer.max_epochs 1".split()
-    said, _ = done_by_two(tmp_path, [*words, *ON, "--run_dir", str(tmp_path / "a")])
+    argv = f"{BASE} --data.batch_size 32 --trainer.devices 2 --trainer.strategy ddp --trainer.max_epochs 1".split()
+    said, _ = done_by_two(tmp_path, [*argv, *ON, "--run_dir", str(tmp_path / "a")])
     assert said.count("W&B: logged on this machine only; later: wandb sync ") == 1
     (log,) = logs(RunFolder(tmp_path / "a"))
     assert len([row for row in log.history if "train/loss" in row]) == 1

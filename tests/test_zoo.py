@@ -43,10 +43,10 @@ def archive(tmp_path_factory):
 
 
 def build(data: str, model: str, archive: Path, *flags: str) -> ZooCLI:
-    words = ["-c", f"{ROOT}/configs/data/{data}.yaml", "-c", f"{ROOT}/configs/model/{model}.yaml", *flags]
+    argv = ["-c", f"{ROOT}/configs/data/{data}.yaml", "-c", f"{ROOT}/configs/model/{model}.yaml", *flags]
     if data == "arrays":
-        words += ["--data.path", str(archive)]
-    return ZooCLI(datamodules.ImageDataModule, words, run=False)
+        argv += ["--data.path", str(archive)]
+    return ZooCLI(datamodules.ImageDataModule, argv, run=False)
 
 
 @pytest.fixture(scope="module", params=MODELS)
@@ -310,8 +310,8 @@ def test_compiled_and_not_learn_alike(archive, tmp_path):
     found = {}
     for compiled in ("true", "false"):
         folder = tmp_path / compiled
-        words = ["fit", "--data", "Digits", "--model", "MLP", "--model.hidden", "[16]", "--trainer.max_epochs", "2"]
-        main([*words, "--model.compile", compiled, "--run_dir", str(folder)])
+        argv = ["fit", "--data", "Digits", "--model", "MLP", "--model.hidden", "[16]", "--trainer.max_epochs", "2"]
+        main([*argv, "--model.compile", compiled, "--run_dir", str(folder)])
         found[compiled] = torch.load(folder / "checkpoints/best.ckpt", weights_only=True)["state_dict"]
     for name, value in found["false"].items():
         torch.testing.assert_close(found["true"][name], value, rtol=1e-3, atol=1e-4)
@@ -383,8 +383,8 @@ def test_a_file_of_one_s_own_is_a_model_of_the_shelf(tmp_path):
     for name in ("cli.py", "zoo/launch/start.py"):
         shutil.copy(ROOT / name, tmp_path)
     (tmp_path / "zoo/maxout.py").write_text(MAXOUT)
-    words = ["describe", "--data", "Digits", "--model", "Maxout", "--json"]
-    done = subprocess.run([sys.executable, "cli.py", *words], cwd=tmp_path, capture_output=True, text=True, check=True)
+    argv = ["describe", "--data", "Digits", "--model", "Maxout", "--json"]
+    done = subprocess.run([sys.executable, "cli.py", *argv], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert json.loads(done.stdout)["parameters"] == 20 * 784 + 20
 
 
