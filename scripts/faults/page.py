@@ -109,7 +109,7 @@ def kills() -> str:
 
 def of_test(file: str, name: str) -> Any:
     """What stands under a name in a file of tests."""
-    return runpy.run_path(str(ROOT / "tests" / f"{file}.py"))[name]
+    return runpy.run_path(str(next((ROOT / "tests").rglob(f"{file}.py"))))[name]
 
 
 def flags() -> str:
@@ -128,7 +128,7 @@ def flags() -> str:
 def matrix() -> str:
     """How many rows the matrix of Lightning's parts has."""
     counts = of_test("test_trainer_matrix", "counts")
-    return f"The matrix of Lightning's parts, `tests/test_trainer_matrix.py`, has {counts()}."
+    return f"The matrix of Lightning's parts, `tests/training/test_trainer_matrix.py`, has {counts()}."
 
 
 def cost() -> str:

@@ -7,7 +7,7 @@
 
 Besides the clock, which other work on the machine disturbs, the processor seconds of both are measured: on two quiet
 processors a study of two processes takes half of its own. Both train the same 20 networks; that they are the same, to
-the last bit, is a test (tests/test_study_runs.py).
+the last bit, is a test (tests/studies/test_study_runs.py).
 """
 
 import argparse
