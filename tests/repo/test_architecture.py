@@ -1,6 +1,8 @@
 """Protects the house: which room may import which, one way only; and that a model is a constructor and nothing else."""
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -24,6 +26,16 @@ def test_there_are_no_circles():
 
 def test_no_file_edits_the_path_of_imports():
     assert not house.path_edits()
+
+
+@pytest.mark.parametrize("script", ["benchmark", "chaos", "reliability", "wandb_dashboard"])
+def test_a_script_without_the_zoo_prints_one_line(script, tmp_path):
+    """-S: no packages but Python's own."""
+    command = [sys.executable, "-S", str(ROOT / "scripts" / f"{script}.py")]
+    done = subprocess.run(command, cwd=tmp_path, env={}, capture_output=True, text=True)
+    assert done.returncode == 2
+    [line] = done.stderr.splitlines()
+    assert line.startswith("error: package zoo in this Python: expected it installed, found none. Try: make install")
 
 
 def test_every_room_has_its_floor():
