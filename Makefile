@@ -6,6 +6,7 @@
 #   make lint         formatting, style and types
 #   make house        rooms, sizes and names, as they are and as they should be
 #   make test-slow    trainings to a stated accuracy on the real data (ZOO_DATA or ../shared/data)
+#   make test-wheel   the package as others install it: built, put into an empty environment, run there
 #   make test-slurm   jobs on a throw-away SLURM of two nodes; installs it (as root, Debian or Ubuntu)
 #   make lock         resolve the newest allowed versions into requirements.lock
 
@@ -14,16 +15,19 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: quickstart test test-slow test-slurm install lint house lock clean
+.PHONY: quickstart test test-slow test-wheel test-slurm install lint house lock clean
 
 quickstart: install
 	$(BIN)/python cli.py fit -c configs/recipes/quickstart.yaml
 
 test: install
-	ZOO_LOCKED=1 $(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow and not slurm"
+	ZOO_LOCKED=1 $(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow and not wheel and not slurm"
 
 test-slow: install
 	$(BIN)/python -m pytest -m slow
+
+test-wheel: install
+	$(BIN)/python -m pytest -m wheel
 
 test-slurm: install
 	scripts/slurm/install.sh
