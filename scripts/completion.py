@@ -11,7 +11,7 @@ compares them with the parsers.
 import types
 import typing
 from argparse import SUPPRESS
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +44,13 @@ def parsers() -> Mapping[str, Any]:
     """The parser of each verb."""
     own = {name: verb.parser for name, verb in verbs().items() if hasattr(verb, "parser")}
     others = {name: make(lambda: datamodules.ImageDataModule) for name, make in own.items()}
-    return {**{name: parser_of(name) for name in LightningCLI.subcommands()}, **others}
+    parts = {f"{name}.{action}": make() for name, makers in actions().items() for action, make in makers.items()}
+    return {**{name: parser_of(name) for name in LightningCLI.subcommands()}, **others, **parts}
+
+
+def actions() -> dict[str, dict[str, Callable[[], Any]]]:
+    """Of verbs that do several things, the parser of each."""
+    return {name: verb.ACTIONS for name, verb in verbs().items() if hasattr(verb, "ACTIONS")}
 
 
 def parser_of(verb: str) -> Any:
@@ -65,7 +71,7 @@ def options(parser: Any, values: Words) -> list[str]:
                 continue
             flags.append(flag)
             there = values.setdefault(flag, [])
-            for word in words_of(getattr(action, "_typehint", None)):
+            for word in action.choices or words_of(getattr(action, "_typehint", None)):
                 if word not in there:
                     there.append(word)
     return sorted(flags)
@@ -129,7 +135,8 @@ def script() -> str:
     """The file's text."""
     flags, values = tables()
     text = TEMPLATE.read_text()
-    for name, words in {"FLAGS": cases(flags), "VALUES": cases(values)}.items():
+    does = {verb: [*makers] for verb, makers in actions().items()}
+    for name, words in {"FLAGS": cases(flags), "ACTIONS": cases(does), "VALUES": cases(values)}.items():
         text = text.replace(f"@{name}@", words)
     return text
 

@@ -65,6 +65,12 @@ def test_bash_completes_verbs_flags_and_values(tmp_path: Path, monkeypatch: pyte
     assert completed("zoo", "fit", "--model.hid") == set()  # no model is on the line yet
     assert completed("zoo", "fit", "--model", "MLP", "--model.hid") == {"--model.hidden"}
     assert completed("zoo", "test", "--trainer.max_e") == {"--trainer.max_epochs"}
+    assert completed("zoo", "study", "") == {"run", "report", "list"}
+    assert completed("zoo", "study", "run", "act") == {"activations"}
+    assert completed("zoo", "study", "run", "--jo") == {"--jobs"}
+    assert completed("zoo", "study", "run", "--executor", "") == {"local", "slurm"}
+    assert completed("zoo", "study", "report", "--jo") == set()
+    assert completed("zoo", "recipe", "run", "mnist_l") == {"mnist_lenet"}
     line = ("zoo", "fit", "--model", "LeNet", "--model.optimizer", "torch.optim.SGD", "--model.optimizer.mom")
     assert completed(*line) == {"--model.optimizer.momentum"}
     monkeypatch.chdir(tmp_path)

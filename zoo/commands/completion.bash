@@ -6,6 +6,11 @@ _zoo_flags() { # of a verb, or of a class
         predict) echo '--debug --help_all --allow_import --checkpoint_every --ckpt_path --config --data --figures --help --model --otherwise --out --print_config --process_timeout --resume --resume_schedule --run_dir --seed_everything --trainer --trainer.accelerator --trainer.accumulate_grad_batches --trainer.barebones --trainer.benchmark --trainer.callbacks --trainer.check_val_every_n_epoch --trainer.default_root_dir --trainer.detect_anomaly --trainer.deterministic --trainer.devices --trainer.enable_autolog_hparams --trainer.enable_checkpointing --trainer.enable_model_summary --trainer.enable_progress_bar --trainer.fast_dev_run --trainer.gradient_clip_algorithm --trainer.gradient_clip_val --trainer.inference_mode --trainer.limit_predict_batches --trainer.limit_test_batches --trainer.limit_train_batches --trainer.limit_val_batches --trainer.log_every_n_steps --trainer.logger --trainer.max_epochs --trainer.max_steps --trainer.max_time --trainer.min_epochs --trainer.min_steps --trainer.model_registry --trainer.num_nodes --trainer.num_sanity_val_steps --trainer.overfit_batches --trainer.plugins --trainer.precision --trainer.profiler --trainer.reload_dataloaders_every_n_epochs --trainer.strategy --trainer.sync_batchnorm --trainer.use_distributed_sampler --trainer.val_check_interval -c -h' ;;
         describe) echo '--debug --help_all --allow_import --config --data --help --json --model --print_config --run_dir -c -h' ;;
         download) echo '--debug --help_all --allow_import --data --help -h' ;;
+        recipe.run) echo '--debug --help_all --cifar10 --data-root --data.root --executor --help --jobs --rows --seeds --slurm --threads -h' ;;
+        recipe.list|study.list) echo '--debug --help_all --help -h' ;;
+        recipe.table) echo '--debug --help_all --help --rows --write -h' ;;
+        study.run) echo '--debug --help_all --allow_import --cifar10 --data-root --data.root --executor --help --jobs --out --seeds --slurm --threads --work -h' ;;
+        study.report) echo '--debug --help_all --help --page --studies -h' ;;
         Arrays) echo '--data.augment --data.batch_size --data.normalize --data.path --data.root --data.shuffle_pixels --data.train_size --data.val_size' ;;
         CIFAR10|Digits|FashionMNIST|MNIST) echo '--data.augment --data.batch_size --data.normalize --data.root --data.shuffle_pixels --data.train_size --data.val_size' ;;
         ConvNet) echo '--model.activation --model.channels --model.compile --model.depth --model.dropout --model.init --model.kernel_size --model.label_smoothing --model.norm --model.optimizer --model.pool --model.schedule' ;;
@@ -37,10 +42,18 @@ _zoo_flags() { # of a verb, or of a class
     esac
 }
 
+_zoo_actions() { # of a verb that does several things
+    case $1 in
+        recipe) echo 'run list table' ;;
+        study) echo 'run report list' ;;
+    esac
+}
+
 _zoo_values() { # of a flag
     case $1 in
         --data) echo 'Arrays CIFAR10 Digits FashionMNIST MNIST' ;;
         --data.normalize) echo 'none unit symmetric standard' ;;
+        --executor) echo 'local slurm' ;;
         --figures|--model.compile|--model.optimizer.amsgrad|--model.optimizer.capturable|--model.optimizer.centered|--model.optimizer.decoupled_weight_decay|--model.optimizer.differentiable|--model.optimizer.foreach|--model.optimizer.fused|--model.optimizer.matrices|--model.optimizer.maximize|--model.optimizer.nesterov|--model.optimizer.unit_filters|--trainer.barebones|--trainer.benchmark|--trainer.detect_anomaly|--trainer.enable_autolog_hparams|--trainer.enable_checkpointing|--trainer.enable_model_summary|--trainer.enable_progress_bar|--trainer.fast_dev_run|--trainer.inference_mode|--trainer.logger|--trainer.sync_batchnorm|--trainer.use_distributed_sampler) echo 'true false' ;;
         --model) echo 'ConvNet FastNet LeNet MLP ResNet SoftmaxRegression ViT' ;;
         --model.activation) echo 'relu sigmoid tanh leaky_relu prelu elu selu silu gelu identity' ;;
@@ -68,17 +81,34 @@ _zoo() {
         COMPREPLY=($(compgen -W 'bash zsh' -- "$current"))
         return
     fi
+    words=$(_zoo_actions "$verb")
+    if [ -n "$words" ]; then
+        if [ "$COMP_CWORD" -eq 2 ]; then
+            COMPREPLY=($(compgen -W "$words" -- "$current"))
+            return
+        fi
+        verb=$verb.${COMP_WORDS[2]}
+    fi
     words=$(_zoo_values "$before")
     case $before in
         -c|--config)
             COMPREPLY=($(compgen -f -- "$current") $(compgen -W '@CONFIGS@' -- "$current"))
             return ;;
-        --run_dir|--ckpt_path|--data.root|--data.path|--trainer.default_root_dir)
+        --run_dir|--ckpt_path|--data.root|--data.path|--trainer.default_root_dir|--data-root|--cifar10|--out|--work|--rows|--studies|--page)
             COMPREPLY=($(compgen -f -- "$current"))
             return ;;
         -*) if [ -n "$words" ]; then COMPREPLY=($(compgen -W "$words" -- "$current")); return; fi ;;
     esac
-    case $current in -*) ;; *) return ;; esac
+    case $verb.$current in
+        *.-*) ;;
+        study.run.*|study.report.*)
+            COMPREPLY=($(compgen -d -- "$current") $(compgen -W '@STUDIES@' -- "$current"))
+            return ;;
+        recipe.run.*)
+            COMPREPLY=($(compgen -W '@RECIPES@' -- "$current"))
+            return ;;
+        *) return ;;
+    esac
     words=$(_zoo_flags "$verb")
     i=2 # the classes on the line have flags of their own
     while [ "$i" -lt "$COMP_CWORD" ]; do

@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.table import Table
 from scipy.stats import binomtest
 
+from zoo.config.config_files import repository
 from zoo.files import whole_file
 from zoo.geometry import walk
 from zoo.runs.folder import RunFolder
@@ -91,8 +92,10 @@ def versions() -> dict[str, str]:
 
 @cache  # likewise
 def git_commit() -> str | None:
-    """The commit of the code that runs, marked if files differ from it but results; None outside a repository."""
-    here = Path(__file__).parent
+    """The commit of the code that runs, marked if files differ from it but results; None outside of its repository."""
+    here = repository()
+    if here is None:  # installed, maybe below a repository that is another's
+        return None
     try:
         commit = subprocess.run(
             ["git", "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, check=True, timeout=10

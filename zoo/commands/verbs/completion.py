@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from zoo.commands.verbs import DataClass, verbs
-from zoo.config.config_files import names
+from zoo.config.config_files import STUDIES, folder, names
 from zoo.errors import UsageError
 
 SUMMARY = "print what lets bash or zsh complete these words: source <(zoo completion bash)"
@@ -28,6 +28,8 @@ def run(args: Sequence[str], data_class: DataClass) -> None:
 def script(shell: str) -> str:
     """The script for a shell, with the verbs and the names of files that there are."""
     text = SHELLS[shell] + SCRIPT.read_text()
-    for mark, words in {"VERBS": verbs(), "CONFIGS": names()}.items():
+    recipes = sorted(path.stem for path in (folder() / "recipes").glob("*.yaml"))
+    studies = sorted(path.parent.name for kind in STUDIES for path in (folder() / kind).glob("*/study.yaml"))
+    for mark, words in {"VERBS": verbs(), "CONFIGS": names(), "RECIPES": recipes, "STUDIES": studies}.items():
         text = text.replace(f"@{mark}@", " ".join(words))
     return text

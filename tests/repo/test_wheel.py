@@ -4,6 +4,7 @@ The environment has the wheel and the packages of this one, but not its editable
 be found from it.
 """
 
+import json
 import os
 import re
 import shutil
@@ -22,7 +23,7 @@ from studies import write_study
 from zoo.config.config_files import KINDS
 from zoo.studies.rows import read_table
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 SOURCES = ("zoo", "datamodules", "configs", "cli.py", "pyproject.toml", "README.md", "LICENSE")
 PIP = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet")
 
@@ -56,6 +57,9 @@ Zoo = Callable[..., str]
 def zoo(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Zoo:
     """The command of an environment that has the wheel, in a folder of its own."""
     made, home = tmp_path_factory.mktemp("environment"), tmp_path_factory.mktemp("home")
+    git = ["git", "-C", str(made), "-c", "user.name=x", "-c", "user.email=x"]
+    for words in (["init", "--quiet"], ["commit", "--quiet", "--allow-empty", "--message", "another's"]):
+        subprocess.run([*git, *words], check=True)
     venv.create(made, with_pip=False)
     (site,) = made.glob("lib/python*/site-packages")
     # a path in a .pth file: .pth files in there, as that of the editable install, are not read
@@ -91,7 +95,9 @@ def test_it_holds_code_and_configurations_and_nothing_else(wheel):
 @pytest.mark.wheel
 def test_a_run_and_its_network(zoo):
     zoo("fit", "-c", "quickstart", "--trainer.max_epochs", "1", "--figures", "false", "--run_dir", "run")
-    assert (zoo.home / "run/result.json").exists()
+    record = json.loads((zoo.home / "run/result.json").read_text())
+    assert record["test"]["n"] == 359
+    assert record["git_commit"] is None  # the folder is a repository, but not that of the code
     assert "LeNet on Digits" in zoo("describe", "--run_dir", "run")
 
 
