@@ -25,7 +25,7 @@ from zoo.commands.class_help import show_class_help
 from zoo.commands.cli import prepared, with_nulls
 from zoo.config.allowlist import IN_WORDS, restrict
 from zoo.config.parser import Parser, explain, innermost
-from zoo.config.type_names import choices, format_type, meant, nearest
+from zoo.config.type_names import best_match, choices, format_type, nearest
 from zoo.config.yaml_limits import limit_yaml
 from zoo.errors import UsageError
 
@@ -559,7 +559,7 @@ def test_a_misspelt_key_of_a_class_is_named(
 
 @pytest.mark.parametrize(("word", "name"), [("std", "standard"), ("yes", None), ("st", "standard"), ("nrm", None)])
 def test_a_short_form_is_understood_if_it_is_of_one_name(word: str, name: str | None) -> None:
-    assert meant(word, ["none", "unit", "symmetric", "standard"]) == name
+    assert best_match(word, ["none", "unit", "symmetric", "standard"]) == name
 
 
 @pytest.mark.parametrize(
@@ -574,4 +574,4 @@ def test_a_short_form_is_understood_if_it_is_of_one_name(word: str, name: str | 
     ],
 )
 def test_what_others_call_so_is_understood(word: str, names: list[str], name: str) -> None:
-    assert meant(word, names) == name
+    assert best_match(word, names) == name

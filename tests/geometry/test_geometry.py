@@ -19,7 +19,7 @@ from torch.utils.flop_counter import FlopCounterMode
 import datamodules
 import zoo.training.classifier
 from zoo import MLP, Classifier, ConvNet, LeNet, ResNet
-from zoo.geometry import Layer, check_geometry, oversized, sums, walk
+from zoo.geometry import Layer, arithmetic_of, check_geometry, oversized, walk
 from zoo.geometry.seen import pixels
 from zoo.geometry.walk import Follower
 
@@ -366,7 +366,7 @@ def value(text: str) -> float:
 def results(layer: Layer) -> dict[str, int]:
     """What the lines of a layer state, after it is computed that each is right."""
     stated = {}
-    for what, text in sums(layer):
+    for what, text in arithmetic_of(layer):
         left, _, right = text.rpartition(" = ")
         numbers = [float(number.replace(",", "")) for number in re.findall(r"\d[\d,.]*(?<![,.])", right)]
         if left:
@@ -395,20 +395,20 @@ def test_sums_come_to_the_numbers_of_the_layer(name: str, data: str) -> None:
 
 def test_sums_of_a_convolution_as_in_the_lecture() -> None:
     layers = walk(LeNet((3, 32, 32), 10).net, (3, 32, 32))
-    assert sums(layers[0]) == [
+    assert arithmetic_of(layers[0]) == [
         ("map side", "(32 − 5)/1 + 1 = 28"),
         ("receptive field", "1 + (5 − 1)·1 = 5"),
         ("parameters", "6·(3·5·5) + 6 = 456"),
         ("per position", "3·5·5 = 75 multiplications"),
         ("multiply-adds", "6·28·28·75 = 352,800"),
     ]
-    assert sums(walk(LeNet((1, 28, 28), 10).net, (1, 28, 28))[0])[0][1] == "(28 + 2·2 − 5)/1 + 1 = 28"
+    assert arithmetic_of(walk(LeNet((1, 28, 28), 10).net, (1, 28, 28))[0])[0][1] == "(28 + 2·2 − 5)/1 + 1 = 28"
 
 
 def test_rounding_is_said() -> None:
-    assert sums(walk(nn.MaxPool2d(2), (1, 7, 7))[0])[0] == ("map side", "(7 − 2)/2 + 1 = 3.5, rounded down: 3")
+    assert arithmetic_of(walk(nn.MaxPool2d(2), (1, 7, 7))[0])[0] == ("map side", "(7 − 2)/2 + 1 = 3.5, rounded down: 3")
     up = walk(nn.MaxPool2d(3, 2, ceil_mode=True), (1, 8, 7))[0]
-    assert [line[1] for line in sums(up)[:2]] == ["(8 − 3)/2 + 1 = 3.5, rounded up: 4", "(7 − 3)/2 + 1 = 3"]
+    assert [line[1] for line in arithmetic_of(up)[:2]] == ["(8 − 3)/2 + 1 = 3.5, rounded up: 4", "(7 − 3)/2 + 1 = 3"]
     odd = walk(nn.Conv2d(1, 1, (3, 5), 2, 1, (2, 1)), (1, 15, 12))[0]
     assert results(odd)["map height"], results(odd)["map width"] == odd.output[1:]
     assert results(odd)["receptive height"] == results(odd)["receptive width"] == 5

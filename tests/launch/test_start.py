@@ -21,7 +21,7 @@ import zoo
 from cli import main
 from zoo.commands.cli import ZooCLI
 from zoo.commands.verbs import verbs
-from zoo.training.empty_hooks import EACH_STEP, Unprofiled, pass_over_empty
+from zoo.training.empty_hooks import EACH_STEP, Unprofiled, skip_empty_hooks
 
 ROOT = Path(__file__).parents[2]
 HEAVY = ("torch", "lightning", "numpy", "yaml", "jsonargparse")
@@ -158,7 +158,7 @@ def test_hooks_of_a_step_that_do_nothing_are_passed_over():
 
     callbacks = [Own(), Heir(), ModelCheckpoint()]
     vars(callbacks[0])["on_before_backward"] = print
-    pass_over_empty(callbacks)
+    skip_empty_hooks(callbacks)
     kept = [{hook for hook in EACH_STEP if getattr(callback, hook) is not None} for callback in callbacks]
     assert kept == [
         {"on_after_backward", "on_before_backward"},

@@ -7,7 +7,7 @@ import pytest
 
 from zoo.errors import UsageError
 from zoo.studies.outcomes import SMALLEST, Outcome, check_outcome, read_outcome, read_profile
-from zoo.studies.rows import STEPS, packed
+from zoo.studies.rows import STEPS, pack_profile
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ def test_units_and_logarithms():
 
 def test_a_long_profile_is_thinned_and_keeps_its_ends(run):
     profile = {"net.1": {step: step / 3 for step in range(1000)}}
-    kept = [int(step) for step in json.loads(packed(profile))["net.1"]]
+    kept = [int(step) for step in json.loads(pack_profile(profile))["net.1"]]
     assert len(kept) == STEPS
     assert (kept[0], kept[-1]) == (0, 999)
-    assert json.loads(packed(read_profile(run, "dead_share"))) == {f"net.{i}": {"0": 0.5} for i in (1, 3, 5)}
+    assert json.loads(pack_profile(read_profile(run, "dead_share"))) == {f"net.{i}": {"0": 0.5} for i in (1, 3, 5)}

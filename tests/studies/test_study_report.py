@@ -19,7 +19,7 @@ from zoo.studies.made import content_digest
 from zoo.studies.made import write_generated as replaced
 from zoo.studies.plain_text import markdown
 from zoo.studies.reading import read_study
-from zoo.studies.report import all_of, make_report, read_claims, readme
+from zoo.studies.report import make_report, read_claims, render_page, render_readme
 from zoo.studies.rows import Rows, blank_row, columns, read_table, write_table
 from zoo.studies.statistics import Mean
 from zoo.studies.verdicts import assess, valid_rows
@@ -97,10 +97,10 @@ def test_verdicts_are_those_of_the_rows(folder):
     assert report.verdicts == {"C8": "partly"}
     what = report.decided["C8"]
     assert what
-    assert "What decides: 2 &lt;" not in readme(report, CLAIMS)
+    assert "What decides: 2 &lt;" not in render_readme(report, CLAIMS)
     assert decision(what).endswith("points of test accuracy (tanh − relu, shuffled), ≥ 2.00 expected")
-    assert f"{decision(what)}; refuted." in readme(report, CLAIMS)
-    assert "of 4 parts 3 supported, 1 refuted" in all_of([report], CLAIMS, "overview.md", None)
+    assert f"{decision(what)}; refuted." in render_readme(report, CLAIMS)
+    assert "of 4 parts 3 supported, 1 refuted" in render_page([report], CLAIMS, "overview.md", None)
     mean = report.parts[1].contrasts[0].mean
     assert mean
     assert mean.low < 5 < mean.high
@@ -129,11 +129,11 @@ def test_a_verdict_names_the_cells_that_were_tuned_to_the_edge_of_their_grid(tmp
             rows.append({**row, "seconds": "1", "parameters": "1", "multiply_adds": "1", "chosen_by": "lot"})
     write_table(study.folder / "results.csv", rows, columns(study))
     report = make_report(study)
-    text = readme(report, CLAIMS)
+    text = render_readme(report, CLAIMS)
     assert report.verdicts == {"C8": "supported"}
     assert "But 1 of the 2 tuned cells that this rests on lies at the edge of the grid" in text  # not that of elu
     assert "beyond which the best may be: relu." in text
-    assert "1 of 2 tuned cells at the edge" in all_of([report], CLAIMS, "overview.md", None)
+    assert "1 of 2 tuned cells at the edge" in render_page([report], CLAIMS, "overview.md", None)
     assert "several epochs were equally good on validation, and what chose: 9 by lot." in text
 
 
@@ -146,8 +146,8 @@ def test_sections_stand_in_the_order_of_the_claims():
 def test_a_study_without_rows_says_so(tmp_path):
     report = make_report(study_of(tmp_path, expect=[{"compare": {"arm": ["tanh", "relu"]}, "more": 2}]))
     assert report.verdicts == {"C8": "not measured"}
-    assert "there are no rows" in readme(report, CLAIMS)
-    assert "not measured" in all_of([report], CLAIMS, "index.html", None)
+    assert "there are no rows" in render_readme(report, CLAIMS)
+    assert "not measured" in render_page([report], CLAIMS, "index.html", None)
 
 
 def test_a_seed_that_one_arm_lacks_counts_for_none(folder):
@@ -163,7 +163,7 @@ def test_a_seed_that_one_arm_lacks_counts_for_none(folder):
 
 def test_text_is_text(folder):
     report = make_report(read_study(folder))
-    page, text = all_of([report], CLAIMS, "index.html", None), readme(report, CLAIMS)
+    page, text = render_page([report], CLAIMS, "index.html", None), render_readme(report, CLAIMS)
     assert "<script>alert" not in page
     assert html.escape("It's <script>alert(1)</script> & so | on.", quote=True).replace("&#x27;", "&#39;") in page
     assert "<script>" not in text
@@ -272,7 +272,9 @@ def test_no_text_makes_another_link():
 
 def test_the_page_makes_no_links_of_text(folder):
     text = "[a](javascript:x) <a href=javascript:x> https://x.org"
-    page = all_of([make_report(replace(read_study(folder), comment=text, threats=[text]))], CLAIMS, "index.html", None)
+    page = render_page(
+        [make_report(replace(read_study(folder), comment=text, threats=[text]))], CLAIMS, "index.html", None
+    )
     assert page.count("<a ") == page.count('<a href="#') == 1
 
 

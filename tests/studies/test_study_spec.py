@@ -11,7 +11,7 @@ from zoo.errors import UsageError
 from zoo.launch.in_process import run_in_process
 from zoo.launch.jobs import Ended
 from zoo.studies.reading import read_study
-from zoo.studies.running import check_arms, total, wanted
+from zoo.studies.running import check_arms, num_runs, runnable
 from zoo.studies.settings import identity, merged, to_argv
 from zoo.studies.verdicts import contrasts
 
@@ -64,19 +64,19 @@ def test_a_run_is_known_by_what_its_files_say_and_not_by_how(tmp_path):
 def test_tuning_comes_first_and_the_rest_when_it_is_done(tmp_path):
     tune = {"values": {"model.optimizer.lr": [0.1, 0.2, 0.3]}, "seeds": [7], "settings": {"trainer.max_epochs": 1}}
     study = study_of(tmp_path, tune=tune, factors={"width": {"grid": {"model.hidden": [[8], [9]]}}})
-    assert len(wanted(study, [])) == 2 * 2 * 3  # each cell for itself
-    assert total(study) == 12 + 4 * 2
+    assert len(runnable(study, [])) == 2 * 2 * 3  # each cell for itself
+    assert num_runs(study) == 12 + 4 * 2
     alike = study_of(tmp_path, tune={**tune, "per": ["arm"]}, factors={"width": {"grid": {"model.hidden": [[8], [9]]}}})
-    assert {run.cell[1] for run in wanted(alike, []).values()} == {"8"}  # the first width chooses for both
+    assert {run.cell[1] for run in runnable(alike, []).values()} == {"8"}  # the first width chooses for both
     rows = [
         {"config": run.config, "seed": "7", "error": "", "val_accuracy": str(run.tuned["model.optimizer.lr"])}
-        for run in wanted(alike, []).values()
+        for run in runnable(alike, []).values()
     ]
-    final = [run for run in wanted(alike, rows).values() if not run.tuning]
+    final = [run for run in runnable(alike, rows).values() if not run.tuning]
     assert {run.tuned["model.optimizer.lr"] for run in final} == {0.3}
     assert len(final) == 4 * 2
     rows[-1]["error"] = "loss is not finite"  # of tanh at 0.3
-    assert {(r.cell[0], r.tuned["model.optimizer.lr"]) for r in wanted(alike, rows).values() if not r.tuning} == {
+    assert {(r.cell[0], r.tuned["model.optimizer.lr"]) for r in runnable(alike, rows).values() if not r.tuning} == {
         ("relu", 0.3),
         ("tanh", 0.2),
     }

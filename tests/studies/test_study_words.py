@@ -12,7 +12,7 @@ from zoo.errors import UsageError
 from zoo.runs.result import RULE
 from zoo.studies.filled import LONGEST, PLACE, Numbers
 from zoo.studies.reading import read_study
-from zoo.studies.report import make_report, readme, tied
+from zoo.studies.report import has_ties, make_report, render_readme
 from zoo.studies.rows import Rows
 from zoo.studies.verdicts import assess, valid_rows
 
@@ -53,7 +53,7 @@ def test_comments_say_what_the_rows_say(file, monkeypatch):
     assert study.checks
     compared = {cell for part in numbers.parts for each in part.contrasts for cell in each.cells}
     for row in (row for cell in compared for row in numbers.found.rows[cell]):  # docs/studies.md
-        assert not tied(row) or row["chosen_by"] == RULE
+        assert not has_ties(row) or row["chosen_by"] == RULE
 
 
 def figures(text: str) -> list[str]:
@@ -134,4 +134,4 @@ def test_before_there_are_rows_an_ellipsis_stands_for_a_number(tmp_path):
     report = make_report(study)
     assert report.comment == "… %, …"
     assert report.broken == []
-    assert "… %, …" in readme(report, {"C8": "GELU."})
+    assert "… %, …" in render_readme(report, {"C8": "GELU."})

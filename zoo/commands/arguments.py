@@ -31,7 +31,7 @@ def complete(args: Sequence[str]) -> list[str]:
     if not args or args[0] not in VERBS or {"-h", "--help", "--print_config"} & set(args):
         return args
     verb, rest = args[0], args[1:]
-    given = places(rest)
+    given = run_and_checkpoint(rest)
     if given is None:
         return args
     folder = run_folder(given.run_dir)
@@ -85,7 +85,7 @@ def checkpoint_of_run(name: str, folder: RunFolder | None) -> str:
     return str(folder.best if name == "best" else folder.last)
 
 
-def places(args: Sequence[str]) -> argparse.Namespace | None:
+def run_and_checkpoint(args: Sequence[str]) -> argparse.Namespace | None:
     """The run and the checkpoint that the arguments of a verb name; None if the full parser must say what is wrong."""
     look = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     for flag in ("--run_dir", "--ckpt_path", "--resume"):
@@ -96,13 +96,13 @@ def places(args: Sequence[str]) -> argparse.Namespace | None:
         return None
 
 
-def seen(args: Sequence[str]) -> tuple[str, tuple[int, ...] | None] | None:
+def run_and_state(args: Sequence[str]) -> tuple[str, tuple[int, ...] | None] | None:
     """The run that the arguments name, and the state of the config.yaml that completes them; both are checked again."""
-    given = places(list(args)[1:])
-    return (given.run_dir, state_of(given.run_dir)) if given and given.run_dir else None
+    given = run_and_checkpoint(list(args)[1:])
+    return (given.run_dir, config_state(given.run_dir)) if given and given.run_dir else None
 
 
-def state_of(run_dir: str) -> tuple[int, ...] | None:
+def config_state(run_dir: str) -> tuple[int, ...] | None:
     """What changes with a file config.yaml; None if there is none."""
     try:
         found = RunFolder(run_dir).config.stat()

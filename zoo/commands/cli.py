@@ -37,7 +37,7 @@ from lightning.pytorch.strategies.launchers import _MultiProcessingLauncher
 import zoo
 from zoo.callbacks.diagnostic import Diagnostic
 from zoo.checkpoints.storage import SafeCheckpointIO, read_checkpoint
-from zoo.commands.arguments import add_allow_import, complete, seen, state_of, without_imports
+from zoo.commands.arguments import add_allow_import, complete, config_state, run_and_state, without_imports
 from zoo.commands.class_help import chosen, hint_of, show_class_help
 from zoo.commands.finders import (
     check_alone,
@@ -63,7 +63,7 @@ from zoo.commands.verbs import without_debug
 from zoo.config.allowlist import find_disallowed, import_trusted, restrict
 from zoo.config.config_files import with_files
 from zoo.config.error_messages import format_value
-from zoo.config.library_errors import blamed, is_out_of_memory
+from zoo.config.library_errors import is_out_of_memory, line_for
 from zoo.config.parser import Parser, innermost, line_within
 from zoo.config.type_names import parts
 from zoo.config.yaml_limits import limit_yaml, load
@@ -84,7 +84,7 @@ from zoo.launch.process import (
     starts_itself_again,
 )
 from zoo.loggers import TensorBoard, Wandb
-from zoo.loggers.base import BeginLoggers, RunFacts, ending, log_result, run_loggers
+from zoo.loggers.base import BeginLoggers, RunFacts, close_loggers, log_result, run_loggers
 from zoo.loggers.wandb.connection import ResolvedMode, resolve_mode
 from zoo.resume.compatibility import check_continues, check_fits
 from zoo.resume.endings import check_limits, format_ending, has_ended
@@ -96,7 +96,7 @@ from zoo.resume.keep_best import KeepBest, is_better, put_in_place
 from zoo.resume.keep_last import KeepLast
 from zoo.resume.restore import ExplainRestoreErrors, weights_only
 from zoo.resume.signals import StopSignals
-from zoo.resume.training_state import check_states, check_training
+from zoo.resume.training_state import check_loops_and_callbacks, check_training_state
 from zoo.runs.diagnostics import DiagnosticsFile
 from zoo.runs.figures import draw_run
 from zoo.runs.folder import RECORDED, OpenRun, RunFolder, resumable
@@ -104,9 +104,9 @@ from zoo.runs.lock import FolderInUse, FolderLock
 from zoo.runs.metrics import MetricsFile
 from zoo.runs.predictions import (
     CollectPredictions,
-    asked_place,
     check_no_picture,
-    place_of,
+    predictions_path,
+    requested_path,
     source_name,
     source_of,
     write_predictions,
@@ -116,7 +116,7 @@ from zoo.runs.result import make_record, read_record, show_table, write_record
 from zoo.runs.source import AskForCode
 from zoo.training.accumulation import check_closure
 from zoo.training.classifier import Classifier
-from zoo.training.empty_hooks import Unprofiled, pass_over_empty
+from zoo.training.empty_hooks import Unprofiled, skip_empty_hooks
 from zoo.training.finite import StopAtNonFinite
 from zoo.training.first_average import FirstAverage
 from zoo.training.mistakes import CollectMistakes
@@ -255,7 +255,7 @@ class ZooCLI(LightningCLI):
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
         # the words are always given as `args`, and there is nothing to warn of when sys.argv has some too
-        self.seen = seen(args)
+        self.seen = run_and_state(args)
         show_class_help(args, parser)
         self.config = parser.parse_args(complete(with_nulls(args, parser)))
         self.note = rate_note(args)
@@ -311,7 +311,7 @@ class ZooCLI(LightningCLI):
         if "root" in data:
             data["root"] = data["root"] or os.environ.get("ZOO_DATA") or "data"
         if self.subcommand == "predict" and self._get(self.config, "out"):
-            asked_place(self._get(self.config, "out"), source_of(self._get(self.config, "data")))
+            requested_path(self._get(self.config, "out"), source_of(self._get(self.config, "data")))
         self.past = self._read_past(named)
         if self.subcommand == "fit":
             self.code = AskForCode()
@@ -350,7 +350,7 @@ class ZooCLI(LightningCLI):
             self.lock.unmake()
             self.lock = None
             raise
-        if self.seen and self.seen[1] != state_of(self.seen[0]):
+        if self.seen and self.seen[1] != config_state(self.seen[0]):
             raise FolderInUse(
                 f"run folder in --run_dir: expected nobody else at it, found {self.folder.path} changed by another"
                 " process since this one began. Try: the same command again"
@@ -494,14 +494,14 @@ class ZooCLI(LightningCLI):
             if not isinstance(error, ValueError):
                 raise
             # where one class or a list of them may stand, the line is among those of what else may stand there
-            blame = next(filter(None, map(blamed, chain(error))), None)
+            blame = next(filter(None, map(line_for, chain(error))), None)
             raise UsageError(line_within(str(error), None) or blame or innermost(error)) from error
 
     def _instantiate_trainer(self, config: dict[str, Any], callbacks: list[Any]) -> Trainer:
         try:
             trainer = super()._instantiate_trainer(config, callbacks)
         except Exception as error:
-            if line := blamed(error):
+            if line := line_for(error):
                 raise UsageError(line) from error
             if not isinstance(error, ValueError | TypeError):
                 raise
@@ -593,7 +593,7 @@ class ZooCLI(LightningCLI):
             trainer.callbacks.append(self.profile)  # type: ignore[attr-defined]
         if hasattr(trainer.strategy, "_timeout"):  # of what several processes do together
             trainer.strategy._timeout = timedelta(seconds=self._get(self.config, "process_timeout"))
-        pass_over_empty(trainer.callbacks)  # type: ignore[attr-defined]
+        skip_empty_hooks(trainer.callbacks)  # type: ignore[attr-defined]
         if self.subcommand and starts_itself_again(trainer) and self.given != without_debug(sys.argv[1:]):
             raise UsageError(
                 f"devices in --trainer.devices: expected 1 in a program that calls the command, found"
@@ -641,10 +641,10 @@ class ZooCLI(LightningCLI):
         if self.subcommand and self.checkpoint:
             content = self._checked(self.checkpoint)
             if self.subcommand == "fit":
-                check_states(self.checkpoint, content, self.trainer)
+                check_loops_and_callbacks(self.checkpoint, content, self.trainer)
                 check_limits(content, self.trainer)
                 check_continues(self.checkpoint, content, self.model)
-                check_training(self.checkpoint, content, self.model)
+                check_training_state(self.checkpoint, content, self.model)
             else:
                 if self.has_folder and self.checkpoint == self.folder.last:
                     self._miss_best(content)
@@ -677,7 +677,7 @@ class ZooCLI(LightningCLI):
             if self.trainer.is_global_zero:
                 self._show(record)
             return
-        with ending(self.trainer):
+        with close_loggers(self.trainer):
             self._fit(content, ended=ended)
         self._name_profile()
 
@@ -836,11 +836,11 @@ class ZooCLI(LightningCLI):
         own = self.has_folder and source == trained
         out = self._get(self.config, "out")
         if out:
-            path = asked_place(out, source)
+            path = requested_path(out, source)
         elif trained and source == trained:
-            path = place_of(self.folder.path if own else Path(), "predictions", source, own=own)
+            path = predictions_path(self.folder.path if own else Path(), "predictions", source, own=own)
         else:
-            path = place_of(self.folder.path if self.has_folder else Path(), source_name(source), source)
+            path = predictions_path(self.folder.path if self.has_folder else Path(), source_name(source), source)
         digest = hashlib.sha256(self.datamodule.part("test").images.numpy()).hexdigest()
         note = {"source": source, "data": self.names["data"], "sha256": digest, "checkpoint": str(self.checkpoint)}
         write_predictions(path, self.predictions, self.datamodule.classes, note)

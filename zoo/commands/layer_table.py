@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table
 
-from zoo.geometry import Layer, sums
+from zoo.geometry import Layer, arithmetic_of
 
 PAGE = 100  # characters across, for which there is room on most screens
 SCALES = ((1e8, 1e9, "G"), (1e5, 1e6, "M"))  # from this number on, in this unit, with this name
@@ -83,7 +83,7 @@ def rounded(number: int) -> str:
 
 def show_sums(console: Console, layer: Layer) -> None:
     """Prints how the numbers of a layer come out, if it has any."""
-    lines = sums(layer)
+    lines = arithmetic_of(layer)
     if lines:
         console.print(f"{layer.name}  {layer.kind}", style="bold", markup=False)
     for what, text in lines:

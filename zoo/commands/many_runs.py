@@ -85,7 +85,7 @@ def do(
     from zoo.launch.jobs import Jobs
     from zoo.resume.signals import StopSignals
     from zoo.studies.rows import keys_of
-    from zoo.studies.running import wanted
+    from zoo.studies.running import runnable
     from zoo.studies.workers import num_finished, work_as_jobs, work_on
 
     study = task.study()
@@ -93,7 +93,7 @@ def do(
     rows.check_writable()
     rows.forget_failures()
     there = rows.read()
-    if wanted(study, there).keys() - keys_of(there).keys():
+    if runnable(study, there).keys() - keys_of(there).keys():
         check(study, start_in(data_class, trusted))
         task = replace(task, begin=time(), had=num_finished(study, there))
         if options.executor == "slurm":
@@ -103,7 +103,7 @@ def do(
             with StopSignals().handled():  # the other processes are told, too
                 work_on(task, partial(start_in, data_class, trusted), options.jobs)
     there = rows.read()
-    own = wanted(study, there)
+    own = runnable(study, there)
     return [dict(row) for key, row in keys_of(there).items() if key in own], rows.path
 
 

@@ -55,7 +55,7 @@ def line_of(error: Exception) -> tuple[str, bool] | None:
     """The one line for an exception, and whether the command or its configuration is wrong; None for our mistakes."""
     from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
-    from zoo.config.library_errors import blamed, is_out_of_memory
+    from zoo.config.library_errors import is_out_of_memory, line_for
     from zoo.config.parser import innermost
     from zoo.launch.process import lost_process
     from zoo.runs.lock import FolderInUse
@@ -67,7 +67,7 @@ def line_of(error: Exception) -> tuple[str, bool] | None:
         return access(error), usage
     if FORM.match(text) and isinstance(error, ValueError | OSError):
         return text, usage or (UNDER_A_FLAG.match(text) is not None and not isinstance(error, FolderInUse))
-    if not lost and (line := blamed(error)):  # a library's, under a flag
+    if not lost and (line := line_for(error)):  # a library's, under a flag
         return line, not is_out_of_memory(error)
     if isinstance(error, MisconfigurationException):  # Lightning's words do not name a flag
         return f"setting in --trainer: expected one that Lightning can run here, found another ({text})", usage

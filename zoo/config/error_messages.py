@@ -18,6 +18,7 @@ from zoo.config.allowlist import IN_WORDS, could_be_trusted, missing_module, whe
 from zoo.config.type_names import (
     MAX_LISTED,
     bases,
+    best_match,
     choices,
     command,
     default_of,
@@ -25,7 +26,6 @@ from zoo.config.type_names import (
     family,
     format_type,
     literals,
-    meant,
     names_with,
     nearest,
     nearest_config,
@@ -282,7 +282,7 @@ def corrected(value: str, names: list[str], as_list: bool) -> str | None:
         return None
     bare = value.strip("[]")
     old = [item.strip(" '\"") for item in bare.split(",")]
-    new = [item if item in names else meant(item.rpartition(".")[2], names) or item for item in old]
+    new = [item if item in names else best_match(item.rpartition(".")[2], names) or item for item in old]
     was_list = value != bare
     is_list = was_list or (as_list and all(item in names or item.isdigit() for item in new))
     if new == old and is_list == was_list:

@@ -53,7 +53,7 @@ SIZE = re.compile(r"(?:tried|Tried) to allocate ([\d.]+ \w+)|Unable to allocate 
 INSTALL = re.compile(r"`?(pip install [^`]+?)`")
 
 
-def blamed(error: BaseException) -> str | None:
+def line_for(error: BaseException) -> str | None:
     """The one line for an exception of a library, with the flag that has led to it; None if it is ours.
 
     Args:

@@ -111,12 +111,12 @@ def explain(message: str, parser: ArgumentParser, error: BaseException | None = 
     """
     key = key_in(message, parser)
     if line := line_within(message, error):
-        return under(key, line)
+        return prefix_flag(key, line)
     lines = (formatter(message, parser) for formatter in FORMATTERS)
-    return " ".join((next((line for line in lines if line), None) or otherwise(message, key, parser)).split())
+    return " ".join((next((line for line in lines if line), None) or fallback_line(message, key, parser)).split())
 
 
-def otherwise(message: str, key: str, parser: ArgumentParser) -> str:
+def fallback_line(message: str, key: str, parser: ArgumentParser) -> str:
     """The line for a mistake of no known kind."""
     hint = type_of(key, parser) if key else None
     where = f"--{key}" if key else command(parser)
@@ -132,7 +132,7 @@ def line_within(message: str, error: BaseException | None) -> str | None:
     return next((line for line in [*raised, *lines] if " in --" in line and ": expected " in line), None)
 
 
-def under(key: str, line: str) -> str:
+def prefix_flag(key: str, line: str) -> str:
     """Puts the key of the parser around a line into its flags."""
     if not key or key == "config":
         return line

@@ -65,7 +65,7 @@ def nearest(name: str, candidates: Iterable[str]) -> str | None:
     return lower[best] if best else None
 
 
-def meant(word: str, names: Iterable[str]) -> str | None:
+def best_match(word: str, names: Iterable[str]) -> str | None:
     """The name for what others call so, or else the nearest, or the only one that the word is short for; or None."""
     names = list(names)
     if others := [name for name in OTHER_NAMES.get(word.lower(), ()) if name in names]:

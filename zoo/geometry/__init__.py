@@ -3,9 +3,9 @@
 Pure torch: the network is run once on one image and followed operation by operation, whatever it is made of.
 """
 
-from zoo.geometry.arithmetic import sums
+from zoo.geometry.arithmetic import arithmetic_of
 from zoo.geometry.layer import Field, Layer
 from zoo.geometry.misfit import check_geometry, misfit, oversized
 from zoo.geometry.walk import walk
 
-__all__ = ["Field", "Layer", "check_geometry", "misfit", "oversized", "sums", "walk"]
+__all__ = ["Field", "Layer", "arithmetic_of", "check_geometry", "misfit", "oversized", "walk"]

@@ -30,8 +30,8 @@ class Failure(NamedTuple):
 
 def check_geometry(net: nn.Module, in_shape: Shape) -> None:
     """Raises ValueError, with one message that names the layer, unless a network takes images of a shape."""
-    if reason := failure(net, blank(net, in_shape)):
-        raise ValueError(message(reason, in_shape)) from reason.error
+    if reason := find_failure(net, blank(net, in_shape)):
+        raise ValueError(failure_message(reason, in_shape)) from reason.error
 
 
 def too_large(name: str, module: nn.Module, image: Sequence[int]) -> str | None:
@@ -80,11 +80,11 @@ def misfit(net: nn.Module, model: str, x: Tensor, in_shape: Sequence[int] | None
     given, expected = tuple(x.shape[1:]), tuple(in_shape or ())
     if expected and tuple(x.shape) == expected:
         return f"images in {model}: expected a batch B × {dims(expected)}, found one of {dims(x.shape)}. Try: x[None]"
-    reason = failure(net, x[:1].detach())
+    reason = find_failure(net, x[:1].detach())
     if reason is None:
         return None
     if not expected or given == expected:
-        return message(reason, given) if reason.needed else None
+        return failure_message(reason, given) if reason.needed else None
     takes = f"takes {reason.needed}" if reason.needed else "cannot take that"
     another = f", or another {model} with in_shape={given}" if len(given) == 3 else ""
     return (
@@ -93,7 +93,7 @@ def misfit(net: nn.Module, model: str, x: Tensor, in_shape: Sequence[int] | None
     )
 
 
-def message(reason: Failure, in_shape: Sequence[int]) -> str:
+def failure_message(reason: Failure, in_shape: Sequence[int]) -> str:
     """The line for a network that does not take the images it should."""
     torchs = "" if reason.needed else f" ({' '.join(str(reason.error).split())[:160]})"
     return (
@@ -102,7 +102,7 @@ def message(reason: Failure, in_shape: Sequence[int]) -> str:
     )
 
 
-def failure(net: nn.Module, x: Tensor) -> Failure | None:
+def find_failure(net: nn.Module, x: Tensor) -> Failure | None:
     """Which module fails when a network runs on images; None if none does."""
     running: list[tuple[str, nn.Module, Any]] = []
 
@@ -123,12 +123,12 @@ def failure(net: nn.Module, x: Tensor) -> Failure | None:
             name, module, args = running[-1]
             shapes = [leaf.shape[1:] for leaf in args if isinstance(leaf, Tensor)]
             found = " and ".join(dims(shape) for shape in shapes) or "nothing"
-            needed = needs(module, shapes[0]) if shapes else None
+            needed = expected_input(module, shapes[0]) if shapes else None
             return Failure(f"{name} ({type(module).__name__})", needed, found, error)
     return None
 
 
-def needs(module: nn.Module, shape: Sequence[int]) -> str | None:
+def expected_input(module: nn.Module, shape: Sequence[int]) -> str | None:
     """What a module takes, if it can be told and an input of this shape, without the batch, is something else."""
     if isinstance(module, nn.Linear) and shape[-1:] != (module.in_features,):
         return pluralise(module.in_features, "feature")

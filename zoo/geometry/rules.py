@@ -12,7 +12,17 @@ from torch import Tensor
 from torch._ops import OpOverload
 from torch.utils._pytree import tree_map
 
-from zoo.geometry.seen import EDGES, Pair, Seen, Window, everything, joined, reduced, shrunk, slid
+from zoo.geometry.seen import (
+    EDGES,
+    Pair,
+    Seen,
+    Window,
+    adaptive_fields,
+    reduce_fields,
+    union,
+    union_of_all,
+    window_fields,
+)
 
 SeenBy = Callable[[Any], Seen | None]  # what a tensor among the inputs sees; None for weights and whatever is no tensor
 
@@ -37,7 +47,7 @@ def operator_name(func: OpOverload) -> str:
     return func._schema.name.partition("::")[2].removesuffix("_")
 
 
-def moves(func: OpOverload) -> bool:
+def is_rearrangement(func: OpOverload) -> bool:
     """Whether an operation only moves units to other places."""
     name = operator_name(func)
     return name in MOVES or (func.is_view and name not in OTHER_VIEWS)
@@ -50,7 +60,7 @@ def is_unitwise(func: OpOverload) -> bool:
 
 def has_rule(func: OpOverload) -> bool:
     """Whether there is a rule for an operation; others may be made of some for which there is one."""
-    return operator_name(func) in MIXING or moves(func) or is_unitwise(func)
+    return operator_name(func) in MIXING or is_rearrangement(func) or is_unitwise(func)
 
 
 def arguments(func: OpOverload, args: Any, kwargs: Any) -> dict[str, Any]:
@@ -60,7 +70,7 @@ def arguments(func: OpOverload, args: Any, kwargs: Any) -> dict[str, Any]:
     return {**defaults, **given, **kwargs}
 
 
-def after(
+def fields_after(
     func: OpOverload, args: Any, kwargs: Any, outputs: list[Tensor], inputs: list[Seen], seen_by: SeenBy
 ) -> list[Seen]:
     """What the tensors see that an operation has made, in order.
@@ -74,23 +84,23 @@ def after(
         seen_by: what each of them sees.
     """
     name = operator_name(func)
-    if moves(func):
-        return moved(func, args, kwargs, inputs, seen_by)
+    if is_rearrangement(func):
+        return rearranged_fields(func, args, kwargs, inputs, seen_by)
     shape = outputs[0].shape
     if is_unitwise(func):
-        seen = joined(inputs, shape)
+        seen = union(inputs, shape)
     elif name in WINDOWED and len(shape) == 4:
-        seen = windowed(func, args, kwargs, inputs[0], shape)
+        seen = windowed_fields(func, args, kwargs, inputs[0], shape)
     elif name in PRODUCTS | {"linear", "scaled_dot_product_attention"}:
-        seen = multiplied(name, args, inputs, seen_by, shape)
+        seen = matmul_fields(name, args, inputs, seen_by, shape)
     elif name in REDUCTIONS | SOFTMAX and (dims := arguments(func, args, kwargs).get("dim")) not in (None, []):
-        seen = reduced(inputs[0], dims, shape)
+        seen = reduce_fields(inputs[0], dims, shape)
     else:
-        seen = everything(inputs, shape)
-    return [seen if output.shape == shape else everything(inputs, output.shape) for output in outputs]
+        seen = union_of_all(inputs, shape)
+    return [seen if output.shape == shape else union_of_all(inputs, output.shape) for output in outputs]
 
 
-def moved(func: OpOverload, args: Any, kwargs: Any, inputs: list[Seen], seen_by: SeenBy) -> list[Seen]:
+def rearranged_fields(func: OpOverload, args: Any, kwargs: Any, inputs: list[Seen], seen_by: SeenBy) -> list[Seen]:
     """The operation moves the numbers of each edge as it moves the units; what is put between them sees nothing."""
 
     def plane(edge: int, value: Any) -> Any:
@@ -108,12 +118,12 @@ def moved(func: OpOverload, args: Any, kwargs: Any, inputs: list[Seen], seen_by:
     return [Seen(torch.stack([edge.double() for edge in edges]), inputs[0].jump) for edges in together]
 
 
-def windowed(func: OpOverload, args: Any, kwargs: Any, seen: Seen, shape: torch.Size) -> Seen:
+def windowed_fields(func: OpOverload, args: Any, kwargs: Any, seen: Seen, shape: torch.Size) -> Seen:
     """What the units see of a convolution or pooling."""
     window = window_of(func, args, kwargs)
     if window is None:
-        return shrunk(seen, shape)
-    return slid(seen, window, shape, mixes_channels=operator_name(func) == "conv2d")
+        return adaptive_fields(seen, shape)
+    return window_fields(seen, window, shape, mixes_channels=operator_name(func) == "conv2d")
 
 
 def window_of(func: OpOverload, args: Any, kwargs: Any) -> Window | None:
@@ -138,7 +148,7 @@ def as_pair(value: Any) -> Pair:
     return int(numbers[0]), int(numbers[-1])
 
 
-def multiplied(name: str, args: Any, inputs: list[Seen], seen_by: SeenBy, shape: torch.Size) -> Seen:
+def matmul_fields(name: str, args: Any, inputs: list[Seen], seen_by: SeenBy, shape: torch.Size) -> Seen:
     """What the units see of a product: a row of the left and a column of the right factor; of attention, all keys."""
     tensors = [value for value in args if isinstance(value, Tensor)]
     if name == "linear":
@@ -151,5 +161,5 @@ def multiplied(name: str, args: Any, inputs: list[Seen], seen_by: SeenBy, shape:
     known = [(seen, dim) for seen, tensor, dim in parts if seen and tensor.ndim >= 2 - (name == "linear")]
     heads = {tuple(tensor.shape[:-2]) for tensor, _ in dims if name == "scaled_dot_product_attention"}
     if len(known) < len(inputs) or len(heads) > 1:  # a bias or mask that depends on the image, shared heads
-        return everything(inputs, shape)
-    return joined([reduced(seen, dim, shape) for seen, dim in known], shape)
+        return union_of_all(inputs, shape)
+    return union([reduce_fields(seen, dim, shape) for seen, dim in known], shape)

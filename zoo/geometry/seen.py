@@ -62,7 +62,7 @@ def largest_rectangle(edges: Tensor) -> Pair:
     return sides[0], sides[1]
 
 
-def spread(edges: Tensor, shape: torch.Size) -> Tensor:
+def broadcast_edges(edges: Tensor, shape: torch.Size) -> Tensor:
     """Edges of units that are broadcast to a shape."""
     return edges.reshape(EDGES, *[1] * (len(shape) - edges.ndim + 1), *edges.shape[1:]).expand(EDGES, *shape)
 
@@ -75,30 +75,32 @@ def pixels(channels: int, height: int, width: int) -> Seen:
     return Seen(edges.expand(EDGES, 1, channels, height, width).contiguous(), (1, 1))
 
 
-def joined(inputs: list[Seen], shape: torch.Size) -> Seen:
+def union(inputs: list[Seen], shape: torch.Size) -> Seen:
     """The union of what the inputs see, unit by unit after broadcasting."""
-    edges = torch.stack([spread(seen.edges, shape) for seen in inputs]).amax(0)
+    edges = torch.stack([broadcast_edges(seen.edges, shape) for seen in inputs]).amax(0)
     return Seen(edges, (max(seen.jump[0] for seen in inputs), max(seen.jump[1] for seen in inputs)))
 
 
-def everything(inputs: list[Seen], shape: torch.Size) -> Seen:
+def union_of_all(inputs: list[Seen], shape: torch.Size) -> Seen:
     """Each unit sees what all units of all inputs see."""
     flat = [seen._replace(edges=seen.edges.reshape(EDGES, seen.edges[0].numel())) for seen in inputs]
     some = [seen._replace(edges=seen.edges.amax(1)) for seen in flat if seen.edges.numel()]
     nothing = Seen(torch.full((EDGES,), -math.inf, dtype=torch.double), (1, 1))
-    together = joined(some or [nothing], torch.Size())
-    return together._replace(edges=spread(together.edges.reshape(EDGES, *[1] * len(shape)), shape).contiguous())
+    together = union(some or [nothing], torch.Size())
+    return together._replace(
+        edges=broadcast_edges(together.edges.reshape(EDGES, *[1] * len(shape)), shape).contiguous()
+    )
 
 
-def reduced(seen: Seen, dims: Any, shape: torch.Size) -> Seen:
+def reduce_fields(seen: Seen, dims: Any, shape: torch.Size) -> Seen:
     """Each unit sees what all units along some axes see: a sum, a mean, a softmax, a row times a matrix."""
     dims = [dims] if isinstance(dims, int) else list(dims)
     edges = seen.edges.amax([dim + 1 if dim >= 0 else dim for dim in dims], keepdim=True)
     gone = edges[0].numel() == math.prod(shape)  # the axes, or they are of length one
-    return seen._replace(edges=edges.reshape(EDGES, *shape) if gone else spread(edges, shape).contiguous())
+    return seen._replace(edges=edges.reshape(EDGES, *shape) if gone else broadcast_edges(edges, shape).contiguous())
 
 
-def slid(seen: Seen, window: Window, shape: torch.Size, mixes_channels: bool) -> Seen:
+def window_fields(seen: Seen, window: Window, shape: torch.Size, mixes_channels: bool) -> Seen:
     """What a window sees that slides over a map (1, C, H, W).
 
     Args:
@@ -115,7 +117,7 @@ def slid(seen: Seen, window: Window, shape: torch.Size, mixes_channels: bool) ->
         after = (shape[axis + 2] - 1) * s + d * (k - 1) + 1 - n - p  # less than p where a remainder is left over
         step = torch.zeros(IN_THE_IMAGE, 1, 1, 1, dtype=torch.double)
         step[2 * axis], step[2 * axis + 1] = -jump[axis], jump[axis]
-        edges = prolonged(edges, axis + 2, p, max(0, after), step)
+        edges = pad_edges(edges, axis + 2, p, max(0, after), step)
     edges = F.max_pool2d(edges, window.kernel, window.stride, dilation=window.dilation)
     edges = edges[:, :, : shape[2], : shape[3]].expand(EDGES, *shape[1:])
     return Seen(edges[:, None].contiguous(), (jump[0] * window.stride[0], jump[1] * window.stride[1]))
@@ -130,7 +132,7 @@ def jumps(seen: Seen) -> tuple[float, float]:
     return down, across
 
 
-def prolonged(edges: Tensor, dim: int, before: int, after: int, step: Tensor) -> Tensor:
+def pad_edges(edges: Tensor, dim: int, before: int, after: int, step: Tensor) -> Tensor:
     """Edges of a padded map, which goes on over its rim as it does inside; by `step` where it is one unit wide."""
     n, map_edges = edges.shape[dim], edges[:IN_THE_IMAGE]
     first, last = map_edges.narrow(dim, 0, 1), map_edges.narrow(dim, n - 1, 1)
@@ -143,7 +145,7 @@ def prolonged(edges: Tensor, dim: int, before: int, after: int, step: Tensor) ->
     return torch.cat([textbook, F.pad(edges[IN_THE_IMAGE:], sides, value=-math.inf)])
 
 
-def shrunk(seen: Seen, shape: torch.Size) -> Seen:
+def adaptive_fields(seen: Seen, shape: torch.Size) -> Seen:
     """What adaptive pooling sees: unit i of m covers the units from i·n/m rounded down to (i+1)·n/m rounded up."""
     edges = seen.edges
     down, across = jumps(seen)

@@ -20,7 +20,16 @@ from torch.utils.weak import WeakTensorKeyDictionary
 
 from zoo.geometry.costs import work_of
 from zoo.geometry.layer import Field, Layer, Slide
-from zoo.geometry.rules import SOFTMAX, WINDOWED, after, has_rule, is_unitwise, moves, operator_name, window_of
+from zoo.geometry.rules import (
+    SOFTMAX,
+    WINDOWED,
+    fields_after,
+    has_rule,
+    is_rearrangement,
+    is_unitwise,
+    operator_name,
+    window_of,
+)
 from zoo.geometry.running import blank, forward_hooks
 from zoo.geometry.seen import Seen, jumps, pixels
 
@@ -129,7 +138,9 @@ class Follower(TorchDispatchMode):
         if not outputs:
             return out
         if inputs and not operator_name(func).endswith("_like"):  # new tensors, of this shape only
-            for output, seen in zip(outputs, after(func, args, kwargs, outputs, inputs, self.seen_by), strict=True):
+            for output, seen in zip(
+                outputs, fields_after(func, args, kwargs, outputs, inputs, self.seen_by), strict=True
+            ):
                 self.learn(output, seen)
         self._note(func, args, kwargs, tensors, outputs[0])
         return out
@@ -163,7 +174,7 @@ class Follower(TorchDispatchMode):
         """Whether an operation joins units of the image with others, or several of one tensor."""
         inputs = sum(self.seen_by(tensor) is not None for tensor in tensors)
         name = operator_name(func)
-        if is_unitwise(func) or moves(func):
+        if is_unitwise(func) or is_rearrangement(func):
             return inputs > 1 or (inputs > 0 and name in JOINS)
         return inputs > 0 and name not in SOFTMAX  # on the way to attention
 

@@ -33,11 +33,15 @@ def check_devices(
         batch_size: of all devices together; None if it is chosen to suit them.
         environ: the variables that launchers leave.
     """
-    check_strategy(named(trainer["strategy"]))
-    count = number_of_devices(named(trainer["accelerator"]), trainer["devices"])
+    check_strategy(short_name(trainer["strategy"]))
+    count = number_of_devices(short_name(trainer["accelerator"]), trainer["devices"])
     if count is None or type(trainer["num_nodes"]) is not int:  # Lightning has the message
         return
-    if trainer["sync_batchnorm"] and count * trainer["num_nodes"] > 1 and not on_gpu(named(trainer["accelerator"])):
+    if (
+        trainer["sync_batchnorm"]
+        and count * trainer["num_nodes"] > 1
+        and not on_gpu(short_name(trainer["accelerator"]))
+    ):
         raise UsageError(
             "batch normalisation in --trainer.sync_batchnorm: expected false on CPUs, where torch cannot do it, found"
             " true. Try: --trainer.sync_batchnorm false"
@@ -49,7 +53,7 @@ def check_devices(
     check_shares(batch_size, count * trainer["num_nodes"])
 
 
-def named(value: Any) -> str:
+def short_name(value: Any) -> str:
     """The name of a strategy or accelerator in lower case, whether it stands alone or is the last of a class path."""
     path = value["class_path"] if isinstance(value, dict) else value
     return str(path).rpartition(".")[2].lower()

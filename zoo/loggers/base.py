@@ -124,7 +124,7 @@ def log_result(trainer: Trainer, record: dict[str, Any], figures: Path) -> None:
 
 
 @contextmanager
-def ending(trainer: Trainer) -> Iterator[None]:
+def close_loggers(trainer: Trainer) -> Iterator[None]:
     """Closes the logs of a run however it ends, and lets the end go on."""
     code = 1
     try:

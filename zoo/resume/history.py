@@ -29,7 +29,7 @@ from zoo.runs.source import AskForCode, Code
 MOST_PARTS = 200  # of a run that was started more often, the latest
 
 
-def record_of(trainer: Trainer, config: dict[str, Any], code: Code, data: dict[str, Any]) -> dict[str, Any]:
+def make_identity(trainer: Trainer, config: dict[str, Any], code: Code, data: dict[str, Any]) -> dict[str, Any]:
     """The record of a run that starts, see `zoo/resume/identity`."""
     return {
         "schema": SCHEMA,
@@ -97,7 +97,7 @@ class KeepHistory(Callback):
         if self.record:
             return
         data: Any = trainer.datamodule  # type: ignore[attr-defined]
-        self.record = record_of(trainer, self.config, self.code.result(), data.identity())
+        self.record = make_identity(trainer, self.config, self.code.result(), data.identity())
         self.record |= {"proposed": dict(self.proposed)} if self.proposed else {}
         changes = compare(self.past, self.record)
         check_same_experiment(changes, self.origin or self.folder.path, stretch=self.stretch)

@@ -9,7 +9,7 @@ from typing import Any, Self
 from lightning import Callback, LightningModule, Trainer
 from lightning.pytorch.loops.loop import _Loop
 
-from zoo.config.library_errors import blamed
+from zoo.config.library_errors import line_for
 from zoo.config.parser import innermost
 from zoo.errors import UsageError
 from zoo.launch.process import lost_process
@@ -82,7 +82,7 @@ class ExplainRestoreErrors(Callback):
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:
         if not isinstance(error, Exception) or not self.checkpoint or self.works or CLEAR.search(innermost(error)):
             return
-        if lost_process(error) or blamed(error):  # the one that is gone knows why, or a flag is at fault
+        if lost_process(error) or line_for(error):  # the one that is gone knows why, or a flag is at fault
             return
         reason = f"{type(error).__name__}: {innermost(error)[:160]}"
         raise UsageError(

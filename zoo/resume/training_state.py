@@ -24,7 +24,7 @@ from zoo.training.classifier import Classifier
 LOOPS = ("fit_loop", "validate_loop", "test_loop", "predict_loop")
 
 
-def check_states(path: Path, checkpoint: Mapping[str, Any], trainer: Trainer) -> None:
+def check_loops_and_callbacks(path: Path, checkpoint: Mapping[str, Any], trainer: Trainer) -> None:
     """Raises UsageError if the loops and callbacks of a training cannot take up what the checkpoint holds for them."""
     try:
         if "loops" in checkpoint:
@@ -79,7 +79,7 @@ def check_grown(now: Any, saved: Any, place: str) -> None:
         raise StateMismatch(place, format_state(now), format_state(saved))
 
 
-def check_training(path: Path, checkpoint: Mapping[str, Any], model: Classifier) -> None:
+def check_training_state(path: Path, checkpoint: Mapping[str, Any], model: Classifier) -> None:
     """Raises UsageError if training cannot go on from the states of optimiser, schedule and accumulator."""
     begun = checkpoint["global_step"] > 0
     try:

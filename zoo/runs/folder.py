@@ -188,7 +188,7 @@ class RunFolder:
                 return [*made, self.path]
 
 
-def held_in(path: Path) -> object:
+def read_or_none(path: Path) -> object:
     """What a configuration file says; None if there is none that can be read."""
     try:
         return yaml.safe_load(path.read_text())
@@ -252,7 +252,7 @@ class OpenRun(Callback):
             return
         self._written = True
         self.folder.path.mkdir(parents=True, exist_ok=True)
-        if held_in(self.folder.config) != self.config:  # a run that goes on may be given other options
+        if read_or_none(self.folder.config) != self.config:  # a run that goes on may be given other options
             text = "# python cli.py fit -c config.yaml repeats this run\n" + yaml.safe_dump(
                 self.config, sort_keys=False
             )

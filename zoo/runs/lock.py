@@ -81,7 +81,7 @@ class FolderLock:
                 return None
             try:
                 warning = self._lock(descriptor)
-                if warning or names(self.file, descriptor):
+                if warning or still_names(self.file, descriptor):
                     if not warning:
                         self._descriptor = descriptor
                         held.add(descriptor)
@@ -150,7 +150,7 @@ class FolderLock:
         try:
             if self.shared:  # alone here by now?
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if names(self.file, descriptor):
+            if still_names(self.file, descriptor):
                 self.file.unlink()
         except OSError:  # others are at it still, or it is not ours to delete
             pass
@@ -197,7 +197,7 @@ def in_use(path: Path) -> bool:
     return False
 
 
-def names(file: Path, descriptor: int) -> bool:
+def still_names(file: Path, descriptor: int) -> bool:
     """Whether the open file still has this name: one that was deleted in between locks nothing."""
     try:
         found, opened = os.lstat(file), os.fstat(descriptor)

@@ -76,7 +76,7 @@ def source_name(source: str) -> str:
     return f"predictions-{stem[:MOST_LETTERS]}"
 
 
-def place_of(folder: Path, name: str, source: str, *, own: bool = False) -> Path:
+def predictions_path(folder: Path, name: str, source: str, *, own: bool = False) -> Path:
     """Where the predictions for these data go: where others' are not.
 
     Args:
@@ -86,20 +86,20 @@ def place_of(folder: Path, name: str, source: str, *, own: bool = False) -> Path
         own: whether nothing else can have that name, since the folder is that of the run with these data.
     """
     path, number = folder / f"{name}.csv", 1
-    while not own and path.exists() and noted(path) != source:
+    while not own and path.exists() and noted_source(path) != source:
         number += 1
         path = folder / f"{name}-{number}.csv"
     return path
 
 
-def note_of(path: Path) -> Path:
+def note_path(path: Path) -> Path:
     """The note beside a file of predictions."""
     return path.with_suffix(".data.json")
 
 
-def noted(path: Path) -> str | None:
+def noted_source(path: Path) -> str | None:
     """Which data a file of predictions is of, as the note beside it says; None if it does not."""
-    note = note_of(path)
+    note = note_path(path)
     try:
         content = json.loads(note.read_text()) if note.stat().st_size < MOST_BYTES else None
     except (OSError, ValueError, RecursionError):
@@ -108,7 +108,7 @@ def noted(path: Path) -> str | None:
     return source if isinstance(source, str) else None
 
 
-def asked_place(out: str, source: str) -> Path:
+def requested_path(out: str, source: str) -> Path:
     """The file of `--out`; raises UsageError if something else than predictions stands there."""
     path = Path(out)
     if path.suffix != ".csv":
@@ -119,9 +119,9 @@ def asked_place(out: str, source: str) -> Path:
         begins = path.is_file() and file.read(len(HEAD)) == HEAD
     if not begins:
         raise UsageError(f"file in --out: expected a new one, or predictions, found another at {out}")
-    if noted(path) not in (source, None):
+    if noted_source(path) not in (source, None):
         raise UsageError(
-            f"file in --out: expected a new one, found predictions of {noted(path)} at {out}."
+            f"file in --out: expected a new one, found predictions of {noted_source(path)} at {out}."
             f" Try: --out {path.stem}-2.csv"
         )
     return path
@@ -172,5 +172,5 @@ def write_predictions(
             collected.index.tolist(), labels, predicted, collected.probabilities.tolist(), strict=True
         ):
             table.writerow([i, label, guess, classes[guess], *(f"{p:.6f}" for p in row)])
-    with whole_file(note_of(path)) as file:
+    with whole_file(note_path(path)) as file:
         file.write(json.dumps({**note, "images": len(labels), "classes": list(classes)}, indent=2) + "\n")

@@ -131,15 +131,15 @@ class Numbers:
             case ast.Constant(value=value) if isinstance(value, str | int | float):
                 return value
             case ast.BinOp(left=left, op=op, right=right) if type(op) in OPERATORS:
-                return OPERATORS[type(op)](check_number(self._of(left)), check_number(self._of(right)))
+                return OPERATORS[type(op)](require_number(self._of(left)), require_number(self._of(right)))
             case ast.UnaryOp(op=ast.USub(), operand=operand):
-                return -check_number(self._of(operand))
+                return -require_number(self._of(operand))
             case ast.BoolOp(op=ast.And(), values=values):
                 return all(self._of(value) for value in values)
             case ast.Compare(left=left, ops=ops, comparators=others):
                 values = [self._of(each) for each in (left, *others)]
                 if not all(isinstance(value, str) for value in values):
-                    values = [check_number(value) for value in values]
+                    values = [require_number(value) for value in values]
                 if not all(type(each) in OPERATORS for each in ops):
                     raise ValueError("a comparison that is none of < <= > >= ==")
                 pairs = zip(values, ops, values[1:], strict=False)
@@ -209,7 +209,7 @@ class MissingError(Exception):
     """There are no rows yet of what is asked for."""
 
 
-def check_number(value: Any) -> Any:
+def require_number(value: Any) -> Any:
     """Raises ValueError for anything else."""
     if not isinstance(value, int | float):
         raise ValueError(f"expected a number, found {value!r}")

@@ -119,14 +119,14 @@ def make_report(study: Study) -> Report:
         verdicts,
         reasons,
         against,
-        pictures(study, found, against),
+        draw_pictures(study, found, against),
         numbers.filled(study.comment, f"comment of {file}"),
         [numbers.filled(threat, f"threats of {file}") for threat in study.threats],
         [check for check in study.checks if numbers.holds(check, f"checks of {file}") is False],
     )
 
 
-def pictures(study: Study, found: ValidRows, against: dict[str, list[BaselineContrast]]) -> list[Picture]:
+def draw_pictures(study: Study, found: ValidRows, against: dict[str, list[BaselineContrast]]) -> list[Picture]:
     """The figures that the rows allow."""
     made: list[Picture] = []
     if not any(found.rows.values()):
@@ -137,23 +137,23 @@ def pictures(study: Study, found: ValidRows, against: dict[str, list[BaselineCon
         if others and len(study.factors[others[-1]]) > 1:
             title = f"{outcome.axis} by {' and '.join(others)}, means with 95 % intervals"
             made.append(
-                drawn(study, f"levels-{outcome.name}", title, partial(figures.by_levels, study, outcome, values))
+                draw_picture(study, f"levels-{outcome.name}", title, partial(figures.by_levels, study, outcome, values))
             )
         if against[outcome.name]:
             title = f"Difference in {outcome.label} from {study.baseline}, same seeds, 95 % intervals"
             title += "; grey: none that can be told from zero"
             draw = partial(figures.forest, study, outcome, against[outcome.name])
-            made.append(drawn(study, f"forest-{outcome.name}", title, draw))
+            made.append(draw_picture(study, f"forest-{outcome.name}", title, draw))
     if any(row["val_curve"] for rows in found.rows.values() for row in rows):
         title = "Validation accuracy after each epoch, mean and 95 % interval over seeds"
-        made.append(drawn(study, "curves", title, partial(figures.curves, study, found)))
+        made.append(draw_picture(study, "curves", title, partial(figures.curves, study, found)))
     for quantity in study.maps:
         title = f"{quantity.replace('_', ' ').capitalize()} in each layer, input above, through training"
-        made.append(drawn(study, f"map-{quantity}", title, partial(figures.layer_map, study, quantity, found)))
+        made.append(draw_picture(study, f"map-{quantity}", title, partial(figures.layer_map, study, quantity, found)))
     return made
 
 
-def drawn(study: Study, name: str, title: str, draw: Any) -> Picture:
+def draw_picture(study: Study, name: str, title: str, draw: Any) -> Picture:
     """A picture, drawn in the common style."""
     with style(f"{study.name}/{name}"):
         figure: Figure = draw()
@@ -173,7 +173,7 @@ def write_report(report: Report, claims: dict[str, str]) -> list[Path]:
         Files under these names that are no reports and were left as they are.
     """
     pictures = {f"{picture.name}.svg": picture.svg for picture in report.pictures}
-    return write_generated(report.study.folder, {"README.md": readme(report, claims), **pictures})
+    return write_generated(report.study.folder, {"README.md": render_readme(report, claims), **pictures})
 
 
 def write_all(reports: list[Report], claims: dict[str, str], page: Path) -> list[Path]:
@@ -184,25 +184,29 @@ def write_all(reports: list[Report], claims: dict[str, str], page: Path) -> list
     """
     left: list[Path] = []
     for folder in sorted({report.study.folder.parent for report in reports}):
-        left += write_one(folder / "README.md", all_of(reports, claims, "overview.md", markdown))
+        left += write_one(folder / "README.md", render_page(reports, claims, "overview.md", markdown))
     page.parent.mkdir(parents=True, exist_ok=True)
-    return left + write_one(page, all_of(reports, claims, "index.html", None))
+    return left + write_one(page, render_page(reports, claims, "index.html", None))
 
 
-def readme(report: Report, claims: dict[str, str]) -> str:
+def render_readme(report: Report, claims: dict[str, str]) -> str:
     """README.md of a study."""
-    return environment(markdown).get_template("README.md").render(report=report, study=report.study, claims=claims)
+    return (
+        template_environment(markdown)
+        .get_template("README.md")
+        .render(report=report, study=report.study, claims=claims)
+    )
 
 
-def all_of(reports: list[Report], claims: dict[str, str], template: str, finalize: Any) -> str:
+def render_page(reports: list[Report], claims: dict[str, str], template: str, finalize: Any) -> str:
     """A page of all studies."""
     order = {claim: place for place, claim in enumerate(claims)}
     reports = sorted(reports, key=lambda report: min((order[c] for c in report.study.claims if c in order), default=99))
     lines = [(claim, [report for report in reports if claim in report.study.claims]) for claim in claims]
-    return environment(finalize).get_template(template).render(reports=reports, claims=claims, lines=lines)
+    return template_environment(finalize).get_template(template).render(reports=reports, claims=claims, lines=lines)
 
 
-def environment(finalize: Any) -> jinja2.Environment:
+def template_environment(finalize: Any) -> jinja2.Environment:
     """Templates with what they need of this package; without `finalize` they are HTML, and all text is escaped."""
     made = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
@@ -263,7 +267,7 @@ def design(report: Report) -> list[str]:
         commits = sorted({row["git_commit"][:10] + row["git_commit"][40:] for row in rows})
         lines.append(f"Data: {', '.join(images)}. {len(rows)} runs on {'; '.join(made)}; code of {', '.join(commits)}.")
         equal: dict[str, int] = {}
-        for row in filter(tied, rows):
+        for row in filter(has_ties, rows):
             equal[row["chosen_by"]] = equal.get(row["chosen_by"], 0) + 1
         if equal:
             rules = "; ".join(f"{number} by {rule or 'a rule that is not recorded'}" for rule, number in equal.items())
@@ -277,7 +281,7 @@ def machine(row: Row) -> str:
     return f"{row['device']}, {processor}, torch {row['torch']}, Lightning {row['lightning']}"
 
 
-def tied(row: Row) -> bool:
+def has_ties(row: Row) -> bool:
     """Whether more than one epoch of a run had the highest accuracy on validation."""
     curve = row["val_curve"].split()
     return curve.count(max(curve, default="")) > 1

@@ -78,7 +78,8 @@ class Rows:
             old = [name for name in found if name not in expected]
             raise UsageError(
                 f"columns in {self.path}: expected those of this study and version"
-                f"{told(' with ', new)}, found others{told(' with ', old)}. Try: rm '{self.path}' and run it anew"
+                f"{first_names(' with ', new)}, found others{first_names(' with ', old)}."
+                f" Try: rm '{self.path}' and run it anew"
             )
         return [dict.fromkeys(NEWER, "") | row for row in read_table(self.path)]
 
@@ -125,7 +126,7 @@ def header(path: Path) -> list[str]:
         return next(csv.reader(file), [])
 
 
-def told(lead: str, names: Sequence[str]) -> str:
+def first_names(lead: str, names: Sequence[str]) -> str:
     """The first names, if there are any."""
     return lead + ", ".join(names[:4]) if names else ""
 
@@ -164,25 +165,25 @@ def results(study: Study, folder: Path, data: str, *, tested: bool = True) -> Ro
     row["data"] = COPIES.get(data, data) if record["data"] == "Arrays" else record["data"]
     row["chosen_by"] = record.get("chosen_by") or ""
     splits = ("train", "val", "test") if tested else ("train", "val")
-    row |= {f"{split}_accuracy": number(record[split]["accuracy"]) for split in splits}
+    row |= {f"{split}_accuracy": format_number(record[split]["accuracy"]) for split in splits}
     row |= {f"{split}_n": str(record[split]["n"]) for split in splits if split != "train"}
     outcomes = [outcome for outcome in study.report if tested or not outcome.of_test]
-    row |= {outcome.name: number(read_outcome(outcome.value, folder)) for outcome in outcomes}
+    row |= {outcome.name: format_number(read_outcome(outcome.value, folder)) for outcome in outcomes}
     for split in ("train", "val"):
         values = [each[f"{split}/accuracy"] for each in curves if f"{split}/accuracy" in each]
         row[f"{split}_curve"] = " ".join(f"{value:.4f}" for value in values)
-    row |= {quantity: packed(read_profile(folder, quantity)) for quantity in study.maps}
+    row |= {quantity: pack_profile(read_profile(folder, quantity)) for quantity in study.maps}
     row |= {"seconds": f"{record['seconds']:.1f}", "device": record["device"], "precision": record["precision"]}
     row["processor"] = record.get("processor") or ""
     return row | {"git_commit": record["git_commit"] or ""} | {name: record["versions"][name] for name in PACKAGES}
 
 
-def number(value: float | None) -> str:
+def format_number(value: float | None) -> str:
     """With six digits; empty for none."""
     return "" if value is None else f"{value:.6g}"
 
 
-def packed(profile: Profile) -> str:
+def pack_profile(profile: Profile) -> str:
     """A profile in one cell, at some of its steps, the first and the last among them."""
     steps = sorted({step for by in profile.values() for step in by})
     last = max(1, min(STEPS, len(steps)) - 1)

@@ -68,7 +68,7 @@ class Run(NamedTuple):
         return self.config, self.seed
 
 
-def wanted(study: Study, rows: list[Row]) -> dict[Key, Run]:
+def runnable(study: Study, rows: list[Row]) -> dict[Key, Run]:
     """The runs that can be done now: those that tune, and those of the cells that are tuned already."""
     runs: dict[Key, Run] = {}
     there = keys_of(rows)
@@ -86,7 +86,7 @@ def wanted(study: Study, rows: list[Row]) -> dict[Key, Run]:
     return runs
 
 
-def total(study: Study) -> int:
+def num_runs(study: Study) -> int:
     """Number of runs of the whole study, a few more than there are if tuning has done some already."""
     tuning_cells = len({study.tuning_cell(cell) for cell in study.cells}) if study.tune else 0
     tuning = tuning_cells * len(candidates(study)) * len(study.tune.seeds) if study.tune else 0
@@ -123,7 +123,7 @@ def work(study: Study, rows: Rows, place: Place, start: Start, say: Callable[[Ru
     """
     while True:
         there = rows.read()
-        missing = {key: run for key, run in wanted(study, there).items() if key not in keys_of(there)}
+        missing = {key: run for key, run in runnable(study, there).items() if key not in keys_of(there)}
         if not missing:
             return
         for run in missing.values():

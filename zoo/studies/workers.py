@@ -18,7 +18,7 @@ import torch
 from zoo.launch.jobs import Ended, Jobs, Start
 from zoo.studies.reading import check_run_count, check_seeds, read_study
 from zoo.studies.rows import Row, Rows, keys_of
-from zoo.studies.running import Place, Run, total, wanted, work
+from zoo.studies.running import Place, Run, num_runs, runnable, work
 from zoo.studies.spec import Study
 
 Maker = Callable[[], Start]  # makes what starts runs, in the process that will use it
@@ -119,7 +119,7 @@ def work_as_jobs(task: Task, cluster: Jobs, jobs: int, trusted: Sequence[str] = 
 
 def progress(task: Task, study: Study, run: Run, row: Row, rows: list[Row]) -> str:
     """One line: how far the study is, what the run came to, and how long the rest may take."""
-    done, of = num_finished(study, rows), total(study)
+    done, of = num_finished(study, rows), num_runs(study)
     rate = (time.time() - task.begin) / max(1, done - task.had)
     if row["error"]:
         outcome = f"failed: {row['error']}"
@@ -128,15 +128,15 @@ def progress(task: Task, study: Study, run: Run, row: Row, rows: list[Row]) -> s
         shares = ", ".join(f"{split} {100 * float(share):.2f} %" for split, share in splits.items() if share)
         outcome = f"{shares}, {row['seconds']} s"
     what = ", ".join(filter(None, [study.named(run.cell), row["tuned"], f"seed {run.seed}"]))
-    return f"{done}/{of} {what}{' (tuning)' if run.tuning else ''}: {outcome}; {left(rate * (of - done))}"
+    return f"{done}/{of} {what}{' (tuning)' if run.tuning else ''}: {outcome}; {format_remaining(rate * (of - done))}"
 
 
 def num_finished(study: Study, rows: list[Row]) -> int:
     """Number of runs of the study that have rows."""
-    return len(wanted(study, rows).keys() & keys_of(rows).keys())
+    return len(runnable(study, rows).keys() & keys_of(rows).keys())
 
 
-def left(seconds: float) -> str:
+def format_remaining(seconds: float) -> str:
     """An estimate in words."""
     if seconds < 1:
         return "nothing left"

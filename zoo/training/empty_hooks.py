@@ -30,7 +30,7 @@ class Unprofiled(PassThroughProfiler):
         return NOTHING
 
 
-def pass_over_empty(callbacks: Iterable[Callback]) -> None:
+def skip_empty_hooks(callbacks: Iterable[Callback]) -> None:
     """Puts None in the place of hooks of a step that do nothing: Lightning calls only what can be called."""
     for callback in callbacks:
         for hook in EACH_STEP:

@@ -27,7 +27,7 @@ from benchmarks.measure.environment import ROOT, environment, keep
 from benchmarks.measure.process import run
 from zoo.studies.reading import read_study
 from zoo.studies.rows import read_table
-from zoo.studies.running import wanted
+from zoo.studies.running import runnable
 from zoo.studies.settings import to_argv
 
 STUDY = ROOT / "configs/studies/activations"
@@ -37,7 +37,7 @@ RUNS, JOBS = 20, 2
 def first_runs() -> list[Any]:
     """The runs that the study begins with: those that tune."""
     study = read_study(STUDY)
-    return [(study.settings(run.cell, run.tuned, tuning=True), run) for run in wanted(study, []).values()][:RUNS]
+    return [(study.settings(run.cell, run.tuned, tuning=True), run) for run in runnable(study, []).values()][:RUNS]
 
 
 def write_part(folder: Path) -> None:
