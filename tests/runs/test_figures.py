@@ -3,6 +3,7 @@ cannot be drawn takes nothing else along.
 """
 
 import warnings
+from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,11 @@ import matplotlib
 import numpy as np
 import pytest
 import torch
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from cli import main
-from zoo.runs.figures import LONGEST, draw_confusion, draw_curves, draw_mistakes, label_of, save
+from zoo.runs.figures import LONGEST, draw_confusion, draw_curves, draw_mistakes, draw_run, label_of, save
+from zoo.runs.folder import RunFolder
 from zoo.training.mistakes import Mistakes
 
 NAMES = ["$\\foo$", "$x$ and $y", "a\nb\x1b[31m", "very " * 20 + "long", "שלום", "🦒", "a_b^c {%}", ""]
@@ -39,6 +42,28 @@ def test_names_are_text(tmp_path: Path) -> None:
             save(draw_curves([], NAMES[1], 1), tmp_path / "curves.png")
     assert {path.stat().st_size > 1000 for path in tmp_path.iterdir()} == {True}
     assert all(len(label_of(name)) <= LONGEST and label_of(name).isprintable() for name in NAMES)
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 11])
+def test_any_number_of_mistakes_can_be_looked_at(count: int, tmp_path: Path) -> None:
+    """None is no picture, and of one or two the title is as wide as it needs."""
+    index = torch.arange(count)
+    mistakes = Mistakes(index, index, index, torch.full((count,), 0.5))
+    title = "SoftmaxRegression on FashionMNIST, seed 0: most confident mistakes"
+    if count:
+        figure = draw_mistakes(mistakes, torch.zeros(count, 1, 8, 8, dtype=torch.uint8), ["x"] * 11, title)
+        FigureCanvasAgg(figure).draw()
+        box = figure._suptitle.get_window_extent()  # type: ignore[attr-defined]
+        assert box.x0 >= 0 and box.x1 <= figure.bbox.width
+        (axes,) = figure.axes
+        middle = np.mean([text.get_position()[0] for text in axes.texts[:9]])
+        assert middle == pytest.approx(np.mean(axes.get_xlim()))
+        return
+    folder = RunFolder(tmp_path)
+    folder.figures.mkdir()
+    (folder.figures / "mistakes.png").touch()  # of a start before
+    draw_run(folder, title, 1, {}, mistakes, Namespace(part=lambda split: Namespace(images=torch.zeros(0, 1, 8, 8))))
+    assert [path.name for path in folder.figures.iterdir()] == ["curves.png"]
 
 
 def test_colours_of_the_confusion_matrix_say_how_much_of_a_class_is_wrong() -> None:

@@ -97,17 +97,18 @@ def draw_confusion(confusion: Tensor, classes: Sequence[str], title: str) -> Fig
 
 @rc_context(PLAIN)
 def draw_mistakes(mistakes: Mistakes, images: Tensor, classes: Sequence[str], title: str) -> Figure:
-    """A grid of wrongly classified images (M, C, H, W) uint8 with label, prediction and its probability."""
+    """A grid of M ≥ 1 wrongly classified images (M, C, H, W) uint8 with label, prediction and its probability."""
     count = len(mistakes.image)
-    columns = min(9, max(1, count))
-    rows = max(1, -(-count // columns))
-    figure = Figure(figsize=(1.5 * columns, 1.85 * rows + 0.5))
+    columns = min(9, count)
+    rows = -(-count // columns)
+    across = max(1.5 * columns, 0.11 * len(title) + 0.4)  # the title has room, however few mistakes there are
+    figure = Figure(figsize=(across, 1.85 * rows + 0.5))
     # one pair of axes, 1.5 × 1.85 inches a cell with the caption above: axes of their own for each image would take
     # most of the time of a short training
     axes = figure.add_axes((0, 0, 1, 1.85 * rows / (1.85 * rows + 0.5)))
     axes.axis("off")
     for i in range(count):
-        left, bottom = 1.5 * (i % columns) + 0.05, 1.85 * (i // columns) + 1.8
+        left, bottom = (across - 1.5 * columns) / 2 + 1.5 * (i % columns) + 0.05, 1.85 * (i // columns) + 1.8
         height, width = images.shape[2:]
         side = 1.4 / max(height, width)  # of a pixel
         middle = left + 0.7
@@ -117,8 +118,8 @@ def draw_mistakes(mistakes: Mistakes, images: Tensor, classes: Sequence[str], ti
         label, predicted = (label_of(classes[int(each[i])]) for each in (mistakes.label, mistakes.predicted))
         caption = f"{label}\nas {predicted}, {100 * mistakes.confidence[i]:.1f} %"
         axes.text(middle, bottom - side * height - 0.05, caption, ha="center", va="bottom", fontsize=7)
-    axes.set(xlim=(0, 1.5 * columns), ylim=(1.85 * rows, 0))
-    figure.suptitle(title if count else f"{title}: none")
+    axes.set(xlim=(0, across), ylim=(1.85 * rows, 0))
+    figure.suptitle(title)
     return figure
 
 
@@ -141,7 +142,10 @@ def draw_run(
     if "test" in results:
         confusion = draw_confusion(results["test"].confusion, data.classes, f"{title}: test images")
         save(confusion, folder.figures / "confusion.png")
-    if mistakes is not None:
+    path = folder.figures / "mistakes.png"
+    if mistakes is not None and not len(mistakes.image):  # there is nothing to show, nor is what was before
+        path.unlink(missing_ok=True)
+    elif mistakes is not None:
         images = data.part("test").images[mistakes.image]
         figure = draw_mistakes(mistakes, images, data.classes, f"{title}: most confident mistakes")
-        save(figure, folder.figures / "mistakes.png")
+        save(figure, path)
