@@ -150,21 +150,21 @@ class ImageDataModule(LightningDataModule, ABC):
     def _resolve_batch_size(self) -> int:
         """The batch size that is used; raises ValueError if it cannot be shared out or is more than there is."""
         images, world = len(self.splits["train"]), self._world_size
-        if self.batch_size is None:
-            return max(world, min(DEFAULT_BATCH_SIZE, images) // world * world)
-        if self.batch_size > images:
+        size = min(DEFAULT_BATCH_SIZE, images) if self.batch_size is None else self.batch_size
+        if size > images:
             raise ValueError(
                 f"batch size in --data.batch_size: expected at most the {images} training images,"
-                f" found {self.batch_size}. Try: --data.batch_size null"
+                f" found {size}. Try: --data.batch_size null"
             )
-        if self.batch_size % world:
-            below = self.batch_size // world * world
+        if size % world:
+            below = size // world * world
             nearest = " or ".join(str(size) for size in (below, below + world) if 0 < size <= images)
             raise ValueError(
                 f"global batch size in --data.batch_size: expected a multiple of the {world} devices,"
-                f" found {self.batch_size}. Try: {f'--data.batch_size {nearest}' if nearest else 'fewer devices'}"
+                f" found {size}{', the default' * (self.batch_size is None)}."
+                f" Try: {f'--data.batch_size {nearest}' if nearest else 'fewer devices'}"
             )
-        return self.batch_size
+        return size
 
     def prepare_images(self, x: Tensor) -> Tensor:
         """Raw images (B, C, H, W) uint8 -> what the network sees, float32: the one place that normalises pixels."""

@@ -603,11 +603,12 @@ def test_the_number_of_classes_is_asked_for(classes: int, tmp_path: Path) -> Non
     ADVICES["known classes"].add(str(classes))
 
 
-@pytest.mark.parametrize(("size", "devices"), [(7, 2), (10, 4), (5, 3)])
-def test_a_batch_that_cannot_be_shared_out(size: int, devices: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("size", "devices"), [(7, 2), (10, 4), (5, 3), (None, 7)])
+def test_a_batch_that_cannot_be_shared_out(size: int | None, devices: int, tmp_path: Path) -> None:
+    """None is the default, which must not shrink: a device more is no other experiment."""
     np.savez(tmp_path / "own.npz", **own())
 
-    def module(batch_size: int) -> Arrays:
+    def module(batch_size: int | None) -> Arrays:
         data = Arrays(str(tmp_path / "own.npz"), batch_size=batch_size)
         data.trainer = Namespace(world_size=devices, state=Namespace(fn="fit"))  # type: ignore[assignment]
         return data
