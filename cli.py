@@ -11,6 +11,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from zoo import __version__
 from zoo.commands.report_errors import reported
 from zoo.commands.verbs import verbs, without_debug
 from zoo.errors import UsageError
@@ -69,9 +70,7 @@ def main(args: Sequence[str] | None = None) -> None:
     if args is None:
         begin(needed=argv[:1] == ["describe"])
     if "--version" in argv:
-        from importlib.metadata import version
-
-        print(version("small-image-zoo"))
+        print(__version__)
         return
     if argv[:1] in (["-h"], ["--help"]):
         print(overview())

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.config.shelf import shelf
 
+__version__ = "0.2.0"  # pyproject.toml has it from here
+
 if TYPE_CHECKING:  # for type checkers; a file of one's own needs no line here
     from zoo.convnet import ConvNet as ConvNet
     from zoo.fastnet import FastNet as FastNet

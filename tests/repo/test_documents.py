@@ -19,6 +19,7 @@ import pytest
 import yaml
 
 import datamodules
+import zoo
 from cli import main
 from zoo.commands.plain_parser import action_of
 from zoo.commands.recipes import check_names
@@ -103,6 +104,7 @@ def test_the_blocks_of_a_page_run(page: Path, place: Path, capsys: pytest.Captur
                 check(args)
         else:
             assert block.language == "text", f"{page.name}:{block.line}: a language that is not run"
+    assert not Path("checkpoints").exists(), "a block leaves what its page does not speak of"
     names.clear()
     gc.collect()  # classes of a page are no models of the next test
 
@@ -252,8 +254,12 @@ def test_the_index_has_every_page():
     assert {page.name for page in (ROOT / "docs").glob("*.md")} - {"index.md"} <= listed
 
 
-def test_the_version_is_the_same_everywhere():
-    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+def test_the_version_is_the_same_everywhere(capsys):
+    """Of a checkout, too: what is installed may be of another day."""
+    main(["--version"])
+    version = capsys.readouterr().out.strip()
+    assert version == zoo.__version__
+    assert "version" in tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dynamic"]
     assert yaml.safe_load((ROOT / "CITATION.cff").read_text())["version"] == version
     assert re.findall(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(), re.M)[0] == version
 
