@@ -31,7 +31,7 @@ from datamodules.classes import (
 )
 from datamodules.contents import KEYS, OPTIONAL, SPLITS, Contents, read_contents, require_arrays
 from datamodules.sharing import shared
-from zoo.errors import report, shorten, warn
+from zoo.errors import DataError, report, shorten, warn
 
 NEEDED = {"fit": KEYS, "validate": KEYS[:2], "test": KEYS[2:], "predict": KEYS[2:3]}
 UNKNOWN = -1  # label of an image that has none
@@ -57,7 +57,10 @@ class Arrays(ImageDataModule):
 
     @cached_property
     def _own(self) -> Contents:
-        return shared(("archive", *self.origin), lambda: read_contents(Path(self.path)))
+        try:
+            return shared(("archive", *self.origin), lambda: read_contents(Path(self.path)))
+        except ValueError as error:
+            raise DataError(str(error)) from error
 
     @property
     def origin(self) -> tuple[Any, ...]:

@@ -18,6 +18,10 @@ class MissingDevice(UsageError):
     """What the user asked for cannot be on this machine; on others it may."""
 
 
+class DataError(ValueError):
+    """A file of data holds another thing than it should: reported in one line, exit code 1."""
+
+
 def chain(error: BaseException | None) -> Iterator[BaseException]:
     """An exception and what it was raised from, outermost first."""
     while error:

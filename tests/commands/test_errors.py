@@ -67,6 +67,12 @@ USAGE = [
     (["fit", *DIGITS, *MLP, "--checkpoint_every", "soon"], "float"),
     (["fit", "-c", "nope.yaml"], "nope.yaml"),
     (["fit", *DIGITS, *MLP, "--resume", "must"], "--run_dir"),
+    (["fit", "--resume", "must", "--run_dir", "nowhere"], "holds a run (config.yaml), found none in nowhere"),
+    (
+        ["fit", "--resume", "auto", *REFUSED],
+        "in refused to continue (config.yaml), or --data and --model for a new",
+    ),
+    (["fit", *DIGITS, *MLP, "--trainer.devices", "2000"], "--trainer.devices: expected at most"),
     (["test"], "--run_dir"),
     (["predict", *DIGITS, *MLP], "--run_dir"),
     (["validate", "--run_dir", "nowhere"], "nowhere"),
@@ -79,7 +85,7 @@ USAGE = [
     ("argv", "hint"), USAGE, ids=lambda value: " ".join(value[-2:]) if isinstance(value, list) else ""
 )
 def test_usage(argv, hint, capsys):
-    argv = [*argv, *REFUSED] if "fit" in argv and "must" not in argv else argv
+    argv = [*argv, *REFUSED] if "fit" in argv and "--resume" not in argv else argv
     assert hint in complaint(argv, capsys, code=2)
 
 
@@ -235,3 +241,23 @@ def test_a_broken_checkpoint(content, trained, capsys):
 def test_debug_shows_the_traceback():
     with pytest.raises(ValueError, match="at least 1"):
         main(["fit", *DIGITS, *MLP, "--data.batch_size", "0", "--debug"])
+
+
+@pytest.mark.parametrize(
+    ("changed", "what"),
+    [
+        ({"train_images": np.random.default_rng(0).random((30, 8, 6))}, "type of train_images"),
+        ({"train_images": np.ones((30, 48), np.uint8)}, "shape of train_images"),
+        ({"train_labels": 1 + np.arange(30) % 3, "classes": np.array(["a", "b", "c"])}, "labels of train_labels"),
+        ({"test_images": None, "test_labels": None}, "arrays"),
+        ({"train_images": None}, "arrays"),
+        ({"classes": np.array(["a", "b"])}, "labels of train_labels"),
+        ({"classes": np.array([[1.0]])}, "shape of classes"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else " ".join(value),
+)
+def test_a_file_of_data_that_is_wrong_is_no_wrong_command(changed, what, npz, capsys):
+    """Whether it is noticed while the file is read, or when its parts are put together."""
+    path = npz(**changed)
+    line = complaint(["fit", "--data", "Arrays", "--data.path", path, *MLP, *REFUSED], capsys, code=1)
+    assert line.startswith(f"error: {what} in {path}: ")

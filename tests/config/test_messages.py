@@ -568,10 +568,15 @@ def test_a_short_form_is_understood_if_it_is_of_one_name(word: str, name: str | 
         ("yes", ["never", "auto", "must"], "auto"),
         ("no", ["refuse", "allow"], "refuse"),
         ("mean", ["max", "avg", "stride"], "avg"),
-        ("fp16", ["16-mixed", "bf16"], "16-mixed"),
         ("glorot_uniform", ["uniform", "xavier_uniform"], "xavier_uniform"),
         ("kaiming_uniform", ["uniform", "he_uniform"], "he_uniform"),
     ],
 )
 def test_what_others_call_so_is_understood(word: str, names: list[str], name: str) -> None:
     assert best_match(word, names) == name
+
+
+@pytest.mark.parametrize(("gpu", "name"), [(True, "16-mixed"), (False, "bf16-mixed")])
+def test_the_precision_that_is_proposed_runs_here(gpu: bool, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: gpu)
+    assert best_match("fp16", ["16-true", "16-mixed", "bf16-true", "bf16-mixed"]) == name

@@ -116,6 +116,18 @@ def test_gpus_that_are_not_there(accelerator, devices, refused, monkeypatch):
     assert refused in str(refusal.value)
 
 
+def test_a_machine_is_not_brought_to_a_halt(monkeypatch):
+    """Each process imports torch: hundreds of them on two cores say nothing for minutes."""
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    for devices in (2, 4, 8):
+        check({}, devices=devices)
+    for devices in (9, 200, "200"):
+        with pytest.raises(UsageError, match=r"at most 8 processes on the 2 cores .* Try: --trainer.devices 2$"):
+            check({}, devices=devices)
+    check({**TORCHRUN, "RANK": "0", "LOCAL_RANK": "0", "MASTER_ADDR": "a", "MASTER_PORT": "1", "WORLD_SIZE": "9"},
+          devices=9)  # fmt: skip  # they run already
+
+
 @pytest.mark.parametrize(("batch_size", "nearest"), [(None, None), (6, None), (7, "6 or 9"), (2, "3")])
 def test_a_batch_that_cannot_be_shared_out_is_refused(batch_size, nearest):
     flags = {**FLAGS, "devices": 3}

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -350,8 +351,6 @@ def test_data_that_were_exchanged_are_not_trained_on(other, owned, tmp_path, cap
 
 
 def test_a_file_that_was_moved_is_the_same(owned, tmp_path):
-    import shutil
-
     shutil.copytree(owned / "run", tmp_path / "run")
     path = archive(tmp_path / "moved.npz", classes=NAMES)
     own("fit", tmp_path / "run", path, "--resume must --trainer.max_epochs 2")
@@ -360,8 +359,8 @@ def test_a_file_that_was_moved_is_the_same(owned, tmp_path):
 def test_other_data_are_scored_with_a_word(owned, tmp_path, capsys):
     own("test", owned / "run", archive(tmp_path / "other.npz", seed=1, classes=NAMES))
     said = capsys.readouterr()
-    assert "other test images than those of the run" in said.err
-    assert "other test images than those of the run" in said.out
+    assert "other test images or labels than those of the run" in said.err
+    assert "other test images or labels than those of the run" in said.out
     own("test", owned / "run", str(owned / "own.npz"))
     assert "other test images" not in capsys.readouterr().err
 
@@ -387,6 +386,16 @@ def test_classes_in_another_order_are_scored_as_advised(owned, tmp_path, capsys)
     exec(advice, {"numpy": np, "FILE": tmp_path / "fixed.npz", **other})
     own("test", owned / "run", str(tmp_path / "fixed.npz"))
     assert [line for line in capsys.readouterr().out.splitlines() if "test" in line] == rows
+
+
+@pytest.mark.parametrize("seed", [0, 1], ids=["the same images", "new images"])
+def test_predictions_need_no_labels_of_the_run(seed, owned, tmp_path, capsys):
+    """New images are what `predict` is for, and old ones are the same without their labels."""
+    shutil.copytree(owned / "run", tmp_path / "run")
+    nothing = dict.fromkeys(("train_images", "train_labels", "test_labels"))
+    own("predict", tmp_path / "run", archive(tmp_path / "new.npz", seed=seed, **nothing))
+    said = capsys.readouterr()
+    assert "predictions of" in said.out and "warning" not in said.err, said.err
 
 
 def test_predictions_of_data_without_names_have_those_of_the_run(owned, tmp_path):
@@ -496,8 +505,6 @@ FORGED: list[Any] = [
 
 @pytest.mark.parametrize("forged", FORGED[3:11:3] + FORGED[-2:], ids=range(5))
 def test_a_forged_record_costs_one_line_at_most(forged, run, tmp_path, capsys):
-    import shutil
-
     shutil.copytree(run.path, tmp_path / "run")
     folder = RunFolder(tmp_path / "run")
     for path in (folder.best, folder.last):

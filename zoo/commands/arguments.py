@@ -39,8 +39,11 @@ def complete(args: Sequence[str]) -> list[str]:
         given.ckpt_path = checkpoint_of_run(given.ckpt_path, folder)
         rest += ["--ckpt_path", given.ckpt_path]
     if verb == "fit":
+        if folder and given.resume == "must":
+            folder.check_config_there()
         resumes = given.resume in ("auto", "must") and folder and folder.config.exists()
         if not folder or not resumes:
+            check_begins(given, rest)
             return [verb, *rest]
         folder.check_config()
         return [verb, "-c", str(folder.config), *rest]
@@ -59,6 +62,16 @@ def complete(args: Sequence[str]) -> list[str]:
         folder.check_config()
         rest = ["-c", str(folder.config), *with_arrays(rest, folder.config)]
     return [verb, *rest]
+
+
+def check_begins(given: argparse.Namespace, args: Sequence[str]) -> None:
+    """Raises UsageError where there is neither a run to go on with (`--resume auto`) nor what a new one needs."""
+    flags = {arg.partition("=")[0] for arg in args}
+    if given.run_dir and given.resume == "auto" and not flags & {"--data", "--model", "-c", "--config"}:
+        raise UsageError(
+            f"run in --run_dir: expected one in {given.run_dir} to continue (config.yaml), or --data and --model for"
+            " a new one, found neither. Try: --run_dir DIR of a run, or --data Digits --model MLP"
+        )
 
 
 def run_folder(run_dir: str | None) -> RunFolder | None:

@@ -55,6 +55,7 @@ from zoo.commands.trainer_checks import (
     check_trainer,
     settle_callbacks,
     settle_signatures,
+    stands_still,
     too_small,
 )
 from zoo.commands.trainer_setup import without_repeats
@@ -67,10 +68,10 @@ from zoo.config.library_errors import is_out_of_memory, line_for
 from zoo.config.parser import Parser, innermost, line_within
 from zoo.config.type_names import parts
 from zoo.config.yaml_limits import limit_yaml, load
-from zoo.errors import UsageError, chain, report, warn
+from zoo.errors import DataError, UsageError, chain, report, warn
 from zoo.files import names_in
 from zoo.geometry import check_geometry, oversized
-from zoo.launch.devices import FORKING, check_devices, check_strategy
+from zoo.launch.devices import FORKING, check_devices, check_strategy, is_half_on_cpu
 from zoo.launch.process import (
     end_processes,
     is_first,
@@ -284,6 +285,7 @@ class ZooCLI(LightningCLI):
             check_parts(trainer.as_dict())
         trainer["strategy"] = PLAIN_STRATEGIES.get(str(trainer["strategy"]), trainer["strategy"])
         check_trainer(trainer.as_dict())
+        self._settle_precision(trainer)
         self._settle_optimizer()
         check_plain(self.config[self.subcommand])
         trainer["callbacks"] = without_repeats(trainer["callbacks"])
@@ -375,6 +377,21 @@ class ZooCLI(LightningCLI):
         settings = held.get("init_args") if isinstance(held, Namespace) else None
         if settings and (settings.get("foreach") or settings.get("differentiable")) and not self._says(".fused"):
             settings["fused"] = None if settings.get("foreach") else False
+
+    def _settle_precision(self, trainer: Namespace) -> None:
+        """Refuses to train in 16-mixed on a processor; the weights of a run on a GPU are scored in what there is.
+
+        Raises:
+            UsageError: config.yaml would have said another precision than the one that was trained in.
+        """
+        if not is_half_on_cpu(trainer.as_dict()):
+            return
+        if self.subcommand == "fit":
+            raise UsageError(
+                f"precision in --trainer.precision: expected one that the processor computes in, found"
+                f" {trainer['precision']}, which needs a GPU. Try: --trainer.precision bf16-mixed"
+            )
+        trainer["precision"] = "bf16-mixed"
 
     def _says(self, word: str) -> bool:
         """Whether a flag of the command line ends like this."""
@@ -491,6 +508,8 @@ class ZooCLI(LightningCLI):
                     "memory in --model: expected enough for the weights of the network, found less."
                     " Try: a smaller network"
                 ) from error
+            if data := next((each for each in chain(error) if isinstance(each, DataError)), None):
+                raise data from None  # the file is wrong, not the command
             if not isinstance(error, ValueError):
                 raise
             # where one class or a list of them may stand, the line is among those of what else may stand there
@@ -578,7 +597,8 @@ class ZooCLI(LightningCLI):
                     callbacks.append(KeepLast(self.folder.last, every, self.signals, named))
         else:
             config["logger"] = config["enable_checkpointing"] = False
-            self.scored = CompareScored(self.past, "val" if self.subcommand == "validate" else "test")
+            split = "val" if self.subcommand == "validate" else "test"
+            self.scored = CompareScored(self.past, split, predicts=self.subcommand == "predict")
             callbacks = [self.scored, *scoring(callbacks), self.mistakes, self.predictions]
         if bare:  # Lightning refuses what is given besides, be it a default of ours
             config["log_every_n_steps"] = None
@@ -636,6 +656,7 @@ class ZooCLI(LightningCLI):
                 optimizer = self.model.make_optimizer()
                 check_closure(optimizer, self.trainer)  # fails here if it must
                 warn(too_small(optimizer, str(self.trainer.precision)))
+                warn(stands_still(optimizer))
             except ValueError as error:
                 raise UsageError(str(error)) from error
         if self.subcommand and self.checkpoint:

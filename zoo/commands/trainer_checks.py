@@ -252,6 +252,13 @@ def is_known(part: object) -> bool:
     return type(part).__module__.partition(".")[0] in ("zoo", "lightning")
 
 
+def stands_still(optimizer: Optimizer) -> str | None:
+    """The message for a learning rate of 0; None if there is another."""
+    if optimizer.defaults.get("lr") != 0 or any(group["lr"] != 0 for group in optimizer.param_groups):
+        return None
+    return "--model.optimizer.lr is 0: no weight will change. Try: --model.optimizer.lr 0.001"
+
+
 def too_small(optimizer: Optimizer, precision: str) -> str | None:
     """The message for an optimiser whose eps is 0 in the numbers that it is to work with; None if it is not."""
     eps = optimizer.defaults.get("eps")

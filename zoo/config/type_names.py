@@ -34,7 +34,7 @@ LISTS = {list, tuple, set, abc.Sequence, abc.Iterable, abc.Collection}
 OTHER_NAMES = {  # what other programs call the values that options list here, and those that a switch would have
     **dict.fromkeys(("yes", "true", "on", "1", "always"), ("auto", "allow", "stretch")),
     **dict.fromkeys(("no", "false", "off", "0"), ("never", "refuse", "none", "identity")),
-    **dict.fromkeys(("fp16", "float16", "half", "amp"), ("16-mixed",)),
+    **dict.fromkeys(("fp16", "float16", "half", "amp"), ("16-mixed", "bf16-mixed")),
     **dict.fromkeys(("bfloat16", "bfloat"), ("bf16-mixed",)),
     **dict.fromkeys(("fp32", "float32", "float", "single"), ("32-true",)),
     **dict.fromkeys(("fp64", "float64", "double"), ("64-true",)),
@@ -68,7 +68,7 @@ def nearest(name: str, candidates: Iterable[str]) -> str | None:
 def best_match(word: str, names: Iterable[str]) -> str | None:
     """The name for what others call so, or else the nearest, or the only one that the word is short for; or None."""
     names = list(names)
-    if others := [name for name in OTHER_NAMES.get(word.lower(), ()) if name in names]:
+    if others := [name for name in OTHER_NAMES.get(word.lower(), ()) if name in names and runs_here(name)]:
         return others[0]
     if near := nearest(word, names):
         return near
@@ -80,6 +80,11 @@ def is_within(short: str, long: str) -> bool:
     """Whether the letters of a word are those of a longer one in their order: std, standard."""
     rest = iter(long)
     return all(letter in rest for letter in short)
+
+
+def runs_here(name: str) -> bool:
+    """Whether this machine can do what the name says: float16 beside float32 needs a GPU."""
+    return name != "16-mixed" or torch.cuda.is_available() or torch.backends.mps.is_available()
 
 
 def nearest_option(key: str, options: Iterable[str]) -> str | None:

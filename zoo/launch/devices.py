@@ -21,6 +21,7 @@ from zoo.launch.start import forget_launchers, launcher
 # strategies that Lightning knows by these first letters, and why none of them can work here
 SHARDING = ("fsdp", "deepspeed", "model_parallel", "modelparallel")
 FORKING = ("ddp_spawn", "ddp_fork", "ddp_notebook")
+MOST_PROCESSES = 4  # for each core of a machine: more of them only wait for each other, and fill its memory
 
 
 def check_devices(
@@ -46,6 +47,8 @@ def check_devices(
             "batch normalisation in --trainer.sync_batchnorm: expected false on CPUs, where torch cannot do it, found"
             " true. Try: --trainer.sync_batchnorm false"
         )
+    if not launcher(environ) and on_cpu(named(trainer["accelerator"])):
+        check_cores(count)
     check_processes(count, trainer["num_nodes"], environ)
     if count * trainer["num_nodes"] == 1 and environ is os.environ and launcher(environ) not in ("torchrun", "srun"):
         forget_launchers(os.environ, alone=True)
@@ -76,6 +79,32 @@ def check_strategy(name: str) -> None:
 def on_gpu(accelerator: str) -> bool:
     """Whether this accelerator means NVIDIA's or AMD's GPUs here."""
     return accelerator in ("gpu", "cuda", "cudaaccelerator") or (accelerator == "auto" and torch.cuda.is_available())
+
+
+def on_cpu(accelerator: str) -> bool:
+    """Whether this accelerator means the processor here."""
+    auto = accelerator == "auto" and not torch.backends.mps.is_available()
+    return accelerator in ("cpu", "cpuaccelerator") or (auto and not torch.cuda.is_available())
+
+
+def is_half_on_cpu(trainer: Mapping[str, Any]) -> bool:
+    """Whether `16-mixed` is asked for where Lightning would compute in bf16-mixed instead.
+
+    Args:
+        trainer: the flags of the trainer, with class paths where classes were named.
+    """
+    return str(trainer["precision"]) in ("16", "16-mixed") and on_cpu(named(trainer["accelerator"]))
+
+
+def check_cores(processes: int) -> None:
+    """Raises MissingDevice for so many processes that they would bring this machine to a halt."""
+    cores = os.cpu_count() or 1
+    most = max(8, MOST_PROCESSES * cores)
+    if processes > most:
+        raise MissingDevice(
+            f"devices in --trainer.devices: expected at most {most} processes on the {cores}"
+            f" core{'s' * (cores > 1)} of this machine, found {processes}. Try: --trainer.devices {min(cores, most)}"
+        )
 
 
 def number_of_devices(accelerator: str, devices: Any) -> int | None:

@@ -18,7 +18,7 @@ from zoo.checkpoints.hyper_parameters import is_plain
 from zoo.errors import UsageError, report, warn
 from zoo.files import whole_file
 from zoo.resume.identity.changes import Change, check_same_experiment, format_changes, format_setting
-from zoo.resume.identity.comparison import compare, other_data
+from zoo.resume.identity.comparison import check_class_names, compare, other_data
 from zoo.resume.identity.records import read_identity
 from zoo.resume.identity.rules import ANOTHER, SCHEMA
 from zoo.runs.folder import RunFolder
@@ -213,14 +213,18 @@ class CompareScored(Callback):
     Args:
         past: the record of the weights' run.
         split: `val` or `test`.
+        predicts: whether they are only given classes: new images are what `predict` is for, and labels don't matter.
     """
 
-    def __init__(self, past: dict[str, Any], split: str) -> None:
-        self.past, self.split = past, split
+    def __init__(self, past: dict[str, Any], split: str, *, predicts: bool = False) -> None:
+        self.past, self.split, self.predicts = past, split, predicts
         self.notes: list[str] = []
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         data: Any = trainer.datamodule  # type: ignore[attr-defined]
+        if self.predicts:
+            check_class_names(self.past.get("data", {}), data.identity(()), self.split)
+            return
         note = other_data(self.past, {"data": data.identity((self.split,))}, self.split)
         if note:
             warn(note)

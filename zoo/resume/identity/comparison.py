@@ -50,7 +50,7 @@ def scored_otherwise(then: Record, now: Record) -> list[Change]:
 
 
 def other_data(then: Record, now: Record, split: str) -> str | None:
-    """The note, if the images that are scored are not those that the run had; raises UsageError for other classes.
+    """The note, if images or labels that are scored are not those of the run; raises UsageError for other classes.
 
     Args:
         then: of the run.
@@ -71,7 +71,7 @@ def other_data(then: Record, now: Record, split: str) -> str | None:
     expected, found = (
         f"{count:,} with SHA-256 {str(digest)[:12]}…" for count, digest in zip(counts, digests, strict=True)
     )
-    return f"other {split} images than those of the run: {found}, where it had {expected}"
+    return f"other {split} images or labels than those of the run: {found}, where it had {expected}"
 
 
 def check_class_names(before: Record, here: Record, split: str) -> None:
