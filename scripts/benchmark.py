@@ -56,7 +56,8 @@ def add_common(parser: argparse.ArgumentParser, what: str) -> None:
 
 def parsed(args: list[str]) -> argparse.Namespace:
     """The options; imports only what is to be measured."""
-    args = args if args and args[0] in (*SUITES, "-h", "--help") else ["epoch", *args]
+    if not args or (args[0].startswith("-") and args[0] not in ("-h", "--help")):
+        args = ["epoch", *args]
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     subparsers = parser.add_subparsers(dest="what", required=True, metavar="WHAT")
     for what in SUITES:

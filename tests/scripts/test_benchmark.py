@@ -28,7 +28,7 @@ from benchmarks.measure.roofline import Cost, cost, roofline
 from benchmarks.measure.rounds import Failed, counted, ratios, run_interleaved, valid
 from benchmarks.measure.targets import Target, pairs
 from benchmarks.report import curves, page
-from benchmarks.suites import gpu, scaling, target
+from benchmarks.suites import before, gpu, scaling, target
 from zoo.errors import UsageError
 from zoo.studies.statistics import mean_of
 
@@ -407,6 +407,23 @@ def test_the_targets_of_a_recipe_are_reported_with_what_came_of_them():
     record = {**record, "rounds": [{"samples": {"zoo": sample, "pytorch-examples": better}, "canary": [slow]}, *rounds]}
     text = "25.00, to 99.12 ± 0.02 % against 99.20 %"  # faster, but to something worse
     assert target.targets(record)[2][:4] == ("pytorch-examples / zoo, training ≥ 20", "mnist_99_fast", text, False)
+
+
+def test_a_version_trains_an_epoch_when_it_is_asked_to(tmp_path):
+    """And what the command prints is not taken for the time that it took."""
+    (tmp_path / "torch.py").write_text("def set_num_threads(count): pass\n")
+    (tmp_path / "zoo.py").write_text("class Classifier:\n    def on_train_epoch_start(self): pass\n")
+    program = (
+        "def main(argv):\n    model = Classifier()\n    for i in range(9):\n        model.on_train_epoch_start()\n"
+    )
+    program += "        print('epoch  1/1000  train loss 0.3120, 91.14 %', flush=True)\n"
+    (tmp_path / "cli.py").write_text(f"from zoo import Classifier\n{program}")
+    trainer = before.Trainer(tmp_path, ["fit"], 1, "wall", tmp_path / "errors")
+    try:
+        assert 0 < trainer.epoch() < 60
+        assert 0 < trainer.epoch() < 60
+    finally:
+        trainer.end()
 
 
 # a GPU, as far as a CPU can tell

@@ -56,5 +56,5 @@ def run(
         err.seek(0)
         if code:
             last = (err.read().strip().splitlines() or [f"exit code {code}"])[-1]
-            raise Failed(last)
+            raise Failed(last.removeprefix("error: "))
         return Ended(out.read(), seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024)

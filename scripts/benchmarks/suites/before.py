@@ -33,7 +33,7 @@ EPOCH = (
     " --trainer.accelerator cpu"
 )
 WARM_UP = 2  # epochs
-MARK = "epoch "
+MARK = "it took "
 READERS = {"wall": "perf_counter", "processor": "process_time"}
 # the command, in whatever version lies where it runs; it prints how long each epoch took, and waits for the next
 PROGRAM = f"""
