@@ -121,9 +121,9 @@ def test_a_machine_is_not_brought_to_a_halt(monkeypatch):
     monkeypatch.setattr("os.cpu_count", lambda: 2)
     for devices in (2, 4, 8):
         check({}, devices=devices)
-    for devices in (9, 200, "200"):
+    for found in (9, 200, "200"):
         with pytest.raises(UsageError, match=r"at most 8 processes on the 2 cores .* Try: --trainer.devices 2$"):
-            check({}, devices=devices)
+            check({}, devices=found)
     check({**TORCHRUN, "RANK": "0", "LOCAL_RANK": "0", "MASTER_ADDR": "a", "MASTER_PORT": "1", "WORLD_SIZE": "9"},
           devices=9)  # fmt: skip  # they run already
 

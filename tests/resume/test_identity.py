@@ -392,7 +392,7 @@ def test_classes_in_another_order_are_scored_as_advised(owned, tmp_path, capsys)
 def test_predictions_need_no_labels_of_the_run(seed, owned, tmp_path, capsys):
     """New images are what `predict` is for, and old ones are the same without their labels."""
     shutil.copytree(owned / "run", tmp_path / "run")
-    nothing = dict.fromkeys(("train_images", "train_labels", "test_labels"))
+    nothing: dict[str, Any] = dict.fromkeys(("train_images", "train_labels", "test_labels"))
     own("predict", tmp_path / "run", archive(tmp_path / "new.npz", seed=seed, **nothing))
     said = capsys.readouterr()
     assert "predictions of" in said.out and "warning" not in said.err, said.err

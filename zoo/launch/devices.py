@@ -47,7 +47,7 @@ def check_devices(
             "batch normalisation in --trainer.sync_batchnorm: expected false on CPUs, where torch cannot do it, found"
             " true. Try: --trainer.sync_batchnorm false"
         )
-    if not launcher(environ) and on_cpu(named(trainer["accelerator"])):
+    if not launcher(environ) and on_cpu(short_name(trainer["accelerator"])):
         check_cores(count)
     check_processes(count, trainer["num_nodes"], environ)
     if count * trainer["num_nodes"] == 1 and environ is os.environ and launcher(environ) not in ("torchrun", "srun"):
@@ -93,7 +93,7 @@ def is_half_on_cpu(trainer: Mapping[str, Any]) -> bool:
     Args:
         trainer: the flags of the trainer, with class paths where classes were named.
     """
-    return str(trainer["precision"]) in ("16", "16-mixed") and on_cpu(named(trainer["accelerator"]))
+    return str(trainer["precision"]) in ("16", "16-mixed") and on_cpu(short_name(trainer["accelerator"]))
 
 
 def check_cores(processes: int) -> None:
