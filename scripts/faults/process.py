@@ -22,6 +22,7 @@ import zoo.commands.cli
 from cli import main as command
 from faults.forking import fork, free_port, under_torchrun
 from zoo import Classifier
+from zoo.checkpoints.plugin import SafeCheckpointIO
 
 assert datamodules  # imported here, so that no fork has to
 assert zoo.commands.cli
@@ -67,7 +68,7 @@ class Progress:
 
     def follow(self) -> None:
         """Makes this process report."""
-        step, save = Classifier.training_step, checkpoints.SafeCheckpointIO.save_checkpoint
+        step, save = Classifier.training_step, SafeCheckpointIO.save_checkpoint
         saved: list[float] = []
 
         def training_step(model: Classifier, *args: Any) -> Any:
@@ -82,7 +83,7 @@ class Progress:
                 saved[:] = [time.monotonic()]
 
         Classifier.training_step = training_step  # type: ignore[method-assign, assignment]
-        checkpoints.SafeCheckpointIO.save_checkpoint = save_checkpoint  # type: ignore[method-assign, assignment]
+        SafeCheckpointIO.save_checkpoint = save_checkpoint  # type: ignore[method-assign, assignment]
 
 
 def die() -> None:

@@ -7,7 +7,6 @@ torch's files reads these. Saving goes beside the target, is flushed to the disk
 name there is always a complete one. Of `last.ckpt` the one before it is kept.
 """
 
-import contextlib
 import errno
 import hashlib
 import io
@@ -16,12 +15,10 @@ import pickle
 import shutil
 import struct
 import zipfile
-from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 import torch
-from lightning.pytorch.plugins.io import TorchCheckpointIO
 
 from zoo.checkpoints.validation import SUMMED, check_form, plain_archive
 from zoo.errors import UsageError
@@ -34,56 +31,6 @@ UNREADABLE = (
     *(EOFError, OSError, ValueError, KeyError, TypeError, AttributeError, IndexError, AssertionError, OverflowError),
     struct.error,
 )
-
-
-class SafeCheckpointIO(TorchCheckpointIO):
-    """Saves and loads checkpoints in this form.
-
-    Lightning's own save goes through the temporary folder and is a plain copy if that lies on another file system.
-
-    Args:
-        keep_previous: files whose last but one version is kept, under `previous_of` their name.
-    """
-
-    def __init__(self, keep_previous: Collection[Path] = ()) -> None:
-        super().__init__()
-        self.keep_previous = {Path(path).absolute() for path in keep_previous}
-        self._whole: set[Path] = set()  # files that this process has written or found whole
-        self._written: set[Path] = set()
-
-    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
-        target = Path(path).absolute()
-        content = serialised(checkpoint)
-        beside = temporary(target)
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            write_through(beside, content)
-            # a file that was found damaged must not take the place of the good one before it
-            if target in self.keep_previous and target in self._whole and target.exists():
-                keep(target, previous_of(target))
-            beside.replace(target)
-        except OSError as error:
-            raise OSError(no_room(error, target, len(content))) from error
-        finally:
-            with contextlib.suppress(OSError):
-                beside.unlink(missing_ok=True)
-        flush_folder(target.parent)
-        self._whole.add(target)
-        self._written.add(target)
-
-    def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:
-        """Reads tensors and plain values only, whatever is asked for: a checkpoint cannot bring code along."""
-        content = read_checkpoint(Path(path))
-        self._whole.add(Path(path).absolute())
-        return content
-
-    def remove_checkpoint(self, path: Any) -> None:
-        """Deletes a file that this process has written, and no other: a callback may have its name from a checkpoint.
-
-        Lightning's own deletes whole folders too, under any address.
-        """
-        if Path(path).absolute() in self._written:
-            Path(path).unlink(missing_ok=True)
 
 
 def previous_of(path: Path) -> Path:

@@ -36,7 +36,8 @@ from lightning.pytorch.strategies.launchers import _MultiProcessingLauncher
 
 import zoo
 from zoo.callbacks.diagnostic import Diagnostic
-from zoo.checkpoints.storage import SafeCheckpointIO, read_checkpoint
+from zoo.checkpoints.plugin import SafeCheckpointIO
+from zoo.checkpoints.storage import read_checkpoint
 from zoo.commands.arguments import add_allow_import, complete, config_state, run_and_state, without_imports
 from zoo.commands.class_help import chosen, hint_of, show_class_help
 from zoo.commands.finders import (
@@ -100,9 +101,10 @@ from zoo.resume.signals import StopSignals
 from zoo.resume.training_state import check_loops_and_callbacks, check_training_state
 from zoo.runs.diagnostics import DiagnosticsFile
 from zoo.runs.figures import draw_run
-from zoo.runs.folder import RECORDED, OpenRun, RunFolder, resumable
+from zoo.runs.folder import RECORDED, RunFolder, resumable
 from zoo.runs.lock import FolderInUse, FolderLock
 from zoo.runs.metrics import MetricsFile
+from zoo.runs.opening import OpenRun
 from zoo.runs.predictions import (
     CollectPredictions,
     check_no_picture,
