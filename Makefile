@@ -8,14 +8,16 @@
 #   make test-slow    trainings to a stated accuracy on the real data (ZOO_DATA or ../shared/data)
 #   make test-wheel   the package as others install it: built, put into an empty environment, run there
 #   make test-slurm   jobs on a throw-away SLURM of two nodes; installs it (as root, Debian or Ubuntu)
+#   make test-oldest  the contract tests with the oldest versions that pyproject.toml allows; make test-newest: the newest
 #   make lock         resolve the newest allowed versions into requirements.lock
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+CONTRACTS := tests/repo/test_contract.py tests/training/test_lightning_compat.py
 
-.PHONY: quickstart test test-slow test-wheel test-slurm install lint house lock clean
+.PHONY: quickstart test test-slow test-wheel test-slurm test-oldest test-newest install lint house lock clean
 
 quickstart: install
 	$(BIN)/python cli.py fit -c configs/recipes/quickstart.yaml
@@ -32,6 +34,24 @@ test-wheel: install
 test-slurm: install
 	scripts/slurm/install.sh
 	$(BIN)/python -m pytest -n 2 -m slurm
+
+test-oldest: .venv-oldest/.installed
+	ZOO_OLDEST=1 .venv-oldest/bin/python -m pytest -m contract $(CONTRACTS)
+
+test-newest: .venv-newest/.installed
+	.venv-newest/bin/python -m pytest -m contract $(CONTRACTS)
+
+.venv-oldest/.installed: RESOLUTION := lowest-direct
+.venv-newest/.installed: RESOLUTION := highest
+
+# folders of their own, with what the package itself asks for; what asks in turn for others gets the newest
+.venv-%/.installed: pyproject.toml $(STAMP)
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(@D)
+	$(BIN)/uv pip compile --quiet --no-header --no-annotate --resolution $(RESOLUTION) --all-extras \
+	  --python $(@D)/bin/python pyproject.toml -o $(@D)/versions.txt
+	$(BIN)/uv pip install --quiet --python $(@D)/bin/python -r $(@D)/versions.txt pytest hypothesis
+	$(BIN)/uv pip install --quiet --python $(@D)/bin/python --no-deps --no-build-isolation -e .
+	@touch $@
 
 lint: install
 	$(BIN)/ruff check .
@@ -56,4 +76,4 @@ lock: install
 	  --group dev --custom-compile-command "make lock" pyproject.toml -o requirements.lock
 
 clean:
-	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) .venv-oldest .venv-newest build *.egg-info .mypy_cache .ruff_cache .pytest_cache

@@ -37,7 +37,7 @@ class ParsersOnly(ZooCLI):
     """Stops where the words would be parsed."""
 
     def parse_arguments(self, parser: Any, args: Any) -> None:
-        raise StopIteration(self._subcommand_parsers)
+        raise StopIteration(parser.verbs)
 
 
 def parsers() -> Mapping[str, Any]:
@@ -65,13 +65,13 @@ def parser_of(verb: str) -> Any:
 def options(parser: Any, values: Words) -> list[str]:
     """The flags of a parser; what may stand behind them is added to `values`."""
     flags: list[str] = []
-    for action in parser._actions:
+    for action in parser.known() if hasattr(parser, "known") else parser._actions:
         for flag in action.option_strings if action.help != SUPPRESS else []:
             if flag.endswith(("+", ".help")) or flag.rpartition(".")[2] in LINKED:
                 continue
             flags.append(flag)
             there = values.setdefault(flag, [])
-            for word in action.choices or words_of(getattr(action, "_typehint", None)):
+            for word in action.choices or words_of(getattr(action, "hint", None)):
                 if word not in there:
                     there.append(word)
     return sorted(flags)

@@ -6,6 +6,7 @@ the files of zoo/, datamodules/, scripts/ and cli.py  ->  a table: what is count
 """
 
 import ast
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
@@ -28,6 +29,10 @@ GROUND = {name for names in FLOORS for name in names} - {"models", "zoo"}  # wha
 GROUND_OF_DATA = {"errors", "files", "prepare"}  # all of zoo that data modules may use
 FRONT = {"zoo", "zoo.classifier"}  # the front door, and the old name of one room
 FOREIGN = ("lightning", "torch", "jsonargparse", "torchmetrics", "torchvision")
+OF_TUPLES = ("_asdict", "_replace", "_fields")  # of named tuples, and documented
+DOCUMENTED = ("_python_dispatch",)  # the module of TorchDispatchMode, which torch's notes on extending it tell to use
+PRIVATE_PLACES = {"zoo.training.lightning_compat", "zoo.config.parser"}  # where such names may stand
+BY_TEXT = ("getattr", "setattr", "hasattr", "delattr", "demand")
 FROZEN = (
     "zoo",
     "zoo/studies",
@@ -127,27 +132,78 @@ def product() -> Iterator[tuple[str, Path]]:
 
 
 def private_names() -> dict[str, set[str]]:
-    """Names with an underscore that are not ours, with the modules that use them."""
+    """Names that libraries keep to themselves, or that are overwritten in them, with the modules that use them.
+
+    Also those that stand in texts, as in `getattr(parser, "_actions")`; and methods of our classes with an underscore
+    that nobody here calls: the library does, in the place of its own.
+    """
     found: dict[str, set[str]] = {}
+    own, called, methods = own_names()
+    for module, path in product():
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [name for name in (*names_used(node), *names_overwritten(node)) if name not in own]
+            if isinstance(node, ast.FunctionDef) and node.name in methods - called:
+                names.append(node.name)
+            for name in names:
+                found.setdefault(name, set()).add(module)
+    return found
+
+
+def is_private(name: str) -> bool:
+    """Whether a name has an underscore at its beginning that says so."""
+    return name.startswith("_") and not name.startswith("__") and name not in ("_", *OF_TUPLES)
+
+
+def own_names() -> tuple[set[str], set[str], set[str]]:
+    """Names that are ours; those of them that are used, but for `super()`; and the private methods of classes."""
     own: set[str] = set()
+    called: set[str] = set()
+    methods: set[str] = set()
     for _, path in product():
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.FunctionDef | ast.ClassDef):
                 own.add(node.name)
-            elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
-                own.add(node.attr)
-    for module, path in product():
-        for node in ast.walk(ast.parse(path.read_text())):
-            names = []
-            if isinstance(node, ast.Attribute):
-                names = [node.attr]
-            elif isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] in FOREIGN:
-                names = [*(each.name for each in node.names), *(node.module or "").split(".")]
-            for name in names:
-                of_tuples = name in ("_asdict", "_replace", "_fields", "_exit")
-                if name.startswith("_") and not name.startswith("__") and name not in own and not of_tuples:
-                    found.setdefault(name, set()).add(module)
-    return found
+            elif isinstance(node, ast.Attribute):
+                of_self = isinstance(node.value, ast.Name) and node.value.id in ("self", "cls")
+                if of_self and isinstance(node.ctx, ast.Store):
+                    own.add(node.attr)
+                elif not (isinstance(node.value, ast.Call) and ast.unparse(node.value) == "super()"):
+                    called.add(node.attr)
+            elif isinstance(node, ast.Name):
+                (own if isinstance(node.ctx, ast.Store) else called).add(node.id)
+            if isinstance(node, ast.ClassDef):
+                methods |= {each.name for each in node.body if isinstance(each, ast.FunctionDef)}
+    return own, called, {name for name in methods if is_private(name)}
+
+
+def names_used(node: ast.AST) -> Iterator[str]:
+    """Private names in a piece of code."""
+    if isinstance(node, ast.Attribute) and is_private(node.attr):
+        if not (isinstance(node.value, ast.Name) and node.value.id in sys.stdlib_module_names):
+            yield node.attr
+    elif isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] in FOREIGN:
+        parts = [*(each.name for each in node.names), *(node.module or "").split(".")]
+        yield from (part for part in parts if is_private(part) and part not in DOCUMENTED)
+    elif isinstance(node, ast.Call) and ast.unparse(node.func) in BY_TEXT and len(node.args) > 1:
+        text = node.args[1]
+        if isinstance(text, ast.JoinedStr):
+            text = text.values[0]
+        if isinstance(text, ast.Constant) and is_private(str(text.value)):
+            yield str(text.value)
+
+
+def names_overwritten(node: ast.AST) -> Iterator[str]:
+    """Methods of others that get another function, or none, in a piece of code; and what a signature is changed by."""
+    if isinstance(node, ast.Assign):
+        for target in node.targets:
+            if isinstance(target, ast.Attribute) and (
+                isinstance(node.value, ast.Lambda) or target.attr in ("__defaults__", "__annotations__")
+            ):
+                yield target.attr
+    elif isinstance(node, ast.Call) and ast.unparse(node.func) == "setattr":
+        owner, name = node.args[0], node.args[1]
+        if not isinstance(name, ast.Constant) and not (isinstance(owner, ast.Name) and owner.id == "sys"):
+            yield f"setattr({ast.unparse(owner)}, …)"
 
 
 def path_edits() -> list[str]:
@@ -198,7 +254,7 @@ def table() -> list[Line]:
         Line("lines of a class", "150", *most(classes)),
         Line("lines of a function", "40", *most(functions)),
         Line("private names of libraries", "12", str(len(private)), ", ".join(sorted(private)[:4])),
-        Line("files that use them", "1", str(len({each for places in private.values() for each in places})), ""),
+        Line("files that use them", "2", str(len({each for places in private.values() for each in places})), ""),
         Line("same name at the top of several files", "15", str(len(same)), ", ".join(sorted(same)[:6])),
         Line("files that edit sys.path", "0", str(len(path_edits())), ", ".join(path_edits())),
         Line("README, KB", "8", f"{(ROOT / 'README.md').stat().st_size / 1000:.1f}", ""),

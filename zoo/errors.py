@@ -9,6 +9,9 @@ import sys
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 
+# the newest that the tests were run with
+TESTED = {"lightning": "2.6.6", "torch": "2.15.0", "jsonargparse": "4.53.0"}
+
 
 class UsageError(ValueError):
     """What the user asked for cannot be: reported in one line, exit code 2."""
@@ -76,3 +79,18 @@ def shorten(value: object, most: int = 100) -> str:
 def double_quoted(text: str) -> str:
     """A text as Python reads it, in double quotes: a shell needs the others."""
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def demand(owner: object, name: str, library: str = "lightning") -> None:
+    """Raises UsageError if something that a library does not promise is gone in the version that is here."""
+    from importlib.metadata import version
+    from inspect import getattr_static
+
+    if getattr_static(owner, name, demand) is not demand:
+        return
+
+    tested = TESTED[library]
+    raise UsageError(
+        f"{type(owner).__name__}.{name} in {library} {version(library)}: expected it, as the {library} {tested} that"
+        f" this was tested with has it, found none. Try: pip install '{library}=={tested}'"
+    )

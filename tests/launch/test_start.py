@@ -21,7 +21,8 @@ import zoo
 from cli import main
 from zoo.commands.cli import ZooCLI
 from zoo.commands.verbs import verbs
-from zoo.training.empty_hooks import EACH_STEP, Unprofiled, skip_empty_hooks
+from zoo.training.lightning_compat import EACH_STEP, skip_empty_hooks
+from zoo.training.unprofiled import Unprofiled
 
 ROOT = Path(__file__).parents[2]
 HEAVY = ("torch", "lightning", "numpy", "yaml", "jsonargparse")

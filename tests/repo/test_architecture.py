@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,36 @@ def test_the_law_finds_what_breaks_it(monkeypatch):
     """Of today's imports: with the floors turned round, nearly all go up."""
     monkeypatch.setattr(house, "FLOORS", house.FLOORS[::-1])
     assert len(house.upward()) > 100
+
+
+def test_private_names_of_libraries_stand_in_one_place():
+    """And are few: every other part of the product does with what libraries promise."""
+    names = house.private_names()
+    assert {module for places in names.values() for module in places} == house.PRIVATE_PLACES
+    assert len(names) <= 12
+
+
+def test_a_private_name_elsewhere_is_found(tmp_path, monkeypatch):
+    """However it is written."""
+    code = """
+        from torch._ops import OpOverload
+        from lightning.pytorch.cli import LightningCLI
+
+        class Mine(LightningCLI):
+            def _called_by_lightning(self):
+                return self.trainer._connector, getattr(self.trainer, "_timer", None)
+
+        def change(trainer, hook):
+            trainer._limit = 3
+            trainer.fit_loop.advance = lambda: None
+            setattr(trainer, hook, None)
+            Mine.__init__.__defaults__ = ()
+    """
+    path = tmp_path / "mine.py"
+    path.write_text(textwrap.dedent(code))
+    monkeypatch.setattr(house, "product", lambda: iter([("mine", path)]))
+    found = {"_ops", "_called_by_lightning", "_connector", "_timer", "_limit", "advance", "__defaults__"}
+    assert set(house.private_names()) == {*found, "setattr(trainer, …)"}
 
 
 @pytest.mark.parametrize("name", ["geometry", "nn", "optimizers", "schedules"])

@@ -47,7 +47,7 @@ def test_the_malicious_versions_of_lightning_are_excluded_by_name(version):
     assert locked()["lightning"] != version
 
 
-@pytest.mark.parametrize(("name", "floor"), [("lightning", "2.6.6"), ("torch", "2.10"), ("jsonargparse", "4.53")])
+@pytest.mark.parametrize(("name", "floor"), [("lightning", "2.6.6"), ("torch", "2.11"), ("jsonargparse", "4.53")])
 def test_versions_with_known_holes_are_out(name, floor):
     """Code from checkpoints (Lightning below 2.6.6, torch below 2.10), configs without an allow list (jsonargparse)."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]

@@ -15,6 +15,7 @@ from lightning import Callback, LightningModule, Trainer
 from torch import Tensor, nn
 
 from zoo.runs.diagnostics import DiagnosticsFile, Reading
+from zoo.training.boundaries import is_last_batch
 
 
 class Diagnostic(Callback):
@@ -82,7 +83,7 @@ class StepDiagnostic(Diagnostic):
     def is_due(self, trainer: Trainer) -> bool:
         """Whether the update that is about to be made is to be measured."""
         step = trainer.global_step
-        last = trainer.fit_loop.epoch_loop._num_ready_batches_reached() or step + 1 == trainer.max_steps
+        last = is_last_batch(trainer) or step + 1 == trainer.max_steps
         return step == 0 or last or self.falls_on(step)
 
 

@@ -13,13 +13,14 @@ from typing import Any, TypeVar
 import torch
 from lightning import LightningModule, Trainer
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 
 from zoo.callbacks.diagnostic import Diagnostic
 from zoo.geometry.running import forward_hooks
+from zoo.training.boundaries import accumulates
 from zoo.training.classifier import Classifier
 
 T = TypeVar("T")
+BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
 NOT_BY_ELEMENT = (nn.MultiheadAttention, nn.GLU, nn.Softmax, nn.Softmax2d, nn.Softmin, nn.LogSoftmax)
 
 
@@ -51,7 +52,7 @@ def record_activations(net: nn.Module, x: Tensor, measure: Callable[[nn.Module, 
 @contextmanager
 def statistics_of_the_batch(net: nn.Module) -> Iterator[None]:
     """Inside, batch normalisation uses the statistics of its batch and does not keep them."""
-    layers = [layer for layer in net.modules() if isinstance(layer, _BatchNorm) and layer.track_running_stats]
+    layers = [layer for layer in net.modules() if isinstance(layer, BATCH_NORMS) and layer.track_running_stats]
     modes = [layer.training for layer in layers]
     try:
         for layer in layers:
@@ -97,8 +98,7 @@ class ProbeDiagnostic(Diagnostic):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        loop = trainer.fit_loop.epoch_loop
-        if self.falls_on(trainer.global_step) and not loop._should_accumulate():
+        if self.falls_on(trainer.global_step) and not accumulates(trainer):
             self._measure(trainer, pl_module)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:

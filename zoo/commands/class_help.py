@@ -52,9 +52,9 @@ def show_class_help(args: Sequence[str], parser: ArgumentParser) -> None:
 
 def no_choice(key: str, parser: ArgumentParser, args: Sequence[str]) -> str:
     """The line for a key that no class is chosen for."""
-    keys = {action.dest for action in actions(parser) if bases(getattr(action, "_typehint", None))}
+    keys = {action.dest for action in actions(parser) if bases(getattr(action, "hint", None))}
     options = options_of(type_of("model", parser), args, "model").items()
-    keys |= {f"model.{name}" for name, action in options if bases(getattr(action, "_typehint", None))}
+    keys |= {f"model.{name}" for name, action in options if bases(getattr(action, "hint", None))}
     keys = {each for each in keys if not each.endswith("help")}
     near = nearest(key, keys)
     expected = "an option that takes a class, or --help_all"
@@ -69,7 +69,7 @@ def hint_of(key: str, parser: ArgumentParser, args: Sequence[str]) -> Any:
     if (hint := type_of(key, parser)) is not None or not rest:
         return hint
     found = options_of(type_of(root, parser), args, root).get(rest)
-    return getattr(found, "_typehint", None)
+    return getattr(found, "hint", None)
 
 
 def options_of(hint: Any, args: Sequence[str], key: str) -> dict[str, Action]:
@@ -96,7 +96,7 @@ def actions_of(cls: type, key: str) -> list[Action]:
     start = f"{key}." if key else ""
     return [
         action
-        for action in parser._actions
+        for action in parser.known()
         if action.option_strings
         and action.help != SUPPRESS
         and action.dest.startswith(start)
@@ -133,7 +133,7 @@ def of_class(key: str, name: str, hint: Any) -> list[str]:
 
 def entry(action: Action) -> list[str]:
     """An option: flag, what it takes and default, then what it is for."""
-    hint = getattr(action, "_typehint", None)
+    hint = getattr(action, "hint", None)
     takes = format_type(hint) if hint else "true or false"
     default = "; must be given" if action.required else f"; {format_default(action.default)} by default"
     if bases(hint):

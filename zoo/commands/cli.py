@@ -19,8 +19,7 @@ from typing import Any, Literal
 
 import yaml
 from jsonargparse import Namespace
-from jsonargparse._util import JsonargparseWarning
-from lightning import LightningDataModule, Trainer
+from lightning import Callback, LightningDataModule, Trainer, seed_everything
 from lightning.pytorch.callbacks import (
     Checkpoint,
     LearningRateFinder,
@@ -32,7 +31,6 @@ from lightning.pytorch.callbacks import (
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.plugins import CheckpointIO
 from lightning.pytorch.profilers import PassThroughProfiler
-from lightning.pytorch.strategies.launchers import _MultiProcessingLauncher
 
 import zoo
 from zoo.callbacks.diagnostic import Diagnostic
@@ -55,7 +53,6 @@ from zoo.commands.trainer_checks import (
     check_parts,
     check_trainer,
     settle_callbacks,
-    settle_signatures,
     stands_still,
     too_small,
 )
@@ -67,7 +64,7 @@ from zoo.config.config_files import with_files
 from zoo.config.error_messages import format_value
 from zoo.config.library_errors import is_out_of_memory, line_for
 from zoo.config.parser import Parser, innermost, line_within
-from zoo.config.type_names import parts
+from zoo.config.type_names import actions, parts
 from zoo.config.yaml_limits import limit_yaml, load
 from zoo.errors import DataError, UsageError, chain, report, warn
 from zoo.files import names_in
@@ -75,6 +72,7 @@ from zoo.geometry import check_geometry, oversized
 from zoo.launch.devices import FORKING, check_devices, check_strategy, is_half_on_cpu
 from zoo.launch.process import (
     end_processes,
+    forks,
     is_first,
     keep_memory,
     kill_processes,
@@ -96,7 +94,7 @@ from zoo.resume.identity.comparison import compare, scored_otherwise
 from zoo.resume.identity.records import past_of
 from zoo.resume.keep_best import KeepBest, is_better, put_in_place
 from zoo.resume.keep_last import KeepLast
-from zoo.resume.restore import ExplainRestoreErrors, weights_only
+from zoo.resume.restore import ExplainRestoreErrors
 from zoo.resume.signals import StopSignals
 from zoo.resume.training_state import check_loops_and_callbacks, check_training_state
 from zoo.runs.diagnostics import DiagnosticsFile
@@ -119,13 +117,15 @@ from zoo.runs.result import make_record, read_record, show_table, write_record
 from zoo.runs.source import AskForCode
 from zoo.training.accumulation import check_closure
 from zoo.training.classifier import Classifier
-from zoo.training.empty_hooks import Unprofiled, skip_empty_hooks
 from zoo.training.finite import StopAtNonFinite
 from zoo.training.first_average import FirstAverage
+from zoo.training.lightning_compat import adapt
 from zoo.training.mistakes import CollectMistakes
+from zoo.training.named_callbacks import OPTIONS, options_of, with_options
 from zoo.training.progress import EpochLines
 from zoo.training.pruning import share_of_zeros
 from zoo.training.step_randomness import StepRandomness
+from zoo.training.unprofiled import Unprofiled
 
 TRAINER_DEFAULTS = {
     "max_epochs": 10,
@@ -155,7 +155,6 @@ class ZooCLI(LightningCLI):
 
     def __init__(self, data_class: type[LightningDataModule], args: Sequence[str], run: bool = True) -> None:
         quieten()
-        settle_signatures()
         keep_memory()
         skip_driver_search()
         self.signals = StopSignals(lambda: kill_processes(started_processes(getattr(self, "trainer", None))))
@@ -173,7 +172,7 @@ class ZooCLI(LightningCLI):
             self._leave_folder()
 
     def _start(self, data_class: type[LightningDataModule], args: Sequence[str], run: bool) -> None:
-        Parser.all_verbs = tuple(all_verbs())
+        Parser.all_verbs, Parser.options = tuple(all_verbs()), OPTIONS
         self.given = without_debug(args)
         self.words = words = prepared(self.given)
         super().__init__(
@@ -241,12 +240,7 @@ class ZooCLI(LightningCLI):
             default="refuse",
             help="Where images are to be scored in another form than the network was trained on: refuse, or allow it.",
         )
-        add_allow_import(parser)
-        link_data(parser)
-
-    def _prepare_subcommand_parser(self, klass: type, subcommand: str, **kwargs: Any) -> LightningArgumentParser:
-        parser = super()._prepare_subcommand_parser(klass, subcommand, **kwargs)
-        if subcommand == "predict":
+        if self.words[:1] == ["predict"]:
             parser.add_argument(
                 "--out",
                 type=str | None,
@@ -254,35 +248,43 @@ class ZooCLI(LightningCLI):
                 metavar="FILE.csv",
                 help="Where the predictions go (default: predictions.csv in --run_dir; of other data, with its name).",
             )
-        return parser
+        add_allow_import(parser)
+        link_data(parser)
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
         # the words are always given as `args`, and there is nothing to warn of when sys.argv has some too
         self.seen = run_and_state(args)
+        actions(parser)  # which are not for others: if they are gone, it is said now
         show_class_help(args, parser)
         self.config = parser.parse_args(complete(with_nulls(args, parser)))
         self.note = rate_note(args)
-
-    def _dump_config(self) -> None:
-        if not hasattr(self, "config_dump"):  # Lightning's has it all checked again, which takes 0.1 s
-            text = self.parser.dump(self.config, skip_none=False, skip_link_targets=False, skip_validation=True)
-            whole = yaml.safe_load(text)
-            self.config_dump = whole[self.subcommand] if self.subcommand else whole
-
-    def _parse_ckpt_path(self) -> None:
-        pass  # flags beat what a checkpoint remembers; Lightning would have it the other way round, and run its classes
-
-    def _set_seed(self) -> None:
-        seed = self._get(self.config, "seed_everything")
+        # flags beat what a checkpoint remembers. Lightning would have it the other way round, and run its classes: it
+        # hears of none
+        self.asked = self.options.get("ckpt_path")
+        if self.asked is not None:
+            self.options["ckpt_path"] = None
+        seed = self.options["seed_everything"]
         if not 0 <= seed < 2**32:
             raise UsageError(f"seed in --seed_everything: expected 0 to 4294967295, found {seed}")
-        super()._set_seed()
+
+    @property
+    def options(self) -> Namespace:
+        """What was asked for, those of the verb if there is one."""
+        verb = self.config.get("subcommand")
+        return self.config[verb] if verb else self.config
+
+    @property
+    def made(self) -> Namespace:
+        """The same, with objects in the place of class paths."""
+        verb = self.config.get("subcommand")
+        return self.config_init[verb] if verb else self.config_init
 
     def before_instantiate_classes(self) -> None:
+        self.parser.add_instantiator(with_options, Callback, subclasses=True)
         if not self.subcommand:
             return
         check_whole(self.config[self.subcommand])
-        trainer = self._get(self.config, "trainer")
+        trainer = self.options["trainer"]
         if self.subcommand == "fit":  # runs of the past may still be tested
             check_parts(trainer.as_dict())
         trainer["strategy"] = PLAIN_STRATEGIES.get(str(trainer["strategy"]), trainer["strategy"])
@@ -291,35 +293,35 @@ class ZooCLI(LightningCLI):
         self._settle_optimizer()
         check_plain(self.config[self.subcommand])
         trainer["callbacks"] = without_repeats(trainer["callbacks"])
-        check_devices(trainer.as_dict(), self._get(self.config, "data")["init_args"].get("batch_size"))
-        seed = self._get(self.config, "seed_everything")
-        timeout = self._get(self.config, "process_timeout")
+        check_devices(trainer.as_dict(), self.options["data"]["init_args"].get("batch_size"))
+        seed = self.options["seed_everything"]
+        timeout = self.options["process_timeout"]
         if not 1 <= timeout <= 7 * 86400:
             raise UsageError(
                 f"seconds in --process_timeout: expected 1 to 604800, found {timeout:g}. Try: {PROCESS_TIMEOUT:g}"
             )
-        given = self._get(self.config, "run_dir")
+        given = self.options["run_dir"]
         if given == "":  # an empty variable of a shell would be a folder of its own each time
             raise UsageError("run folder in --run_dir: expected a name, found an empty one. Try: --run_dir DIR")
-        names = {key: self._get(self.config, key)["class_path"].rpartition(".")[2] for key in ("data", "model")}
+        names = {key: self.options[key]["class_path"].rpartition(".")[2] for key in ("data", "model")}
         self.names = {**names, "seed": seed}
         self.folder = RunFolder(given) if given else RunFolder.default(**self.names)
         self.has_folder = bool(given)
         self._take_folder()
         self.proposed: dict[str, float] = {}
         named = trainer["callbacks"]
-        if self.subcommand == "fit" and self._get(self.config, "resume") != "never" and self.folder.holds_run:
+        if self.subcommand == "fit" and self.options["resume"] != "never" and self.folder.holds_run:
             trainer["callbacks"] = without_finders(trainer["callbacks"])  # the search is done
         self.checkpoint = self._choose_checkpoint()
-        data = self._get(self.config, "data")["init_args"]
+        data = self.options["data"]["init_args"]
         if "root" in data:
             data["root"] = data["root"] or os.environ.get("ZOO_DATA") or "data"
-        if self.subcommand == "predict" and self._get(self.config, "out"):
-            requested_path(self._get(self.config, "out"), source_of(self._get(self.config, "data")))
+        if self.subcommand == "predict" and self.options["out"]:
+            requested_path(self.options["out"], source_of(self.options["data"]))
         self.past = self._read_past(named)
         if self.subcommand == "fit":
             self.code = AskForCode()
-            every = self._get(self.config, "checkpoint_every")
+            every = self.options["checkpoint_every"]
             if not every > 0:
                 raise UsageError(f"seconds in --checkpoint_every: expected more than 0, found {every:g}. Try: 60")
             self._settle_loggers()
@@ -338,7 +340,7 @@ class ZooCLI(LightningCLI):
         Raises:
             FolderInUse: another run is there.
         """
-        trainer = self._get(self.config, "trainer")
+        trainer = self.options["trainer"]
         writes = self.subcommand == "fit" and not (trainer["fast_dev_run"] or trainer["barebones"])
         if not is_first() or not (writes or (self.has_folder and self.subcommand != "fit")):
             return
@@ -371,7 +373,7 @@ class ZooCLI(LightningCLI):
 
     def _settle_optimizer(self) -> None:
         """Lets switches of the optimiser that exclude the fused one, which nobody asked for, turn it off."""
-        held = self._get(self.config, "model")["init_args"].get("optimizer", ...)
+        held = self.options["model"]["init_args"].get("optimizer", ...)
         if held is None:
             raise UsageError(
                 "optimiser in --model.optimizer: expected one, found null. Try: --model.optimizer torch.optim.Adam"
@@ -401,7 +403,7 @@ class ZooCLI(LightningCLI):
 
     def _settle_loggers(self) -> None:
         """Finds out what W&B can be asked for, if it is wanted, before anything is built."""
-        trainer = self._get(self.config, "trainer")
+        trainer = self.options["trainer"]
         trainer["logger"] = without_repeats(trainer["logger"])
         named = [] if trainer["fast_dev_run"] else loggers(trainer["logger"])
         self.wandb: ResolvedMode
@@ -410,10 +412,9 @@ class ZooCLI(LightningCLI):
 
     def _choose_checkpoint(self) -> Path | None:
         """The checkpoint to start from, checked to be readable; None to start anew."""
-        asked = self._get(self.config, "ckpt_path")
         if self.subcommand != "fit":
-            return Path(asked)  # `complete` has put it there
-        resume = self._get(self.config, "resume")
+            return Path(self.asked)  # `complete` has put it there
+        resume = self.options["resume"]
         if resume != "never" and not self.has_folder:
             raise UsageError(
                 f"run folder in --run_dir: expected one to continue (--resume {resume}), found none. Try: --run_dir DIR"
@@ -428,7 +429,7 @@ class ZooCLI(LightningCLI):
             if newest:
                 return newest
             self.folder.check_same(self._recorded())
-        return Path(asked) if asked else None
+        return Path(self.asked) if self.asked else None
 
     def _read_past(self, named: Any) -> dict[str, Any]:
         """The record of the run whose checkpoint it is, empty if there is none; what goes on with it must be it.
@@ -449,7 +450,7 @@ class ZooCLI(LightningCLI):
                 settings = self._settings_of(name)
                 if settings is not None:
                     settings[name] = value
-            stretch = self._get(self.config, "resume_schedule") == "stretch"
+            stretch = self.options["resume_schedule"] == "stretch"
             check_same_experiment(compare(past, {"config": self._recorded()}), self.checkpoint, stretch=stretch)
         return past
 
@@ -457,7 +458,9 @@ class ZooCLI(LightningCLI):
         self._instantiate_all()
         if self.subcommand == "fit" and self.searches:
             self._search()
-            self._set_seed()  # from here on the run is the one that these values, set by hand, would give
+            seed_everything(
+                self.options["seed_everything"], workers=True
+            )  # from here on the run is the one that these values, set by hand, would give
             self._instantiate_all()
 
     def _search(self) -> None:
@@ -465,13 +468,13 @@ class ZooCLI(LightningCLI):
         check_alone(self.trainer.world_size)
         for finder in self.searches:
             check_finder(finder)
-        flags = self._get(self.config_init, "trainer").as_dict()
+        flags = self.made["trainer"].as_dict()
         self.datamodule.prepare_data()
         self.datamodule.setup()
         for finder in sorted(self.searches, key=lambda each: isinstance(each, LearningRateFinder)):
             if isinstance(finder, LearningRateFinder):
                 found: float = find_rate(finder, self.model, self.datamodule, flags)
-                key, name, take = "model.optimizer.lr", "lr", finder._update_attr
+                key, name, take = "model.optimizer.lr", "lr", options_of(finder)["update_attr"]
             else:
                 window = flags.get("accumulate_grad_batches") or 1  # an epoch has to have as many batches
                 images = max(1, len(self.datamodule.splits["train"]) // window)
@@ -489,15 +492,15 @@ class ZooCLI(LightningCLI):
             report(f"{type(finder).__name__} proposes --{key} {found:g}{instead}")
             if take:
                 settings[name] = found
-        trainer = self._get(self.config, "trainer")
+        trainer = self.options["trainer"]
         trainer["callbacks"] = without_finders(trainer["callbacks"])
         del self.config_dump  # Lightning's copy of the configuration, which checkpoints describe the model by
 
     def _settings_of(self, name: str) -> Namespace | None:
         """Where in the configuration stands what a finder proposes; None if it stands nowhere."""
         if name == "batch_size":
-            return self._get(self.config, "data")["init_args"]
-        place = self._get(self.config, "model")["init_args"].get("optimizer")
+            return self.options["data"]["init_args"]
+        place = self.options["model"]["init_args"].get("optimizer")
         return place.get("init_args") if isinstance(place, Namespace) else None
 
     def _instantiate_all(self) -> None:
@@ -518,9 +521,9 @@ class ZooCLI(LightningCLI):
             blame = next(filter(None, map(line_for, chain(error))), None)
             raise UsageError(line_within(str(error), None) or blame or innermost(error)) from error
 
-    def _instantiate_trainer(self, config: dict[str, Any], callbacks: list[Any]) -> Trainer:
+    def _make_trainer(self, config: dict[str, Any]) -> Trainer:
         try:
-            trainer = super()._instantiate_trainer(config, callbacks)
+            trainer = Trainer(**config)
         except Exception as error:
             if line := line_for(error):
                 raise UsageError(line) from error
@@ -534,9 +537,9 @@ class ZooCLI(LightningCLI):
         return trainer
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
-        config = {**self._get(self.config_init, "trainer", default={}), **kwargs}
+        config = {**self.made["trainer"], **kwargs}
         if not self.subcommand:
-            return self._instantiate_trainer(config, [])
+            return self._make_trainer(config)
         config["default_root_dir"] = config["default_root_dir"] or str(self.folder.path)
         config["plugins"] = as_list(config["plugins"])
         if any(isinstance(plugin, CheckpointIO) for plugin in config["plugins"]):
@@ -544,7 +547,8 @@ class ZooCLI(LightningCLI):
                 "plugin in --trainer.plugins: expected none that reads or writes checkpoints, found one."
                 " Try: without it; the zoo's own writes them whole and reads them without running code"
             )
-        config["plugins"].append(SafeCheckpointIO(keep_previous=[self.folder.last]))
+        checkpoints = SafeCheckpointIO(keep_previous=[self.folder.last])
+        config["plugins"].append(checkpoints)
         bare = config["barebones"]
         self.dry = bool(config["fast_dev_run"]) or bare
         callbacks = as_list(config.pop("callbacks"))
@@ -574,7 +578,7 @@ class ZooCLI(LightningCLI):
                     self.parts,
                     self.checkpoint,
                     self.metrics,
-                    stretch=self._get(self.config, "resume_schedule") == "stretch",
+                    stretch=self.options["resume_schedule"] == "stretch",
                     repeated=None if self.checkpoint else self._repeated(),
                     proposed=self.proposed,
                 )
@@ -594,9 +598,10 @@ class ZooCLI(LightningCLI):
                 if config["enable_checkpointing"] is not False:
                     if self._validates(config):
                         callbacks.append(KeepBest(self.folder.best))
-                    every = self._get(self.config, "checkpoint_every")
+                    every = self.options["checkpoint_every"]
                     named = str(recorded["trainer"]["callbacks"])
-                    callbacks.append(KeepLast(self.folder.last, every, self.signals, named))
+                    timeout = timedelta(seconds=self.options["process_timeout"])
+                    callbacks.append(KeepLast(self.folder.last, every, self.signals, named, timeout))
         else:
             config["logger"] = config["enable_checkpointing"] = False
             split = "val" if self.subcommand == "validate" else "test"
@@ -606,30 +611,23 @@ class ZooCLI(LightningCLI):
             config["log_every_n_steps"] = None
             warnings.filterwarnings("ignore", message=".*but `Trainer\\(barebones=True\\)` is configured.*")
         self.restoring = ExplainRestoreErrors(self.checkpoint)
-        trainer = self._instantiate_trainer({**config, "callbacks": [self.restoring, *callbacks]}, [])
+        trainer = self._make_trainer({**config, "callbacks": [self.restoring, *callbacks]})
         let_speak([*trainer.callbacks, *[trainer.profiler] * is_profiled(trainer)])  # type: ignore[attr-defined]
         self.profile = None
         if is_profiled(trainer) and not self.dry:
             home = self.folder if self.has_folder or self.subcommand == "fit" else RunFolder(".")
             self.profile = ProfileReport(trainer.profiler, home)  # type: ignore[attr-defined]
             trainer.callbacks.append(self.profile)  # type: ignore[attr-defined]
-        if hasattr(trainer.strategy, "_timeout"):  # of what several processes do together
-            trainer.strategy._timeout = timedelta(seconds=self._get(self.config, "process_timeout"))
-        skip_empty_hooks(trainer.callbacks)  # type: ignore[attr-defined]
         if self.subcommand and starts_itself_again(trainer) and self.given != without_debug(sys.argv[1:]):
             raise UsageError(
                 f"devices in --trainer.devices: expected 1 in a program that calls the command, found"
                 f" {trainer.num_devices}, for which the whole program would be started again."
                 f" Try: --trainer.devices 1, or python cli.py {self.subcommand} … as a process of its own"
             )
-        if isinstance(trainer.strategy.launcher, _MultiProcessingLauncher):  # DDPStrategy with a start_method
+        if forks(trainer):  # DDPStrategy with a start_method
             check_strategy(FORKING[0])
-        # Lightning's own handlers save and talk to other processes in the middle of a step
-        trainer._signal_connector.register_signal_handlers = lambda: None  # type: ignore[method-assign]
-        weights_only(trainer)
-        # the checkpoint is the one that was chosen here and checked: under SLURM Lightning would look for others
-        connector = trainer._checkpoint_connector
-        connector._select_ckpt_path = lambda state_fn, ckpt_path, **kwargs: ckpt_path  # type: ignore[method-assign]
+        checkpoints.resumes = lambda: trainer.state.fn == "fit"
+        adapt(trainer, self.options["process_timeout"])
         return trainer
 
     def _validates(self, config: dict[str, Any]) -> bool:
@@ -637,15 +635,15 @@ class ZooCLI(LightningCLI):
 
     def _repeated(self) -> Path | None:
         """The config.yaml of a run among the files that were given: this is to be the same run once more."""
-        files = [Path(str(path)) for path in as_list(self._get(self.config, "config"))]
+        files = [Path(str(path)) for path in as_list(self.options["config"])]
         return next((file for file in files if RunFolder(file.parent).config == file), None)
 
     def _recorded(self) -> dict[str, Any]:
         """The resolved configuration as plain values, without what belongs to one start of the run."""
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", JsonargparseWarning)  # what it could not write stands in the text
-            parser, config = self._parser(self.subcommand), self.config[self.subcommand]
-            whole = yaml.safe_load(parser.dump(config, skip_none=False, skip_validation=True))
+            warnings.simplefilter("ignore")  # what it could not write stands in the text
+            whole = yaml.safe_load(self.parser.dump(self.config, skip_none=False, skip_validation=True))
+            whole = whole[self.subcommand]
         check_written(whole)
         return {key: whole[key] for key in RECORDED if key in whole}
 
@@ -671,7 +669,7 @@ class ZooCLI(LightningCLI):
             else:
                 if self.has_folder and self.checkpoint == self.folder.last:
                     self._miss_best(content)
-                allowed = self._get(self.config, "otherwise") == "allow"
+                allowed = self.options["otherwise"] == "allow"
                 changes = scored_otherwise(self.past, {"config": self._recorded()})
                 self.scored.notes = check_scored(changes, self.checkpoint, allowed=allowed)
             self.datamodule.trained_with(self.past.get("data", {}))
@@ -749,7 +747,7 @@ class ZooCLI(LightningCLI):
             report(nothing_tested(self.trainer))
             return
         # the mistakes come only now: in training they would be asked at every step
-        figures = self._get(self.config, "figures")
+        figures = self.options["figures"]
         self.trainer.callbacks = [*self.trainer.callbacks, *[self.mistakes] * figures]  # type: ignore[attr-defined]
         content = self._checked(chosen)  # it need not be of this start of the run
         epoch, validated = content["epoch"], content.get("results", {}).get("val")
@@ -854,10 +852,10 @@ class ZooCLI(LightningCLI):
 
     def _write_predictions(self) -> None:
         """Writes what was predicted where no predictions of other data are."""
-        data = self._get(self.config, "data")
+        data = self.options["data"]
         source, trained = source_of(data), self._trained_on()
         own = self.has_folder and source == trained
-        out = self._get(self.config, "out")
+        out = self.options["out"]
         if out:
             path = requested_path(out, source)
         elif trained and source == trained:

@@ -5,11 +5,11 @@
 """
 
 import json
-from argparse import SUPPRESS, Action, ArgumentError, ArgumentParser
+from argparse import SUPPRESS, ArgumentError, ArgumentParser
 from collections.abc import Sequence
 from typing import Any
 
-from jsonargparse import ActionConfigFile, DefaultHelpFormatter
+from jsonargparse import ActionConfigFile
 from lightning import LightningDataModule
 
 from zoo.commands.arguments import add_allow_import
@@ -17,7 +17,7 @@ from zoo.commands.class_help import show_class_help
 from zoo.commands.cli import check_values, link_data, prepared
 from zoo.commands.layer_table import show
 from zoo.commands.precision import advise, this_machine
-from zoo.config.parser import Parser, innermost
+from zoo.config.parser import Parser, PlainHelp, innermost
 from zoo.config.type_names import choices
 from zoo.errors import UsageError
 from zoo.geometry import Layer, check_geometry, walk
@@ -77,18 +77,6 @@ def with_run(args: Sequence[str]) -> list[str]:
     folder.check_config_there()
     folder.check_config()
     return ["-c", str(folder.config), *rest]
-
-
-class PlainHelp(DefaultHelpFormatter):
-    """Help that says what an option is for, without Python's types and the links between options."""
-
-    def _get_help_string(self, action: Action) -> str:
-        return action.help or ""
-
-    def add_argument(self, action: Action) -> None:
-        """Adds an option, but no link."""
-        if not any("-->" in name for name in action.option_strings):
-            super().add_argument(action)
 
 
 def make_parser(data_class: type[LightningDataModule]) -> Parser:

@@ -8,23 +8,24 @@ Lightning would search within the run: in a checkpoint that it leaves behind, wi
 """
 
 import contextlib
+import logging
 import math
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
-from functools import partial
 from typing import Any
 
 from jsonargparse import Namespace
 from lightning import LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.callbacks import BatchSizeFinder, LearningRateFinder
-from lightning.pytorch.tuner import lr_finder
+from lightning.pytorch.tuner import Tuner, lr_finder
 from tqdm import tqdm
 
 from zoo.checkpoints.plugin import SafeCheckpointIO
 from zoo.config.library_errors import is_out_of_memory
 from zoo.errors import UsageError
 from zoo.training.classifier import Classifier
+from zoo.training.named_callbacks import options_of
 
 FINDERS = (LearningRateFinder, BatchSizeFinder)
 RATES = ("", "lr", "learning_rate", "optimizer.lr", "optimizer.init_args.lr", "model.optimizer.lr")
@@ -54,18 +55,18 @@ def check_alone(world_size: int) -> None:
 
 def check_finder(finder: Any) -> None:
     """Raises UsageError for options with which there is nothing to find."""
+    options = options_of(finder)
     if isinstance(finder, LearningRateFinder):
-        if not 0 < finder._min_lr < finder._max_lr:
+        if not 0 < options["min_lr"] < options["max_lr"]:
             raise UsageError(
                 "rates in --trainer.callbacks.min_lr: expected more than 0 and less than --trainer.callbacks.max_lr,"
-                f" found {finder._min_lr:g} and {finder._max_lr:g}. Try: --trainer.callbacks.min_lr 1e-8"
+                f" found {options['min_lr']:g} and {options['max_lr']:g}. Try: --trainer.callbacks.min_lr 1e-8"
             )
-        numbers = {"num_training_steps": (finder._num_training_steps, FEWEST)}
+        numbers = {"num_training_steps": FEWEST}
     else:
-        names = ("init_val", "steps_per_trial", "max_trials", "max_val")
-        numbers = {name: (getattr(finder, f"_{name}"), 1) for name in names}
-    for name, (value, least) in numbers.items():
-        if value < least:
+        numbers = dict.fromkeys(("init_val", "steps_per_trial", "max_trials", "max_val"), 1)
+    for name, least in numbers.items():
+        if (value := options[name]) < least:
             raise UsageError(
                 f"number in --trainer.callbacks.{name}: expected at least {least}, found {value}."
                 f" Try: --trainer.callbacks.{name} {DEFAULTS[name]}"
@@ -104,35 +105,45 @@ def find_rate(
     Raises:
         UsageError: there are too few steps to tell.
     """
-    if finder._attr_name not in RATES:
+    options = options_of(finder)
+    if options["attr_name"] not in RATES:
         raise UsageError(
-            f"name in --trainer.callbacks.attr_name: expected lr, the optimiser's, found {finder._attr_name!r}."
+            f"name in --trainer.callbacks.attr_name: expected lr, the optimiser's, found {options['attr_name']!r}."
             " Try: without it"
         )
     model.schedule = None  # the finder has one of its own
-    finder = deepcopy(finder)
-    finder._update_attr, finder._early_exit = False, True
-    with tempfile.TemporaryDirectory() as root, quiet_bar():
-        search_trainer(flags, root, max_epochs=-1, callbacks=[finder], enable_checkpointing=False).fit(model, data)
-    found = finder.optimal_lr.suggestion() if finder.optimal_lr else None
+    kept = {name: options[name] for name in ("min_lr", "max_lr", "mode", "early_stop_threshold")}
+    kept |= {"num_training": options["num_training_steps"], "update_attr": False}
+    with tempfile.TemporaryDirectory() as root, quiet_bar(model):
+        trainer = search_trainer(flags, root, max_epochs=-1, enable_checkpointing=False)
+        search = Tuner(trainer).lr_find(model, datamodule=data, **kept)
+    found = search.suggestion() if search else None
     if found is None:
         raise UsageError(
             "steps in --trainer.callbacks.num_training_steps: expected enough for the loss to fall, found too few"
-            f" ({finder._num_training_steps}). Try: --trainer.callbacks.num_training_steps 100"
+            f" ({options['num_training_steps']}). Try: --trainer.callbacks.num_training_steps 100"
         )
     return float(f"{found:.4g}")
 
 
 @contextlib.contextmanager
-def quiet_bar() -> Any:
+def quiet_bar(model: LightningModule) -> Any:
     """The finder's progress bar is for terminals only, and goes when it is done; what it cannot do is said here."""
-    lr_finder.log.disabled = True
-    lr_finder.tqdm = partial(tqdm, disable=None, leave=False)
+    log, start = logging.getLogger(lr_finder.__name__), model.on_train_start
+
+    def on_train_start() -> None:
+        for callback in model.trainer.callbacks:  # type: ignore[attr-defined]
+            if hasattr(callback, "progress_bar_refresh_rate"):  # the finder's own, which would make its bar later
+                total = callback.num_training
+                callback.progress_bar = tqdm(desc="Finding best initial lr", total=total, disable=None, leave=False)
+        start()
+
+    log.disabled, model.on_train_start = True, on_train_start  # type: ignore[method-assign]
     try:
         yield
     finally:
-        lr_finder.log.disabled = False
-        lr_finder.tqdm = tqdm
+        log.disabled = False
+        del model.on_train_start
 
 
 def find_batch_size(
@@ -147,9 +158,10 @@ def find_batch_size(
         flags: those of the trainer.
         images: the most that a batch may hold.
     """
-    if finder._batch_arg_name not in SIZES:
+    options = options_of(finder)
+    if options["batch_arg_name"] not in SIZES:
         raise UsageError(
-            f"name in --trainer.callbacks.batch_arg_name: expected batch_size, found {finder._batch_arg_name!r}."
+            f"name in --trainer.callbacks.batch_arg_name: expected batch_size, found {options['batch_arg_name']!r}."
             " Try: without it"
         )
     before = data.batch_size
@@ -157,7 +169,7 @@ def find_batch_size(
     def fits(size: int) -> bool:
         data.batch_size = size
         with tempfile.TemporaryDirectory() as root:
-            trainer = search_trainer(flags, root, max_steps=finder._steps_per_trial, enable_checkpointing=False)
+            trainer = search_trainer(flags, root, max_steps=options["steps_per_trial"], enable_checkpointing=False)
             try:
                 trainer.fit(deepcopy(model), data)
             except (RuntimeError, MemoryError) as error:
@@ -169,10 +181,10 @@ def find_batch_size(
     try:
         return largest(
             fits,
-            start=finder._init_val,
-            most=min(finder._max_val, images),
-            trials=finder._max_trials,
-            margin=finder._margin if finder._mode == "binsearch" else None,
+            start=options["init_val"],
+            most=min(options["max_val"], images),
+            trials=options["max_trials"],
+            margin=options["margin"] if options["mode"].lower() == "binsearch" else None,
         )
     finally:
         data.batch_size = before

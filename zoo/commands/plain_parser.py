@@ -5,11 +5,11 @@ zoo study run NAME --job 2   ->  flag in zoo study run: expected one of --jobs, 
 
 import re
 import sys
-from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from argparse import Action, ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from zoo.errors import UsageError
 
@@ -31,7 +31,13 @@ class PlainParser(ArgumentParser):
 
     def __init__(self, command: str, description: str) -> None:
         self.command = f"{program()} {command}"
+        self.flags: set[str] = set()
         super().__init__(prog=self.command, description=description, allow_abbrev=False)
+
+    def add_argument(self, *names: Any, **settings: Any) -> Action:
+        """Adds an option, and remembers its flags."""
+        self.flags |= {name for name in names if name.startswith("--")}
+        return super().add_argument(*names, **settings)
 
     def parse(self, args: Sequence[str]) -> Namespace:
         """The options in the words.
@@ -41,8 +47,7 @@ class PlainParser(ArgumentParser):
         """
         options, rest = self.parse_known_args(args)
         if rest:
-            flags = [flag for action in self._actions for flag in action.option_strings if flag.startswith("--")]
-            known = sorted({*flags} - {"--help"})
+            known = sorted(self.flags - {"--help"})
             found = rest[0].partition("=")[0]
             near = get_close_matches(found, known, 1) if found.startswith("-") else []
             expected = f"one of {', '.join(known)}" if found.startswith("-") and known else "nothing more"

@@ -41,7 +41,8 @@ def this_machine() -> Machine:
     """What there is here."""
     if torch.cuda.is_available():
         return Machine(torch.cuda.get_device_name(0), torch.cuda.is_bf16_supported(including_emulation=False))
-    return Machine("", torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+    able = torch.cpu.get_capabilities()
+    return Machine("", bool(able.get("avx512_bf16") or able.get("amx_tile")))
 
 
 def advise(multiply_adds: int, machine: Machine) -> Advice:

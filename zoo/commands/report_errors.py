@@ -95,7 +95,8 @@ def must_report(*, of_all: bool) -> bool:
             return rank == 0
         time.sleep(PATIENCE)  # whoever started the processes ends them all if the first one fails
         return True
-    store = torch.distributed.distributed_c10d._get_default_store()
+    group: Any = torch.distributed.group.WORLD
+    store = group.get_group_store()
     try:
         if rank == 0:
             store.set(REPORTED, "1")

@@ -11,7 +11,7 @@ import math
 import re
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from lightning import Callback, LightningModule
 from lightning.pytorch.callbacks import (
@@ -28,13 +28,13 @@ from zoo.config.error_messages import unfit_line
 from zoo.config.type_names import nearest
 from zoo.config.unfit_parts import unfit
 from zoo.errors import UsageError
+from zoo.training.named_callbacks import images_in, options_of
 from zoo.training.pruning import KeptPruning
 
 TRAIN = ("train/loss", "train/accuracy")
 VALIDATION = ("val/loss", "val/accuracy")
 AT_EPOCH_END = (*TRAIN, "lr", "seconds")
 SMALLEST_HALF = 2.0**-25  # what is less is 0 in float16
-PRUNING = Literal["l1_unstructured", "random_unstructured", "ln_structured", "random_structured"]
 
 
 class Range(NamedTuple):
@@ -143,17 +143,6 @@ def check_parts(trainer: Mapping[str, Any]) -> None:
                 raise UsageError(unfit_line(f"--trainer.{name}", path, reason).replace(": -- ", f": --trainer.{name} "))
 
 
-def settle_signatures() -> None:
-    """Gives options of Lightning's callbacks types and defaults that a configuration can hold.
-
-    A default that is a member of an enumeration cannot be written down, nor can a text that might be a function; and a
-    function that must be given cannot be named.
-    """
-    Timer.__init__.__defaults__ = (None, "step", True)
-    ModelPruning.__init__.__annotations__["pruning_fn"] = PRUNING
-    ThroughputMonitor.__init__.__defaults__ = (None, None)
-
-
 def settle_callbacks(callbacks: Iterable[Callback], max_time: Any = None) -> list[Callback]:
     """The callbacks, with what they need besides their options.
 
@@ -173,7 +162,7 @@ def settle_callbacks(callbacks: Iterable[Callback], max_time: Any = None) -> lis
         if isinstance(callback, ThroughputMonitor) and callback.batch_size_fn is None:
             callback.batch_size_fn = images_in
         if type(callback) is ModelPruning:
-            if not callback._make_pruning_permanent:
+            if not options_of(callback)["make_pruning_permanent"]:
                 raise UsageError(
                     "option in --trainer.callbacks.make_pruning_permanent: expected true, so that checkpoints hold the"
                     " weights of the network, found false. Try: without it; masks are in last.ckpt anyway"
@@ -186,12 +175,13 @@ def settle_callbacks(callbacks: Iterable[Callback], max_time: Any = None) -> lis
                 )
             callback = KeptPruning.of(callback)
         if isinstance(callback, Timer) and max_time is not None:
-            if callback._duration is not None:
+            options = options_of(callback)
+            if options["duration"] is not None:
                 raise UsageError(
                     "times in --trainer.max_time and --trainer.callbacks.duration: expected one, found both."
                     " Try: without --trainer.max_time"
                 )
-            callback = Timer(max_time, callback._interval, callback._verbose)
+            callback = Timer(max_time, options["interval"], options["verbose"])
         settled.append(callback)
     return settled
 
@@ -207,11 +197,6 @@ def check_told_apart(callbacks: Iterable[Callback]) -> None:
             f"callbacks in --trainer.callbacks: expected one {name} of its kind, found {keys.count(twice.state_key)},"
             f" whose states a checkpoint cannot tell apart. Try: one {name}"
         )
-
-
-def images_in(batch: Any) -> int:
-    """How many images a batch holds."""
-    return len(batch[0])
 
 
 def check_monitors(callbacks: Iterable[Callback], model: LightningModule, *, validates: bool) -> None:

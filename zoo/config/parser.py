@@ -8,21 +8,26 @@ innermost one knows the option and its type, and writes the line with its own fl
 puts its key into the flags, `--model.hiden`, and a configuration file around it puts its name after them.
 """
 
-from argparse import ArgumentParser
+from argparse import Action, ArgumentParser
+from collections.abc import Mapping
+from functools import reduce
 from itertools import pairwise
+from operator import or_
 from pathlib import Path
-from typing import Any, ClassVar, NoReturn
+from typing import Any, ClassVar, NoReturn, get_args, get_origin
 
 import yaml
-from jsonargparse import Namespace
+from jsonargparse import DefaultHelpFormatter, Namespace
 from lightning.pytorch.cli import LightningArgumentParser
 
 from zoo.config.allowlist import untrusted_path
 from zoo.config.error_messages import FORMATTERS, NOISE, first_line, format_error, in_file, key_in
 from zoo.config.structure import misspelt
-from zoo.config.type_names import command, family, format_type, put_int_before_float, type_of
+from zoo.config.type_names import UNIONS, command, family, format_type, type_of
 from zoo.config.yaml_limits import load
-from zoo.errors import UsageError, chain
+from zoo.errors import UsageError, chain, demand
+
+FEW = 10  # options of a parser without a verb: none of them need have a type
 
 
 class Parser(LightningArgumentParser):
@@ -35,18 +40,20 @@ class Parser(LightningArgumentParser):
 
     all_verbs: ClassVar[tuple[str, ...]] = ()  # of the command, also those with a parser of their own
     roots: ClassVar[set[type]] = set()  # of each of these, a subclass must be chosen
+    options: ClassVar[dict[type, type]] = {}  # classes whose options are those of another
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self.described: type | None = None  # the class whose options these are, if they are those of one class
         self.files: dict[str, Namespace] = {}  # the configuration files that were read
+        self.verbs: Mapping[str, ArgumentParser] = {}  # the parsers of the verbs
         super().__init__(*args, **kwargs)
 
     def add_class_arguments(self, theclass: type, nested_key: str | None = None, *args: Any, **kwargs: Any) -> Any:
         """Adds the options of a class and remembers it."""
         if nested_key is None:
             self.described = theclass
-        added = super().add_class_arguments(theclass, nested_key, *args, **kwargs)
-        put_int_before_float(self)
+        added = super().add_class_arguments(self.options.get(theclass, theclass), nested_key, *args, **kwargs)
+        self._put_int_before_float()
         return added
 
     def add_function_arguments(self, function: Any, *args: Any, **kwargs: Any) -> Any:
@@ -60,6 +67,47 @@ class Parser(LightningArgumentParser):
         if kwargs.get("required"):
             self.roots.update(baseclass if isinstance(baseclass, tuple) else [baseclass])
         return super().add_subclass_arguments(baseclass, nested_key, *args, **kwargs)
+
+    def add_subcommands(self, *args: Any, **kwargs: Any) -> Any:
+        """Adds the verbs and remembers their parsers."""
+        added = super().add_subcommands(*args, **kwargs)
+        self.verbs = added.choices
+        return added
+
+    def known(self) -> list[Action]:
+        """What it knows of each option, with the type as `hint`.
+
+        Neither jsonargparse nor argparse shows them (no issue known); without them the errors could not say what is
+        expected, and the help of a class would be empty.
+        """
+        demand(self, "_actions", "jsonargparse")
+        actions: list[Any] = self._actions
+        typed = [action for action in actions if hasattr(action, "_typehint")]
+        if len(actions) > FEW and not typed:
+            demand(actions[-1], "_typehint", "jsonargparse")
+        for action in typed:
+            action.hint = action._typehint
+        return actions
+
+    def _put_int_before_float(self) -> None:
+        """Lets a whole number be one where an option takes both: batches of an epoch, 1, are not 1.0, all of them.
+
+        jsonargparse 4.53 tries the types in their order. Optional[Union[int, float]] has another if any module before,
+        such as sklearn.svm, asked for Optional[Union[float, int]]: they are equal to Python's typing, which keeps the
+        first.
+        """
+        for action in self.known():
+            hint = getattr(action, "hint", None)
+            types = list(get_args(hint)) if get_origin(hint) in UNIONS else []
+            if int in types and float in types[: types.index(int)]:
+                types.remove(int)
+                types.insert(types.index(float), int)
+                # typing.Union would give the first again
+                action._typehint = action.hint = reduce(or_, types)  # type: ignore[attr-defined]
+
+    def dump(self, *args: Any, **kwargs: Any) -> str:
+        """A configuration as text; what was parsed a moment ago is not checked again, which would take 0.1 s."""
+        return super().dump(*args, **{"skip_validation": True, **kwargs})
 
     def parse_path(self, path: Any, *args: Any, **kwargs: Any) -> Namespace:
         """Reads a configuration file; its errors name it."""
@@ -86,6 +134,18 @@ class Parser(LightningArgumentParser):
         argv = [part for word in getattr(self, "args", []) for part in word.split("=", word.startswith("--"))]
         flags = ((word[2:], after) for word, after in pairwise(argv) if word.startswith("--"))
         return next(filter(None, (misspelt_in(value, flag) for flag, value in flags)), None)
+
+
+class PlainHelp(DefaultHelpFormatter):
+    """Help that says what an option is for, without Python's types and the links between options."""
+
+    def _get_help_string(self, action: Action) -> str:  # argparse asks itself so (no issue known)
+        return action.help or ""
+
+    def add_argument(self, action: Action) -> None:
+        """Adds an option, but no link."""
+        if not any("-->" in name for name in action.option_strings):
+            super().add_argument(action)
 
 
 def misspelt_in(given: Any, key: str = "") -> str | None:

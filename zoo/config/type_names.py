@@ -13,9 +13,7 @@ from collections import abc
 from collections.abc import Iterable, Iterator
 from difflib import SequenceMatcher
 from enum import Enum
-from functools import reduce
 from inspect import Parameter
-from operator import or_
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin
@@ -220,8 +218,7 @@ def format_list(items: tuple[Any, ...]) -> str:
 
 def subparsers(parser: ArgumentParser) -> dict[str, ArgumentParser]:
     """The parsers of the verbs."""
-    action = getattr(parser, "_subcommands_action", None)
-    return action.choices if action else {}
+    return getattr(parser, "verbs", {})
 
 
 def family(parser: ArgumentParser) -> list[ArgumentParser]:
@@ -243,29 +240,14 @@ def without_verb(key: str, parser: ArgumentParser) -> str:
 
 def actions(parser: ArgumentParser) -> list[Action]:
     """What a parser and those of its verbs know of each option."""
-    return [action for each in family(parser) for action in each._actions]
+    return [action for each in family(parser) if hasattr(each, "known") for action in each.known()]
 
 
 def type_of(key: str, parser: ArgumentParser) -> Any:
     """The type of an option, without the null that jsonargparse adds where a class must be chosen; None if unknown."""
-    hint = next((getattr(action, "_typehint", None) for action in actions(parser) if action.dest == key), None)
+    hint = next((getattr(action, "hint", None) for action in actions(parser) if action.dest == key), None)
     chosen = [root for root in getattr(parser, "roots", ()) if get_origin(hint) in UNIONS and root in get_args(hint)]
     return chosen[0] if chosen else hint
-
-
-def put_int_before_float(parser: ArgumentParser) -> None:
-    """Lets a whole number be one where an option takes both: batches of an epoch, 1, are not 1.0, all of them.
-
-    jsonargparse 4.53 tries the types in their order. Optional[Union[int, float]] has another if any module before, such
-    as sklearn.svm, asked for Optional[Union[float, int]]: they are equal to Python's typing, which keeps the first.
-    """
-    for action in actions(parser):
-        hint = getattr(action, "_typehint", None)
-        types = list(get_args(hint)) if get_origin(hint) in UNIONS else []
-        if int in types and float in types[: types.index(int)]:
-            types.remove(int)
-            types.insert(types.index(float), int)
-            action._typehint = reduce(or_, types)  # type: ignore[attr-defined]  # typing.Union would give the first again
 
 
 def default_of(key: str, parser: ArgumentParser) -> str:
@@ -280,7 +262,7 @@ def options(parser: ArgumentParser) -> Iterator[str]:
         if action.dest.endswith("help"):
             continue
         yield from (flag for flag in flags if not flag.endswith("+"))
-        hint = getattr(action, "_typehint", None)
+        hint = getattr(action, "hint", None)
         linked = getattr(action, "sub_add_kwargs", {}).get("linked_targets", ())  # set by another option
         # the options of every callback or logger there is would be near to anything
         names = [] if literals(hint) or "." in action.dest else parameters(hint)

@@ -5,13 +5,12 @@ Whatever these rules do not know is taken to see all that its inputs see.
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
-from torch._ops import OpOverload
-from torch.utils._pytree import tree_map
 
+from zoo.geometry.nested import mapped
 from zoo.geometry.seen import (
     EDGES,
     Pair,
@@ -39,39 +38,74 @@ POOLS = {"max_pool2d", "max_pool2d_with_indices", "avg_pool2d"}
 ADAPTIVE = {"adaptive_avg_pool2d", "adaptive_max_pool2d"}
 WINDOWED = {"conv2d"} | POOLS | ADAPTIVE
 SPREADING = {"conv_transpose1d", "conv_transpose2d", "conv_transpose3d"}
+# the arguments of operations of which some are asked for, in torch's order, and what they are where they are left out
+ARGUMENTS = {
+    "conv2d": ("input", "weight", "bias", "stride", "padding", "dilation"),
+    "avg_pool2d": ("input", "kernel_size", "stride", "padding"),
+    **dict.fromkeys(POOLS - {"avg_pool2d"}, ("input", "kernel_size", "stride", "padding", "dilation")),
+    **dict.fromkeys(ADAPTIVE, ("input", "output_size")),
+    "pad": ("input", "pad", "mode", "value"),
+}
+DEFAULTS: dict[str, dict[str, Any]] = {
+    "conv2d": {"stride": 1, "padding": 0, "dilation": 1},
+    **{name: {"stride": [], "padding": 0, "dilation": 1} for name in POOLS},
+    "pad": {"mode": "constant"},
+}
 MIXING = SOFTMAX | REDUCTIONS | PRODUCTS | WINDOWED | SPREADING | {"linear", "scaled_dot_product_attention"}
 
 
-def operator_name(func: OpOverload) -> str:
+class Operation(Protocol):
+    """One of torch's operations, as `__torch_dispatch__` gets it."""
+
+    is_view: bool
+    tags: list[Any]
+
+    def name(self) -> str:
+        """With namespace and variant: `aten::add_.Tensor`."""
+
+    def decompose(self, *args: Any, **kwargs: Any) -> Any:
+        """Does it by other operations; NotImplemented if it is not made of any."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Does it."""
+
+
+def operator_name(func: Operation) -> str:
     """Its name, the same whether it works in place or not."""
-    return func._schema.name.partition("::")[2].removesuffix("_")
+    return func.name().partition("::")[2].partition(".")[0].removesuffix("_")
 
 
-def is_rearrangement(func: OpOverload) -> bool:
+def is_rearrangement(func: Operation) -> bool:
     """Whether an operation only moves units to other places."""
     name = operator_name(func)
     return name in MOVES or (func.is_view and name not in OTHER_VIEWS)
 
 
-def is_unitwise(func: OpOverload) -> bool:
+def is_unitwise(func: Operation) -> bool:
     """Whether units are made of those at the same place."""
     return operator_name(func) in UNITWISE or torch.Tag.pointwise in func.tags
 
 
-def has_rule(func: OpOverload) -> bool:
+def has_rule(func: Operation) -> bool:
     """Whether there is a rule for an operation; others may be made of some for which there is one."""
     return operator_name(func) in MIXING or is_rearrangement(func) or is_unitwise(func)
 
 
-def arguments(func: OpOverload, args: Any, kwargs: Any) -> dict[str, Any]:
-    """The arguments of an operation by name, with its defaults."""
-    given = {argument.name: value for argument, value in zip(func._schema.arguments, args, strict=False)}
-    defaults = {a.name: a.default_value for a in func._schema.arguments if a.has_default_value()}
-    return {**defaults, **given, **kwargs}
+def arguments(func: Operation, args: Any, kwargs: Any) -> dict[str, Any]:
+    """The arguments of an operation by name, with its defaults, as far as the tables above know them."""
+    name = operator_name(func)
+    return {**DEFAULTS.get(name, {}), **dict(zip(ARGUMENTS[name], args, strict=False)), **kwargs}
+
+
+def dims_of(args: Any, kwargs: Any) -> Any:
+    """The axes that a reduction or softmax goes over; None for all, in whose place a tensor or a switch may stand."""
+    dims = kwargs.get("dim", args[1] if len(args) > 1 else None)
+    whole = isinstance(dims, int | list | tuple) and not isinstance(dims, bool) and dims not in ([], ())
+    return dims if whole else None
 
 
 def fields_after(
-    func: OpOverload, args: Any, kwargs: Any, outputs: list[Tensor], inputs: list[Seen], seen_by: SeenBy
+    func: Operation, args: Any, kwargs: Any, outputs: list[Tensor], inputs: list[Seen], seen_by: SeenBy
 ) -> list[Seen]:
     """What the tensors see that an operation has made, in order.
 
@@ -93,14 +127,14 @@ def fields_after(
         seen = windowed_fields(func, args, kwargs, inputs[0], shape)
     elif name in PRODUCTS | {"linear", "scaled_dot_product_attention"}:
         seen = matmul_fields(name, args, inputs, seen_by, shape)
-    elif name in REDUCTIONS | SOFTMAX and (dims := arguments(func, args, kwargs).get("dim")) not in (None, []):
+    elif name in REDUCTIONS | SOFTMAX and (dims := dims_of(args, kwargs)) is not None:
         seen = reduce_fields(inputs[0], dims, shape)
     else:
         seen = union_of_all(inputs, shape)
     return [seen if output.shape == shape else union_of_all(inputs, output.shape) for output in outputs]
 
 
-def rearranged_fields(func: OpOverload, args: Any, kwargs: Any, inputs: list[Seen], seen_by: SeenBy) -> list[Seen]:
+def rearranged_fields(func: Operation, args: Any, kwargs: Any, inputs: list[Seen], seen_by: SeenBy) -> list[Seen]:
     """The operation moves the numbers of each edge as it moves the units; what is put between them sees nothing."""
 
     def plane(edge: int, value: Any) -> Any:
@@ -112,13 +146,13 @@ def rearranged_fields(func: OpOverload, args: Any, kwargs: Any, inputs: list[See
     if operator_name(func) == "pad" and arguments(func, args, kwargs)["mode"] == "constant":
         kwargs = {**kwargs, "value": -torch.inf}
         args = args[:3]
-    planes = [func(*tree_map(partial(plane, i), args), **tree_map(partial(plane, i), kwargs)) for i in range(EDGES)]
+    planes = [func(*mapped(partial(plane, i), args), **mapped(partial(plane, i), kwargs)) for i in range(EDGES)]
     together = [planes] if isinstance(planes[0], Tensor) else zip(*planes, strict=True)
     # the jump is asked for in maps of one unit only, and those are not put together of several
     return [Seen(torch.stack([edge.double() for edge in edges]), inputs[0].jump) for edges in together]
 
 
-def windowed_fields(func: OpOverload, args: Any, kwargs: Any, seen: Seen, shape: torch.Size) -> Seen:
+def windowed_fields(func: Operation, args: Any, kwargs: Any, seen: Seen, shape: torch.Size) -> Seen:
     """What the units see of a convolution or pooling."""
     window = window_of(func, args, kwargs)
     if window is None:
@@ -126,7 +160,7 @@ def windowed_fields(func: OpOverload, args: Any, kwargs: Any, seen: Seen, shape:
     return window_fields(seen, window, shape, mixes_channels=operator_name(func) == "conv2d")
 
 
-def window_of(func: OpOverload, args: Any, kwargs: Any) -> Window | None:
+def window_of(func: Operation, args: Any, kwargs: Any) -> Window | None:
     """The window of a convolution or pooling; None for adaptive pooling with windows of several sizes."""
     given = arguments(func, args, kwargs)
     if operator_name(func) in ADAPTIVE:

@@ -13,16 +13,16 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch._ops import OpOverload
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from zoo.geometry.costs import work_of
 from zoo.geometry.layer import Field, Layer, Slide
+from zoo.geometry.nested import leaves
 from zoo.geometry.rules import (
     SOFTMAX,
     WINDOWED,
+    Operation,
     fields_after,
     has_rule,
     is_rearrangement,
@@ -115,7 +115,7 @@ class Follower(TorchDispatchMode):
         self._inside.pop()
         if self._layer is None or self._layer.name != name:
             return
-        first = next((leaf for leaf in tree_leaves(output) if isinstance(leaf, Tensor)), None)
+        first = next((leaf for leaf in leaves(output) if isinstance(leaf, Tensor)), None)
         if first is not None:
             self._layer.output, self._layer.field = tuple(first.shape[1:]), self._field_of(first)
         self._layer = None
@@ -124,17 +124,17 @@ class Follower(TorchDispatchMode):
         """The shapes of those that are met for the first time."""
         return [self._unmet.pop(id(p))[1] for p in parameters if id(p) in self._unmet]
 
-    def __torch_dispatch__(self, func: OpOverload, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+    def __torch_dispatch__(self, func: Operation, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         if not has_rule(func):
             with self:  # perhaps it is made of known ones
                 parts = func.decompose(*args, **kwargs)
             if parts is not NotImplemented:
                 return parts
-        tensors = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
+        tensors = [leaf for leaf in leaves((args, kwargs)) if isinstance(leaf, Tensor)]
         inputs = [seen for tensor in tensors if (seen := self.seen_by(tensor))]
         out = func(*args, **kwargs)
-        outputs = [leaf for leaf in tree_leaves(out) if isinstance(leaf, Tensor)]
+        outputs = [leaf for leaf in leaves(out) if isinstance(leaf, Tensor)]
         if not outputs:
             return out
         if inputs and not operator_name(func).endswith("_like"):  # new tensors, of this shape only
@@ -145,7 +145,7 @@ class Follower(TorchDispatchMode):
         self._note(func, args, kwargs, tensors, outputs[0])
         return out
 
-    def _note(self, func: OpOverload, args: Any, kwargs: Any, tensors: list[Tensor], out: Tensor) -> None:
+    def _note(self, func: Operation, args: Any, kwargs: Any, tensors: list[Tensor], out: Tensor) -> None:
         """Adds an operation to the layer that runs, or to the list if it is worth a line there."""
         name = operator_name(func)
         work = work_of(name, tensors, out.shape)
@@ -170,7 +170,7 @@ class Follower(TorchDispatchMode):
         again = sum(layer.name == name or layer.name.startswith(f"{name}_") for layer in self.layers)
         return f"{name}_{again + 1}" if again else name
 
-    def _joins(self, func: OpOverload, tensors: list[Tensor]) -> bool:
+    def _joins(self, func: Operation, tensors: list[Tensor]) -> bool:
         """Whether an operation joins units of the image with others, or several of one tensor."""
         inputs = sum(self.seen_by(tensor) is not None for tensor in tensors)
         name = operator_name(func)

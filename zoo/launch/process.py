@@ -8,11 +8,11 @@ import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 import torch.distributed
 from lightning import Trainer
-from lightning.pytorch.strategies.launchers import _SubprocessScriptLauncher
 
 from zoo.errors import is_rank_zero, one_line
 
@@ -89,16 +89,23 @@ def is_first() -> bool:
 
 def started_processes(trainer: Trainer | None) -> list[subprocess.Popen[bytes]]:
     """The processes that this one has started for the other devices."""
-    launcher = trainer.strategy.launcher if trainer else None
-    return launcher.procs if isinstance(launcher, _SubprocessScriptLauncher) else []
+    return trainer.strategy.launcher.procs if trainer and starts_words(trainer) else []  # type: ignore[union-attr]
+
+
+def starts_words(trainer: Trainer) -> bool:
+    """Whether the launcher starts processes by the words of this one; others fork this one, or there is none."""
+    return hasattr(trainer.strategy.launcher, "cluster_environment")
 
 
 def starts_itself_again(trainer: Trainer) -> bool:
     """Whether Lightning starts the processes of the other devices, by the arguments of this one."""
-    launcher = trainer.strategy.launcher
-    if not isinstance(launcher, _SubprocessScriptLauncher):
-        return False
-    return not launcher.cluster_environment.creates_processes_externally
+    launcher: Any = trainer.strategy.launcher
+    return starts_words(trainer) and not launcher.cluster_environment.creates_processes_externally
+
+
+def forks(trainer: Trainer) -> bool:
+    """Whether Lightning copies this process for the other devices."""
+    return trainer.strategy.launcher is not None and not starts_words(trainer)
 
 
 def leave_group() -> None:

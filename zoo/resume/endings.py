@@ -15,6 +15,7 @@ from lightning.pytorch.callbacks import EarlyStopping, Timer
 from lightning.pytorch.callbacks.early_stopping import EarlyStoppingReason
 
 from zoo.errors import UsageError
+from zoo.training.boundaries import may_stop
 
 SETTINGS = ("monitor", "mode", "patience", "min_delta", "check_finite", "stopping_threshold", "divergence_threshold")
 
@@ -22,7 +23,7 @@ SETTINGS = ("monitor", "mode", "patience", "min_delta", "check_finite", "stoppin
 def at_its_end(trainer: Trainer) -> bool:
     """Whether training ends with the step that has just been made, as far as that is known before the epoch's end."""
     steps = trainer.max_steps
-    return (0 <= steps <= trainer.global_step) or (trainer.should_stop and trainer.fit_loop._can_stop_early)
+    return (0 <= steps <= trainer.global_step) or (trainer.should_stop and may_stop(trainer))
 
 
 def why_ended(trainer: Trainer) -> dict[str, Any] | None:
@@ -31,7 +32,7 @@ def why_ended(trainer: Trainer) -> dict[str, Any] | None:
     A decision to stop comes before the limits: with higher limits training would have ended here as well.
     """
     loop = trainer.fit_loop
-    if trainer.should_stop and loop._can_stop_early:
+    if trainer.should_stop and may_stop(trainer):
         return who_stopped(trainer)
     if 0 <= trainer.max_steps <= trainer.global_step:
         return {"reason": "max_steps", "message": "", "stopping": None}
@@ -136,7 +137,8 @@ def callback_digests(trainer: Trainer) -> list[str]:
 
 def is_over(timer: Timer, seconds: float) -> bool:
     """Whether its time is."""
-    return timer._duration is not None and seconds >= timer._duration
+    elapsed, left = timer.time_elapsed(), timer.time_remaining()
+    return left is not None and seconds >= elapsed + left
 
 
 def seconds_of(timer: Timer, checkpoint: Mapping[str, Any]) -> float:

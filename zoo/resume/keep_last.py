@@ -13,20 +13,23 @@ import copy
 import math
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import torch
 import torch.distributed
-from lightning import LightningModule, Trainer
+from lightning import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint, EarlyStopping, WeightAveraging
 from lightning.pytorch.callbacks.early_stopping import EarlyStoppingReason
-from lightning.pytorch.trainer import call
+from lightning.pytorch.plugins.io import TorchCheckpointIO
 
 from zoo.resume.endings import at_its_end, callbacks_of, epochs_of, stands, who_stopped, why_ended
 from zoo.resume.keep_best import KeepBest
 from zoo.resume.signals import StopSignals, exit_code
+from zoo.training.boundaries import accumulates, is_last_batch, validates_next
+from zoo.training.lightning_compat import ask_for_no_signal, logged_now
 from zoo.training.progress import EpochLines
 
 AGREE_EVERY = 8  # batches between two agreements of the processes; one costs about as much as a tiny step
@@ -43,10 +46,18 @@ class KeepLast(Checkpoint):
         every: seconds after which a save is due; epochs' ends are saved in any case.
         signals: those of the command.
         configured: the callbacks of the run, in words: with others a stop that one of them asked for need not hold.
+        timeout: how long several processes wait for each other; None for as long as torch has it.
     """
 
-    def __init__(self, path: Path, every: float, signals: StopSignals, configured: str = "") -> None:
-        self.configured = configured
+    def __init__(
+        self,
+        path: Path,
+        every: float,
+        signals: StopSignals,
+        configured: str = "",
+        timeout: timedelta | None = None,
+    ) -> None:
+        self.configured, self.timeout = configured, timeout
         self.path, self.every, self.signals = path, every, signals
         self._saved = 0.0  # when, by the monotonic clock
         self._batches = 0
@@ -59,6 +70,7 @@ class KeepLast(Checkpoint):
         self._postponed = False  # a stop that has to wait for the last batches of a step
         self._before: dict[str, Any] | None = None  # how things stood before the validation that is running
         self._held: dict[str, Any] | None = None  # the checkpoint of the last boundary, of a training that ends there
+        self._validated_batches: int | float | None = None  # --trainer.limit_val_batches, where it is 0 for a moment
         self._validation: tuple[int, dict[str, float]] = (-1, {})  # the last one: steps before it, what it has logged
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
@@ -74,12 +86,9 @@ class KeepLast(Checkpoint):
         self.signals.deferred = True
         self._saved = time.monotonic()
         if trainer.world_size > 1:
-            # a group of its own on the CPU: asking does not wait for a GPU. Lightning asks before every batch for the
-            # one signal that it knows; not needed any more
-            self._group = torch.distributed.new_group(
-                backend="gloo", timeout=getattr(trainer.strategy, "_timeout", None)
-            )
-            trainer.fit_loop.epoch_loop._broadcast_sigterm_tensor = lambda: None  # type: ignore[method-assign]
+            # a group of its own on the CPU: asking does not wait for a GPU
+            self._group = torch.distributed.new_group(backend="gloo", timeout=self.timeout)
+            ask_for_no_signal(trainer)  # Lightning's question is not needed any more
         if trainer.global_step == 0:  # the first save is due after the first step: before it, a run has not begun
             self._saved = -math.inf
 
@@ -87,57 +96,51 @@ class KeepLast(Checkpoint):
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         self._ask(trainer)
-        loop = trainer.fit_loop.epoch_loop
-        fetcher = trainer.fit_loop._data_fetcher
-        assert fetcher is not None
         last = self._postponed or trainer.should_stop or 0 < self._max_steps <= trainer.global_step
         if last and self._ends_here(trainer):
             return
-        if not self._wanted or loop._should_accumulate():  # gradients in the making are in no checkpoint
+        if not self._wanted or accumulates(trainer):  # gradients in the making are in no checkpoint
             return
-        if loop._num_ready_batches_reached() or loop._should_check_val_fx(fetcher):
+        if is_last_batch(trainer) or validates_next(trainer):
             return  # a better boundary follows at once: the epoch's end or a validation
         self._save(trainer)
 
     def _ends_here(self, trainer: Trainer) -> bool:
         """Whether training ends after this batch; then no other save is due."""
-        loop, fetcher = trainer.fit_loop.epoch_loop, trainer.fit_loop._data_fetcher
-        if loop._should_accumulate():  # the step comes first: its gradients are in no checkpoint
+        if accumulates(trainer):  # the step comes first: its gradients are in no checkpoint
             self._postponed, trainer.should_stop = self._postponed or trainer.should_stop, False
             return False
         trainer.should_stop, self._postponed = trainer.should_stop or self._postponed, False
         if not at_its_end(trainer):
             return False
-        if loop._num_ready_batches_reached():  # of the epoch, too
+        if is_last_batch(trainer):  # of the epoch, too
             return True
         # a training that is told to stop would validate now; the command does that, where it can be undone
         stop, trainer.should_stop = trainer.should_stop, False
-        assert fetcher is not None
-        if not loop._should_check_val_fx(fetcher):
+        if not validates_next(trainer):
             self._hold(trainer)
-            loop._should_check_val_fx = lambda data_fetcher: False  # type: ignore[method-assign]
+            self._validated_batches, trainer.limit_val_batches = trainer.limit_val_batches, 0
         trainer.should_stop = stop
         return True
 
     def _hold(self, trainer: Trainer) -> None:
         """Remembers the checkpoint of this boundary."""
-        content = trainer._checkpoint_connector.dump_checkpoint(weights_only=False)
+        content = content_of(trainer)
         self._held = copy.deepcopy({**content, **(self._before or {})})
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._before = None
-        if not self._validates(trainer) or trainer.fit_loop.epoch_loop._num_ready_batches_reached():
+        if not self._validates(trainer) or is_last_batch(trainer):
             return
         # the validation may end the training: one that goes on begins it anew
-        loops = trainer._checkpoint_connector._get_loops_state_dict()
+        loops = loops_of(trainer)
         loops["fit_loop"]["epoch_loop.val_loop.batch_progress"] = as_begun()
-        callbacks = copy.deepcopy(call._call_callbacks_state_dict(trainer))
-        self._before = {"loops": loops, "callbacks": callbacks}
+        self._before = {"loops": loops, "callbacks": copy.deepcopy(states_of(callbacks_of(trainer)))}
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if not self._validates(trainer):
             return
-        self._validation = trainer.global_step, as_floats(trainer._logger_connector.metrics["log"])
+        self._validation = trainer.global_step, as_floats(logged_now(trainer))
         if self._before and at_its_end(trainer):
             self._hold(trainer)
         self._before = None
@@ -180,7 +183,8 @@ class KeepLast(Checkpoint):
             trainer.save_checkpoint(self.path)
             self._extra = {}
         self._held = None
-        vars(trainer.fit_loop.epoch_loop).pop("_should_check_val_fx", None)
+        if self._validated_batches is not None:
+            trainer.limit_val_batches, self._validated_batches = self._validated_batches, None
         self._saved = time.monotonic()
 
     def _ending(self, trainer: Trainer) -> dict[str, Any] | None:
@@ -202,11 +206,11 @@ class KeepLast(Checkpoint):
     def _row(self, trainer: Trainer) -> dict[str, float]:
         """What the loggers will get of this epoch: a run that is killed before they have it finds it in last.ckpt."""
         step, validated = self._validation
-        row = as_floats(trainer._logger_connector.metrics["log"])
+        row = as_floats(logged_now(trainer))
         if step == trainer.global_step:
             row = {**validated, **row}
-        step = trainer.fit_loop.epoch_loop._batches_that_stepped - 1
-        return {"step": step, "epoch": trainer.current_epoch, **row}
+        stepped = trainer.fit_loop.epoch_loop.on_save_checkpoint()["_batches_that_stepped"]
+        return {"step": stepped - 1, "epoch": trainer.current_epoch, **row}
 
     # the loggers get an epoch's results between the hook above and the next of these two
 
@@ -274,6 +278,40 @@ class KeepLast(Checkpoint):
 def as_begun() -> dict[str, Any]:
     """The progress of a validation of which nothing is done."""
     return {"total": dict(BEGUN), "current": dict(BEGUN), "is_last_batch": False}
+
+
+def loops_of(trainer: Trainer) -> dict[str, Any]:
+    """Where the loops of a trainer stand, as checkpoints have it."""
+    names = ("fit_loop", "validate_loop", "test_loop", "predict_loop")
+    return {name: getattr(trainer, name).state_dict() for name in names}
+
+
+def states_of(callbacks: Iterable[Callback]) -> dict[str, dict[str, Any]]:
+    """The states of callbacks that have one, as checkpoints have it."""
+    states = {callback.state_key: callback.state_dict() for callback in callbacks}
+    return {key: state for key, state in states.items() if state}
+
+
+def content_of(trainer: Trainer) -> dict[str, Any]:
+    """What a checkpoint that is saved now would hold; nothing is written."""
+    strategy, taken = trainer.strategy, Taken()
+    before, strategy.checkpoint_io = strategy.checkpoint_io, taken
+    try:
+        trainer.save_checkpoint("")
+    finally:
+        strategy.checkpoint_io = before
+    return taken.content
+
+
+class Taken(TorchCheckpointIO):
+    """Takes what is to be saved, and writes nothing; the first process is the one that saves."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.content: dict[str, Any] = {}
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
+        self.content = checkpoint
 
 
 def as_floats(metrics: Mapping[str, Any]) -> dict[str, float]:

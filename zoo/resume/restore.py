@@ -1,13 +1,11 @@
 """Can the run go on from what the checkpoint holds? Until the first batch is through, a failure is the checkpoint's."""
 
 import re
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
 from lightning import Callback, LightningModule, Trainer
-from lightning.pytorch.loops.loop import _Loop
 
 from zoo.config.library_errors import line_for
 from zoo.config.parser import innermost
@@ -15,30 +13,6 @@ from zoo.errors import UsageError
 from zoo.launch.process import lost_process
 
 CLEAR = re.compile(r" in .+: expected .+, found ", re.DOTALL)
-
-
-def weights_only(trainer: Trainer) -> None:
-    """Lets a trainer take from a checkpoint, unless it trains, the weights and what the data looked like alone.
-
-    The states of callbacks are of the step at which the checkpoint was saved, and Lightning gives them to those of a
-    test, too. After a training these are ahead of it, in a later one they have nothing to do with it.
-    """
-    connector = trainer._checkpoint_connector
-    for name in ("restore_callbacks", "restore_loops"):
-        whole = getattr(connector, name)
-        setattr(connector, name, partial(when_training, trainer, whole))
-
-
-def when_training(trainer: Trainer, restore: Callable[[], None]) -> None:
-    """Restores, if the trainer trains."""
-    if trainer.state.fn != "fit":
-        return
-    restore()
-    loop = trainer.fit_loop
-    progress: Any = loop.epoch_progress.current
-    if progress.ready == progress.started == progress.processed:
-        # no epoch has begun. With --trainer.max_steps Lightning takes the last one for unfinished, and ends it twice
-        _Loop.restarting.fset(loop, False)  # type: ignore[attr-defined]
 
 
 class ExplainRestoreErrors(Callback):
@@ -54,6 +28,7 @@ class ExplainRestoreErrors(Callback):
     def __init__(self, checkpoint: Path | None) -> None:
         self.checkpoint = checkpoint
         self.works = False
+        self._max_steps: int | None = None  # --trainer.max_steps, where it is -1 for a moment
 
     def of(self, checkpoint: Path) -> Self:
         """From now on it is this one that is restored."""
@@ -70,6 +45,20 @@ class ExplainRestoreErrors(Callback):
                 f"checkpoint in --run_dir: expected the same on all machines, found {theirs} on the first and"
                 " another, or none, on others. Try: a folder that all of them share"
             )
+
+    def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        # with a limit of steps Lightning takes the last epoch for unfinished, and ends it twice (its issue 19617); it
+        # looks at the limit when it restores its loops, between the two hooks that follow
+        done = 0 <= trainer.max_steps <= checkpoint["global_step"]
+        self._max_steps = trainer.max_steps if between_epochs(checkpoint) and not done else None
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if self._max_steps is not None:
+            trainer.fit_loop.epoch_loop.max_steps = -1
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if self._max_steps is not None:
+            trainer.fit_loop.epoch_loop.max_steps, self._max_steps = self._max_steps, None
 
     def on_train_batch_end(self, *args: Any) -> None:
         self.works = True
@@ -89,3 +78,9 @@ class ExplainRestoreErrors(Callback):
             f"state in {self.checkpoint}: expected that of a run with these settings, found one that cannot be restored"
             f" ({reason}). Try: the command and config.yaml it was made with, or a new run"
         ) from error
+
+
+def between_epochs(checkpoint: Mapping[str, Any]) -> bool:
+    """Whether the run of a checkpoint stands at the end of an epoch, and the next has not begun."""
+    progress = checkpoint.get("loops", {}).get("fit_loop", {}).get("epoch_progress", {}).get("current", {})
+    return len({progress.get(name) for name in ("ready", "started", "processed")}) == 1

@@ -73,7 +73,9 @@ class ProfileReport(Callback):
         if not self.placed:  # the folder's name may be settled by now; the report follows, when all callbacks are done
             self.profiler.dirpath = self.folder.path
         assert self.profiler.dirpath is not None
-        self.paths.append(Path(self.profiler.dirpath) / self.profiler._prepare_filename())
+        # as the profiler makes up the name
+        name = f"{stage}-{self.profiler.filename}-{trainer.local_rank}"
+        self.paths.append(Path(self.profiler.dirpath) / f"{name}.txt")
 
     @property
     def notes(self) -> list[str]:

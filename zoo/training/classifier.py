@@ -18,6 +18,7 @@ import torch
 from lightning import LightningModule
 from lightning.pytorch.callbacks import ModelPruning
 from lightning.pytorch.cli import OptimizerCallable
+from lightning.pytorch.utilities import CombinedLoader
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 
@@ -39,6 +40,7 @@ from zoo.schedules import Schedule
 from zoo.training.accumulation import check_closure, check_windows, scheduler_of, short_window, steps_of
 from zoo.training.accumulator import Accumulator, Result
 from zoo.training.checks import cross_entropy, labelled, other_numbers, uncompiled, wrong_setting
+from zoo.training.lightning_compat import leave_scaling
 
 Batch = tuple[Tensor, ...]  # images, labels, and whatever else the data has to say
 SEEN = 5000  # images that a layer is computed from, where one is: more change nothing
@@ -84,6 +86,7 @@ class Classifier(LightningModule):
         self._results_before: dict[str, dict[str, float]] = {}  # of the run that this one goes on from
         self._accumulators: dict[str, Accumulator] = {}
         self._counted: dict[str, Tensor] | None = None  # what a resumed epoch had counted before
+        self._batches_stood: list[Any] = []  # the states of the loaders where a resumed epoch stood
         self.identity: dict[str, Any] | None = None  # the record of the run that trains it, zoo/resume/identity
         self._settings: list[dict[str, Any]] = []  # those of the optimiser, per group of parameters, as configured here
         self._settings_differ = False  # from those of the checkpoint that the run goes on from
@@ -95,9 +98,9 @@ class Classifier(LightningModule):
         self._was_loaded = False  # in eval mode then, until it is trained
 
     def __setattr__(self, name: str, value: Any) -> None:
-        # Lightning writes down the name of the running hook forty times a step: it is no parameter, buffer or layer,
-        # and need not be looked for among them
-        if name == "_current_fx_name":
+        # Lightning writes down the name of the running hook forty times a step. What is there already and stays a text,
+        # or nothing, is no parameter, buffer or layer, and need not be looked for among them
+        if (value is None or type(value) is str) and name in self.__dict__:
             self.__dict__[name] = value
         else:
             super().__setattr__(name, value)
@@ -221,6 +224,8 @@ class Classifier(LightningModule):
         self.lay_out(flat=True)
 
     def on_fit_start(self) -> None:
+        if self.trainer.train_dataloader is None:  # Lightning has not asked for the batches yet, and will tell them
+            self._batches_stood = []
         if self._was_loaded and not self.training:  # Lightning trains a model in the mode that it is in
             self.train()
         self._was_loaded = False
@@ -257,7 +262,12 @@ class Classifier(LightningModule):
         self._short_from, self._short_factor = short_window(self.trainer)
         # where the epoch stood: Lightning 2.6 forgets to tell the batches if the schedule has asked for the number of
         # steps (its issue 20550)
-        self.trainer.fit_loop._load_combined_loader_states()
+        if self.trainer.fit_loop.restarting and self._batches_stood:
+            loaders = CombinedLoader(self.trainer.train_dataloader).flattened
+            stateful = [loader for loader in loaders if hasattr(loader, "load_state_dict")]
+            for loader, state in zip(stateful, self._batches_stood, strict=False):
+                loader.load_state_dict(state)
+        self._batches_stood = []
         if self._counted is not None:
             self._accumulators["train"] = Accumulator.from_rows(self._counted, self.global_rank, self.device)
             self._counted = None
@@ -306,9 +316,7 @@ class Classifier(LightningModule):
         self._again = isinstance(optimizer, torch.optim.LBFGS)
         if self._again:  # it flattens gradients, which lie as their weights do
             self.lay_out(flat=True)
-        # a fused optimiser offers to undo the loss scaling of float16 itself, and then Lightning refuses to clip
-        # gradients, even in bfloat16 where nothing is scaled; without the offer both work
-        optimizer._step_supports_amp_scaling = False
+        leave_scaling(optimizer)
         self._settings = [
             {name: value for name, value in group.items() if name != "params"} for group in optimizer.param_groups
         ]
@@ -352,6 +360,8 @@ class Classifier(LightningModule):
         self._counted = checkpoint.get("tally")
         results = checkpoint.get("results", {})
         self._results_before = {split: results[split] for split in ("train", "val") if split in results}
+        loop = checkpoint.get("loops", {}).get("fit_loop", {}).get("state_dict", {})
+        self._batches_stood = loop.get("combined_loader", [])
         held = checkpoint.get(self.CHECKPOINT_HYPER_PARAMS_KEY, {}).get("optimizer")
         now = self.hparams.get("optimizer")
         self._settings_differ = held is not None and held != (now if is_plain(now) else to_spec(now))

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from lightning import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import EMAWeightAveraging, WeightAveraging
+from torch.optim.swa_utils import AveragedModel
 
 from zoo.errors import warn
 
@@ -40,11 +41,16 @@ class FirstAverage(Callback):
 def copy_into_averages(trainer: Trainer, model: LightningModule) -> None:
     """Copies weights and buffers of a model into the averages of nothing."""
     for callback in trainer.callbacks:  # type: ignore[attr-defined]
-        average = callback._average_model if isinstance(callback, WeightAveraging) else None
+        average = average_of(callback) if isinstance(callback, WeightAveraging) else None
         if average is None or average.n_averaged.item():
             continue
         for mine, present in zip(average.module.state_dict().values(), model.state_dict().values(), strict=True):
             mine.copy_(present)
+
+
+def average_of(callback: WeightAveraging) -> AveragedModel | None:
+    """The model that a callback averages into: by its type, as its name is Lightning's own; None before a training."""
+    return next((held for held in vars(callback).values() if isinstance(held, AveragedModel)), None)
 
 
 def from_the_first_step(average: EMAWeightAveraging, steps: int) -> str | None:

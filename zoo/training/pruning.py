@@ -11,6 +11,8 @@ from lightning.pytorch.callbacks import ModelPruning
 from torch import Tensor, nn
 from torch.nn.utils import prune
 
+from zoo.training.named_callbacks import options_of
+
 
 class KeptPruning(ModelPruning):
     """Lightning's ModelPruning, whose masks are in checkpoints, and which says when the network is pruned."""
@@ -28,31 +30,37 @@ class KeptPruning(ModelPruning):
     @property
     def is_candidate(self) -> bool:
         """Whether the network of this moment is one that was asked for: a pruned one, if there are to be any."""
-        return bool(self.masks) or not self._apply_pruning or not self.amount
+        return bool(self.masks) or not options_of(self)["apply_pruning"] or not self.amount
 
-    def _run_pruning(self, current_epoch: int) -> None:
-        super()._run_pruning(current_epoch)
+    def apply_pruning(self, amount: int | float) -> None:
+        super().apply_pruning(amount)
         self.masks = {
             name: getattr(module, f"{which}_mask").bool().cpu()
             for name, (module, which) in self._places.items()
             if hasattr(module, f"{which}_mask")
         }
 
-    def _make_pruning_permanent_on_state_dict(self, pl_module: LightningModule) -> dict[str, Any]:
-        held = super()._make_pruning_permanent_on_state_dict(pl_module)
-        # a negative weight times 0 is -0.0, and 0.0 once it has been restored: the file would be another
-        return {name: value + 0.0 if name in self.masks else value for name, value in held.items()}
-
-    @staticmethod
-    def _copy_param(new: nn.Module, old: nn.Module, name: str) -> None:
+    def apply_lottery_ticket_hypothesis(self) -> None:
+        super().apply_lottery_ticket_hypothesis()
         # Lightning's lends the memory of the first weights to those that are trained: it can go back to them only once
-        weight, first = getattr(new, f"{name}_orig", getattr(new, name)), getattr(old, name)
-        weight.data = first.data.clone().to(weight.device)
+        for module, which in self._places.values():
+            weight = getattr(module, f"{which}_orig", getattr(module, which))
+            weight.data = weight.data.clone()
+
+    def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        super().on_save_checkpoint(trainer, pl_module, checkpoint)
+        # a negative weight times 0 is -0.0, and 0.0 once it has been restored: the file would be another
+        held = checkpoint["state_dict"]
+        checkpoint["state_dict"] = {name: value + 0.0 if name in self.masks else value for name, value in held.items()}
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        self._names = {module: name for name, module in pl_module.named_modules()}
         super().setup(trainer, pl_module, stage)
-        names = {module: name for name, module in pl_module.named_modules()}
-        self._places = {f"{names[module]}.{which}": (module, which) for module, which in self._parameters_to_prune}
+
+    def filter_parameters_to_prune(self, parameters_to_prune: Any = ()) -> Any:
+        """All that are to be pruned, which are noted by their names."""
+        self._places = {f"{self._names[module]}.{which}": (module, which) for module, which in parameters_to_prune}
+        return parameters_to_prune
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         # the optimiser knows the parameters by now: a pruned one stands at another place among them
