@@ -4,7 +4,7 @@ Apart, so that weights can be read without Lightning.
 """
 
 import contextlib
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,8 @@ from lightning.pytorch.plugins.io import TorchCheckpointIO
 
 from zoo.checkpoints import storage
 from zoo.files import temporary
+
+OF_TRAINING = ("callbacks", "loops")  # keys of a checkpoint
 
 
 class SafeCheckpointIO(TorchCheckpointIO):
@@ -26,6 +28,7 @@ class SafeCheckpointIO(TorchCheckpointIO):
     def __init__(self, keep_previous: Collection[Path] = ()) -> None:
         super().__init__()
         self.keep_previous = {Path(path).absolute() for path in keep_previous}
+        self.resumes: Callable[[], bool] = lambda: True  # whether what is read is trained on
         self._whole: set[Path] = set()  # files that this process has written or found whole
         self._written: set[Path] = set()
 
@@ -50,10 +53,15 @@ class SafeCheckpointIO(TorchCheckpointIO):
         self._written.add(target)
 
     def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:
-        """Reads tensors and plain values only, whatever is asked for: a checkpoint cannot bring code along."""
+        """Reads tensors and plain values only, whatever is asked for: a checkpoint cannot bring code along.
+
+        Where nothing is trained, the states of callbacks and loops are left out. They are of the step at which the
+        checkpoint was saved, and Lightning gives them to those of a test, too: after a training these are ahead of it,
+        in a later one they have nothing to do with it.
+        """
         content = storage.read_checkpoint(Path(path))
         self._whole.add(Path(path).absolute())
-        return content
+        return content if self.resumes() else {key: content[key] for key in content if key not in OF_TRAINING}
 
     def remove_checkpoint(self, path: Any) -> None:
         """Deletes a file that this process has written, and no other: a callback may have its name from a checkpoint.
