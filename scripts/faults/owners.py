@@ -31,6 +31,7 @@ FLAGS = f"{BASE} --model.dropout 0.3 --data.augment [shift_rotate] --trainer.max
 PLACES = {"disk": None, "tmpfs": "/dev/shm"}
 APART = 3.0  # seconds between the first start and the last, at most
 SLOWER = (0.0, 0.01, 0.04)  # seconds that a step takes longer, so that the runs of some rounds last
+TOLD = ("in use by", "changed by another process")  # the other is at it, or was just now and has been killed
 IMAGES = 359  # that `predict` writes rows of
 
 
@@ -196,7 +197,7 @@ def count(row: Contest, verb: str, ended: Ended) -> str:
         return "" if ended.table else f"a fit printed no table: {ended.out[-300:]}"
     elif code == 0:
         row.scored += verb != "fit"
-    elif code == 1 and one_line and "in use by" in lines[0]:
+    elif code == 1 and one_line and any(text in lines[0] for text in TOLD):
         row.told += 1
     elif code == 2 and verb != "fit" and one_line:
         row.too_early += 1

@@ -93,8 +93,8 @@ class Parser(LightningArgumentParser):
         """Lets a whole number be one where an option takes both: batches of an epoch, 1, are not 1.0, all of them.
 
         jsonargparse 4.53 tries the types in their order. Optional[Union[int, float]] has another if any module before,
-        such as sklearn.svm, asked for Optional[Union[float, int]]: they are equal to Python's typing, which keeps the
-        first.
+        such as sklearn.svm or Lightning's own Fabric, asked for Optional[Union[float, int]]: to typing both are
+        equal, and it hands out again what it made first (findings/one_batch_is_all_batches.sh).
         """
         for action in self.known():
             hint = getattr(action, "hint", None)
