@@ -88,7 +88,7 @@ def main(args: Sequence[str] | None = None) -> None:
         if verb := verbs().get(argv[0]):
             verb.run(argv[1:], data_class)
         else:
-            from zoo.commands.cli import run_lightning
+            from zoo.commands.cli.command import run_lightning
 
             run_lightning(argv, data_class())
         sys.stdout.flush()

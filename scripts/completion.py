@@ -20,7 +20,7 @@ from lightning.pytorch.cli import LightningCLI
 
 import datamodules
 import zoo
-from zoo.commands.cli import ZooCLI
+from zoo.commands.cli.command import ZooCLI
 from zoo.commands.verbs import verbs
 from zoo.config.parser import Parser
 from zoo.optimizers import Muon

@@ -44,7 +44,7 @@ def digits_once() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Runs inside a test draw nothing, which takes longer than they train; those of a module's fixtures do."""
-    monkeypatch.setattr("zoo.commands.cli.draw_run", lambda *args: None)
+    monkeypatch.setattr("zoo.commands.cli.fitting.draw_run", lambda *args: None)
 
 
 @pytest.fixture(scope="session")

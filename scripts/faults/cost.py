@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 
-import zoo.commands.cli
+import zoo.commands.cli.fitting
 from benchmarks.measure.environment import machine
 from cli import main as command
 from zoo.checkpoints.storage import read_checkpoint, serialised
@@ -53,7 +53,7 @@ def counted(owner: Any, name: str, spent: Counter[str]) -> Callable[..., Any]:
 def print_cost(root: Path) -> None:
     """Starts the MLP on MNIST several times, and saves its checkpoint with and without the record."""
     torch.set_num_threads(1)
-    zoo.commands.cli.draw_run = lambda *args: None
+    zoo.commands.cli.fitting.draw_run = lambda *args: None
     spent: Counter[str] = Counter()
     for owner, names in COUNTED.items():
         for name in names:

@@ -18,15 +18,15 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # threads would neither survive t
 
 import datamodules
 import zoo.checkpoints.storage as checkpoints
-import zoo.commands.cli
+import zoo.commands.cli.fitting
 from cli import main as command
 from faults.forking import fork, free_port, under_torchrun
 from zoo import Classifier
 from zoo.checkpoints.plugin import SafeCheckpointIO
 
 assert datamodules  # imported here, so that no fork has to
-assert zoo.commands.cli
-zoo.commands.cli.draw_run = lambda *args: None  # the figures cost more than the training
+assert zoo.commands.cli.fitting
+zoo.commands.cli.fitting.draw_run = lambda *args: None  # the figures cost more than the training
 
 # where a save can be cut: the function of zoo/checkpoints/storage.py, and whether that is before it, in it or after it
 SAVES = {

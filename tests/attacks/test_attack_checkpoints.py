@@ -108,7 +108,7 @@ RECORDER = Recorder()
 
 @pytest.fixture(autouse=True)
 def same_and_fast(monkeypatch: pytest.MonkeyPatch, digits: Any) -> None:
-    monkeypatch.setattr("zoo.commands.cli.draw_run", lambda *args: None)  # they cost more than the training
+    monkeypatch.setattr("zoo.commands.cli.fitting.draw_run", lambda *args: None)  # they cost more than the training
     monkeypatch.setattr("zoo.runs.result.git_commit", lambda: None)  # starts a process
     monkeypatch.setattr(Digits, "_images", digits)
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
@@ -127,7 +127,7 @@ def honest(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
     model = "--model MLP --model.hidden [8] --model.schedule Cosine"
     trainer = "--trainer.accelerator cpu --trainer.max_epochs 2"
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("zoo.commands.cli.draw_run", lambda *args: None)
+        patched.setattr("zoo.commands.cli.fitting.draw_run", lambda *args: None)
         main([*f"fit {data} {model} {trainer}".split(), "--run_dir", str(folder.path)])
     for path in folder.checkpoints.iterdir():
         if path != folder.last:

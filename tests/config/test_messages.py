@@ -22,7 +22,7 @@ from torch import nn
 import datamodules
 import zoo
 from zoo.commands.class_help import show_class_help
-from zoo.commands.cli import prepared, with_nulls
+from zoo.commands.cli.flags import prepared, with_nulls
 from zoo.config.allowlist import IN_WORDS, restrict
 from zoo.config.parser import Parser, explain, innermost
 from zoo.config.type_names import best_match, choices, format_type, nearest

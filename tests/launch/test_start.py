@@ -19,7 +19,7 @@ from lightning.pytorch.profilers import SimpleProfiler
 import datamodules
 import zoo
 from cli import main
-from zoo.commands.cli import ZooCLI
+from zoo.commands.cli.command import ZooCLI
 from zoo.commands.verbs import verbs
 from zoo.training.lightning_compat import EACH_STEP, skip_empty_hooks
 from zoo.training.unprofiled import Unprofiled

@@ -33,7 +33,7 @@ def figures(monkeypatch) -> None:
         folder.figures.mkdir(exist_ok=True)
         Image.new("L", (8, 6), 200).save(folder.figures / "confusion.png")
 
-    monkeypatch.setattr("zoo.commands.cli.draw_run", draw)
+    monkeypatch.setattr("zoo.commands.cli.fitting.draw_run", draw)
 
 
 def fit(folder: Path, flags: str, *files: str) -> RunFolder:
@@ -108,7 +108,7 @@ def test_histograms_reach_tensorboard(tmp_path, monkeypatch):
         log_histogram(trainer, "weights", next(pl_module.parameters()))
         log_histogram(trainer, "broken", torch.tensor([float("nan")]))
 
-    monkeypatch.setattr("zoo.commands.cli.EpochLines.on_train_batch_end", watch)
+    monkeypatch.setattr("zoo.training.progress.EpochLines.on_train_batch_end", watch)
     found = board(fit(tmp_path / "a", "--trainer.max_epochs 1 --trainer.limit_train_batches 2", *BOARD))
     assert found.Tags()["histograms"] == ["weights"]
     assert [point.step for point in found.Histograms("weights")] == [1, 2]

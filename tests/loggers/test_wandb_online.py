@@ -78,7 +78,7 @@ def figures(monkeypatch) -> None:
         for i, name in enumerate(("curves", "confusion", "mistakes")):
             Image.new("L", (8 + i, 8)).save(folder.figures / f"{name}.png")
 
-    monkeypatch.setattr("zoo.commands.cli.draw_run", draw)
+    monkeypatch.setattr("zoo.commands.cli.fitting.draw_run", draw)
 
 
 def fit(*flags: str) -> RunFolder:

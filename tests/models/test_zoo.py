@@ -24,7 +24,7 @@ import zoo
 import zoo.optimizers
 from cli import main
 from house import imported
-from zoo.commands.cli import ZooCLI
+from zoo.commands.cli.command import ZooCLI
 from zoo.schedules import Cosine, Steps
 
 ROOT = Path(__file__).parents[2]

@@ -7,7 +7,7 @@ import torch
 import yaml
 
 import datamodules
-from zoo.commands.cli import ZooCLI
+from zoo.commands.cli.command import ZooCLI
 
 ROOT = Path(__file__).parents[2]
 RECIPES = sorted((ROOT / "configs/recipes").glob("*.yaml"))

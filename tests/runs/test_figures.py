@@ -82,7 +82,7 @@ def test_a_figure_that_fails_takes_nothing_along(
     def fails(*args: Any) -> None:
         raise RuntimeError("no font\n  at all")
 
-    monkeypatch.setattr("zoo.commands.cli.draw_run", fails)
+    monkeypatch.setattr("zoo.commands.cli.fitting.draw_run", fails)
     argv = ["fit", "--data", "Digits", "--data.train_size", "300", "--model", "MLP", "--model.hidden", "[16]"]
     main([*argv, "--model.optimizer", "torch.optim.SGD", "--trainer.max_epochs", "2", "--run_dir", str(tmp_path / "r")])
     out, err = capsys.readouterr()

@@ -14,7 +14,7 @@ import yaml
 import datamodules
 from records import texts
 from wandb_server import KEY, WandbServer
-from zoo.commands.cli import ZooCLI
+from zoo.commands.cli.command import ZooCLI
 from zoo.loggers.wandb.logger import STEP, summary_of
 from zoo.loggers.wandb.privacy import SHOWN
 from zoo.runs.metrics import FIRST

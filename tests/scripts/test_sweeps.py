@@ -13,7 +13,7 @@ from wandb.sdk.launch.sweeps.utils import create_sweep_command, create_sweep_com
 
 import datamodules
 from forked import Forked
-from zoo.commands.cli import ZooCLI
+from zoo.commands.cli.command import ZooCLI
 from zoo.studies.reading import read_study
 
 ROOT = Path(__file__).parents[2]

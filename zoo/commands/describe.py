@@ -14,7 +14,7 @@ from lightning import LightningDataModule
 
 from zoo.commands.arguments import add_allow_import
 from zoo.commands.class_help import show_class_help
-from zoo.commands.cli import check_values, link_data, prepared
+from zoo.commands.cli.flags import check_values, link_data, prepared
 from zoo.commands.layer_table import show
 from zoo.commands.precision import advise, this_machine
 from zoo.config.parser import Parser, PlainHelp, innermost

@@ -42,10 +42,10 @@ def start_in(data_class: type[Any], trusted: Sequence[str] = ()) -> "Start":
         data_class: the base class of data sets.
         trusted: flags that name further packages which configurations may import from.
     """
-    import zoo.commands.cli
+    import zoo.commands.cli.command
     from zoo.launch.in_process import run_in_process
 
-    assert zoo.commands.cli  # imported before what is there is frozen
+    assert zoo.commands.cli.command  # imported before what is there is frozen
     until_the_end = ExitStack()
     until_the_end.enter_context(data_class.sharing())
     atexit.register(until_the_end.close)
@@ -56,7 +56,7 @@ def start_in(data_class: type[Any], trusted: Sequence[str] = ()) -> "Start":
 
 def command(words: Sequence[str], data_class: type[Any], trusted: Sequence[str] = ()) -> None:
     """One run, as `cli.main` does it."""
-    from zoo.commands.cli import run_lightning
+    from zoo.commands.cli.command import run_lightning
     from zoo.commands.report_errors import reported
 
     with reported(debug=False):

@@ -86,7 +86,7 @@ def make(case: Case, options: Namespace) -> tuple[Any, Any]:
     """Data module and model, as `fit` makes them."""
     from datamodules import ImageDataModule
     from zoo import list_models
-    from zoo.commands.cli import prepared
+    from zoo.commands.cli.flags import prepared
     from zoo.commands.describe import make_parser
 
     list_models()  # imported, the classes are known by their short names

@@ -23,7 +23,7 @@ Fetch a data set and check it, for machines that will have no network.
 def run(args: Sequence[str], data_class: DataClass) -> None:
     """Fetches what is missing, checks it, and prints how many images there are."""
     from zoo.commands.class_help import show_class_help
-    from zoo.commands.cli import prepared
+    from zoo.commands.cli.flags import prepared
     from zoo.launch.process import left_as_found
     from zoo.resume.signals import StopSignals
 

@@ -47,6 +47,6 @@ Train, keep the weights that did best on the validation images, test them once, 
 
 def run(args: Sequence[str], data_class: DataClass) -> None:
     """Hands the words to LightningCLI."""
-    from zoo.commands.cli import run_lightning
+    from zoo.commands.cli.command import run_lightning
 
     run_lightning(["fit", *args], data_class())

@@ -24,6 +24,6 @@ Write what the weights of a run take each test image for, and the probability of
 
 def run(args: Sequence[str], data_class: DataClass) -> None:
     """Hands the words to LightningCLI."""
-    from zoo.commands.cli import run_lightning
+    from zoo.commands.cli.command import run_lightning
 
     run_lightning(["predict", *args], data_class())

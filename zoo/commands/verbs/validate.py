@@ -24,6 +24,6 @@ Score the weights of a run on the validation images.
 
 def run(args: Sequence[str], data_class: DataClass) -> None:
     """Hands the words to LightningCLI."""
-    from zoo.commands.cli import run_lightning
+    from zoo.commands.cli.command import run_lightning
 
     run_lightning(["validate", *args], data_class())

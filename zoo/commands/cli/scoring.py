@@ -1,0 +1,84 @@
+"""The verbs that score: `validate` and `test` show a table, `predict` writes a file."""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from zoo.commands.cli.state import RunState
+from zoo.config.yaml_limits import load
+from zoo.errors import UsageError
+from zoo.runs.folder import RunFolder
+from zoo.runs.predictions import (
+    predictions_path,
+    requested_path,
+    source_name,
+    source_of,
+    write_predictions,
+)
+from zoo.runs.result import show_table
+
+
+class Scores(RunState):
+    """Scores the weights of a run."""
+
+    def validate(self, **kwargs: Any) -> None:
+        """Scores the validation images."""
+        self._evaluate("val", self.trainer.validate)
+        self._name_profile()
+
+    def test(self, **kwargs: Any) -> None:
+        """Scores the test images."""
+        self._evaluate("test", self.trainer.test)
+        self._name_profile()
+
+    def predict(self, **kwargs: Any) -> None:
+        """Writes the probabilities of the classes for each test image."""
+        with self.restoring:
+            self.trainer.predict(
+                self.model, self.datamodule, ckpt_path=self.checkpoint, return_predictions=False, weights_only=True
+            )
+        if self.trainer.is_global_zero:
+            self._write_predictions()
+        self._name_profile()
+
+    def _write_predictions(self) -> None:
+        """Writes what was predicted where no predictions of other data are."""
+        data = self.options["data"]
+        source, trained = source_of(data), self._trained_on()
+        own = self.has_folder and source == trained
+        out = self.options["out"]
+        if out:
+            path = requested_path(out, source)
+        elif trained and source == trained:
+            path = predictions_path(self.folder.path if own else Path(), "predictions", source, own=own)
+        else:
+            path = predictions_path(self.folder.path if self.has_folder else Path(), source_name(source), source)
+        digest = hashlib.sha256(self.datamodule.part("test").images.numpy()).hexdigest()
+        note = {"source": source, "data": self.names["data"], "sha256": digest, "checkpoint": str(self.checkpoint)}
+        write_predictions(path, self.predictions, self.datamodule.classes, note)
+        print(f"predictions of {len(self.predictions.index):,} images of {source} ({digest[:12]}…): {path}")
+
+    def _trained_on(self) -> str | None:
+        """The data of the run whose weights these are, as its config.yaml says."""
+        config = RunFolder(self.checkpoint.absolute().parent.parent).config if self.checkpoint else None
+        try:
+            return source_of(load(config.read_text())["data"]) if config else None
+        except (yaml.YAMLError, OSError, ValueError, RecursionError, KeyError, TypeError, AttributeError):
+            return None
+
+    def _evaluate(self, split: str, verb: Any) -> None:
+        with self.restoring:
+            verb(self.model, self.datamodule, ckpt_path=self.checkpoint, verbose=False, weights_only=True)
+        if split not in self.model.results:
+            raise UsageError(f"{split} images in --data.{split}_size: expected some, found none")
+        self._check_complete(split)
+        if self.trainer.is_global_zero:
+            result = self.model.results[split]
+            row = {"accuracy": result.accuracy, "loss": result.loss, "n": result.n}
+            show_table(
+                f"{self.names['model']} on {self.names['data']}",
+                {split: row},
+                [f"checkpoint: {self.checkpoint}", *self.scored.notes],
+            )
