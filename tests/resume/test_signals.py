@@ -85,7 +85,13 @@ def test_in_a_long_step_the_first_signal_says_what_it_waits_for_and_the_third_en
 
 @pytest.mark.parametrize(
     "argv",
-    [["cli.py", "fit"], ["scripts/study.py", "x"], ["scripts/report.py"], ["scripts/recipes.py"], ["scripts/chaos.py"]],
+    [
+        ["cli.py", "fit"],
+        ["scripts/study.py", "activations"],
+        ["scripts/report.py"],
+        ["scripts/recipes.py"],
+        ["scripts/chaos.py"],
+    ],
     ids=" ".join,
 )
 @pytest.mark.parametrize(

@@ -210,6 +210,9 @@ def test_processes_are_told_to_stop_and_the_next_call_goes_on(elsewhere):
     os.kill(first.pid, signal.SIGTERM)
     assert first.code() == 143
     assert not first.errors
+    lines = first.log.read_text().splitlines()
+    assert lines == [f"4 of 4 runs to do, rows: {folder}/results.csv", lines[1]]
+    assert lines[1].startswith("stopped: what ran has saved")
     assert read_table(folder / "results.csv") == []
     assert len(list((elsewhere / "runs/studies/s").glob("*-s*/checkpoints/last.ckpt"))) == 2
 

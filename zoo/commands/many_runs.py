@@ -6,6 +6,7 @@ task: arms × seeds  ->  the runs that have no rows yet, each once, side by side
 import atexit
 import gc
 import os
+import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -82,10 +83,10 @@ def do(
     Returns:
         The rows of all runs of the task, and their file.
     """
-    from zoo.launch.jobs import Jobs
+    from zoo.launch.jobs import STOPPED, Jobs
     from zoo.resume.signals import StopSignals
     from zoo.studies.rows import keys_of
-    from zoo.studies.running import runnable
+    from zoo.studies.running import num_runs, runnable
     from zoo.studies.workers import num_finished, work_as_jobs, work_on
 
     study = task.study()
@@ -96,12 +97,18 @@ def do(
     if runnable(study, there).keys() - keys_of(there).keys():
         check(study, start_in(data_class, trusted))
         task = replace(task, begin=time(), had=num_finished(study, there))
+        print(f"{num_runs(study) - task.had} of {num_runs(study)} runs to do, rows: {rows.path}", flush=True)
         if options.executor == "slurm":
             given = dict(setting.partition("=")[::2] for setting in options.slurm)
             work_as_jobs(task, Jobs(task.place.work / "jobs", Path.cwd(), task.threads, given), options.jobs, trusted)
         else:
-            with StopSignals().handled():  # the other processes are told, too
-                work_on(task, partial(start_in, data_class, trusted), options.jobs)
+            try:
+                with StopSignals().handled():  # the other processes are told, too
+                    work_on(task, partial(start_in, data_class, trusted), options.jobs)
+            except SystemExit as leave:
+                if leave.code in STOPPED:
+                    print("stopped: what ran has saved. Next: the same command, which goes on", file=sys.stderr)
+                raise
     there = rows.read()
     own = runnable(study, there)
     return [dict(row) for key, row in keys_of(there).items() if key in own], rows.path
