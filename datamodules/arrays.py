@@ -18,11 +18,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from datamodules.archive import fitting
+from datamodules.archive import fitting, read_arrays
 from datamodules.base import ImageDataModule, Images
 from datamodules.classes import (
     UNNAMED,
     Names,
+    as_known,
     check_learnable,
     check_range,
     few,
@@ -30,6 +31,8 @@ from datamodules.classes import (
     placed,
 )
 from datamodules.contents import KEYS, OPTIONAL, SPLITS, Contents, read_contents, require_arrays
+from datamodules.forms import shaped
+from datamodules.missing import missing_error
 from datamodules.sharing import shared
 from zoo.errors import DataError, report, shorten, warn
 
@@ -81,10 +84,12 @@ class Arrays(ImageDataModule):
             return own.names
         if count is not None:
             return tuple(str(k) for k in range(count))
-        raise ValueError(
-            f"number of classes in {self.path}: expected classes or train_labels to tell it, found neither."
-            " Try: --data.known_classes K"
-        )
+        there = [name for key, name in own.called.items() if key != "classes"]
+        problem = missing_error(Path(self.path), KEYS, there, [key for key in KEYS if key not in own.called])
+        if own.labels.splits or "train" in own.images:
+            raise problem
+        # only images, to be predicted: the network tells how many classes there are
+        raise DataError(f"{problem} (--data.known_classes K, if it does not tell its number of classes)")
 
     def call_classes(self, names: Sequence[str]) -> None:
         """From now on the classes are those of a network, in its order; labels with names are brought to it.
@@ -180,14 +185,24 @@ class Arrays(ImageDataModule):
         """The labels of a split as places in `classes`."""
         path, own, key = Path(self.path), self._own, self._own.called[f"{split}_labels"]
         if labels.dtype.kind == "U":
-            return placed(path, key, labels, self.classes)
-        check_range(own.labels, self.num_classes, named="classes" in own.called)
-        if own.names is None or tuple(self.classes) == own.names or self._network_classes is None:
+            return placed(path, key, labels, self.classes, listed=False)
+        listed = "classes" in own.called
+        if own.names is None or self._network_classes in (None, own.names):
+            check_range(own.labels, self.num_classes, named=listed)
             return labels
-        unknown = [name for name in own.names if name not in self._network_classes]
+        check_range(own.labels, len(own.names), named=listed)
+        unknown = [name for name in own.names if name not in self.classes]
         if unknown:
+            advice = f"{UNNAMED}, if the labels are numbered as the network's are"
             raise ValueError(
-                f"classes in {path}: expected those of the network, {few(self._network_classes)},"
-                f" found {few(unknown)}. Try: {UNNAMED}, if the labels are numbered as the network's are"
+                f"classes in {path}: expected those of the network, {few(self.classes)}, found {few(unknown)}."
+                f" Try: {advice if listed else as_known(list(own.labels.called.values()), own.names, self.classes)}"
             )
-        return np.array([self._network_classes.index(name) for name in own.names])[labels]
+        return np.array([self.classes.index(name) for name in own.names])[labels]
+
+    def shaped_for(self, in_shape: tuple[int, int, int]) -> str:
+        """What to type so that the images are of another shape, (C, H, W)."""
+        names = {key: name for key, name in self._own.called.items() if key.endswith("_images")}
+        raw, _ = read_arrays(Path(self.path), names.values())
+        values = [shaped(name, raw[name], self.in_shape, in_shape) for name in names.values()]
+        return f"import PIL.Image; {', '.join(names.values())} = {', '.join(values)}"

@@ -1,6 +1,8 @@
 """Is what was read what was meant? Sizes before reading, SHA-256 of the decoded arrays after it."""
 
 import hashlib
+import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +41,33 @@ def check_content(path: Path, array: np.ndarray, expected: str) -> None:
         raise OtherContent(f"decoded content in {path}: expected SHA-256 {expected[:16]}…, found {found[:16]}…")
 
 
-def form_error(what: str, key: str, path: Path, expected: str, found: str, advice: str) -> ValueError:
+class FormError(ValueError):
+    """An array has a form that can mean several things, or nothing.
+
+    Args:
+        key: name of the array in the file.
+        problem: the message without what to do.
+        advice: Python that mends the array, with a remark after two blanks and `# `; or what to do in words.
+    """
+
+    def __init__(self, key: str, problem: str, advice: str) -> None:
+        super().__init__(f"{problem}. Try: {advice}")
+        self.key = key
+        self.problem = problem
+        self.advice = advice
+
+
+def form_error(what: str, key: str, path: Path, expected: str, found: str, advice: str) -> FormError:
     """The error for an array whose form can mean several things, or nothing."""
-    return ValueError(f"{what} of {key} in {path}: expected {expected}, found {found}. Try: {advice}")
+    return FormError(key, f"{what} of {key} in {path}: expected {expected}, found {found}", advice)
+
+
+def together(errors: Sequence[FormError]) -> FormError:
+    """The first of the errors, with one line of Python that mends the arrays of all of them."""
+    first = errors[0]
+    code, mark, remark = first.advice.partition("  # ")
+    for error in errors[1:]:
+        more = error.advice.partition("  # ")[0]
+        if " = " in code and " = " in more and not re.search(rf"\b{re.escape(error.key)}\b", code):
+            code += f"; {more}"
+    return FormError(first.key, first.problem, code + mark + remark)

@@ -17,6 +17,7 @@ from zoo.errors import shorten
 MOST_CLASSES = 10_000  # unless they are named; a larger label is an identifier or an error, not a class
 MOST_NAMES = 1_000_000  # a name is longer in Python than in the archive
 UNNAMED = "leave out the array classes"
+MOST_LETTERS = 500  # of all names in a line of Python
 SHOWN = 3  # classes that are named where there are many
 SPLITS = {"train": "training", "val": "validation", "test": "test"}
 
@@ -73,18 +74,50 @@ def numbered(labels: Labels, names: Names | None) -> tuple[dict[str, np.ndarray]
     return {split: placed(path, called[split], splits[split], names) for split in splits}, names
 
 
-def placed(path: Path, key: str, labels: np.ndarray, names: Sequence[str]) -> np.ndarray:
-    """Text labels as places in a list of names; raises ValueError if one is not in it, or twice."""
+def placed(path: Path, key: str, labels: np.ndarray, names: Sequence[str], *, listed: bool = True) -> np.ndarray:
+    """Text labels as places in a list of names; raises ValueError if one is not in it, or twice.
+
+    Args:
+        path: the file, for messages.
+        key: the array's name in it.
+        labels: text, (N,).
+        names: of the classes.
+        listed: whether the file has them, as `classes`.
+    """
     found, places = np.unique(labels, return_inverse=True)
     known = {name: place for place, name in enumerate(names)}
     unknown = [str(name) for name in found if str(name) not in known]
     if unknown:
-        advice = keep_only(key, f"numpy.isin({key}, classes)") if len(unknown) < len(found) else UNNAMED
+        if not listed:
+            advice = as_known([key], [str(name) for name in found], names)
+        else:
+            advice = keep_only(key, f"numpy.isin({key}, classes)") if len(unknown) < len(found) else UNNAMED
         raise form_error("labels", key, path, f"the names of classes, {few(names)}", few(unknown), advice)
     if len(known) < len(names):
         twice = [name for name in known if list(names).count(name) > 1] if len(names) <= MOST_CLASSES else []
         raise ValueError(f"names of classes in {path}: expected each once, found {few(twice) or 'some'} twice")
     return np.array([known[str(name)] for name in found], np.int64)[places.reshape(-1)]
+
+
+def as_known(keys: Sequence[str], found: Sequence[str], names: Sequence[str]) -> str:
+    """What to do with text labels of which some are no class of the network.
+
+    Args:
+        keys: the arrays' names in the file.
+        found: the texts in them.
+        names: of the network's classes.
+    """
+    numbered = list(names) == [str(k) for k in range(len(names))]
+    if numbered and set(found) == {str(k + 1) for k in range(len(names))}:
+        return f"{', '.join(keys)} = {', '.join(f'{key}.astype(int) - 1' for key in keys)}"
+    if not numbered and set(found) <= {str(k) for k in range(len(names))}:
+        values = ", ".join(f"{key}.astype(int)" for key in keys)
+        return f"{', '.join(keys)} = {values}  # if they are numbered as the network's classes are"
+    known = [name for name in names if name in found]
+    if known and sum(map(len, known)) < MOST_LETTERS:
+        keep = "; ".join(keep_only(key, f"numpy.isin({key}, {known})") for key in keys)
+        return f"{keep}  # leaves the other images out"
+    return f"labels by the names of the network, or leave out the array {' and '.join(keys)} and predict"
 
 
 def few(names: Sequence[str]) -> str:

@@ -11,11 +11,12 @@ from typing import NamedTuple
 import numpy as np
 
 from datamodules.archive import read_arrays, readable
+from datamodules.checks import FormError, together
 from datamodules.classes import Names, check_numbers, class_names, few, numbered
 from datamodules.forms import DARK, as_images, brightest, is_ambiguous
-from datamodules.labels import Labels, as_labels
+from datamodules.labels import Labels, as_labels, num_labelled
+from datamodules.missing import missing_error
 from datamodules.pictures import folder_in_words, kind_of_picture
-from zoo.errors import shorten
 
 KEYS = ("train_images", "train_labels", "test_images", "test_labels")
 OPTIONAL = ("val_images", "val_labels", "classes")
@@ -98,8 +99,37 @@ def read_splits(
     path: Path, raw: Mapping[str, np.ndarray], called: Mapping[str, str]
 ) -> tuple[dict[str, np.ndarray], Labels, int]:
     """Images and labels of each split in their one form, and the number of classes if rows with a one have given it."""
-    images: dict[str, np.ndarray] = {}
+    images = check_forms(path, raw, called)
     labels, rows = Labels(path, {}, {}), 0
+    errors: list[FormError] = []
+    for split in images:
+        given, key = raw.get(f"{split}_labels"), called.get(f"{split}_labels", "")
+        if given is None:
+            continue
+        labels.called[split] = key
+        try:
+            labels.splits[split], width = as_labels(path, key, given, len(images[split]))
+        except FormError as error:
+            errors.append(error)
+            continue
+        if rows and width and width != rows:
+            raise ValueError(
+                f"shape of {key} in {path}: expected rows of {rows} as in {called['train_labels']}, found {width}"
+            )
+        rows = rows or width
+    if errors:
+        raise together(errors)
+    return images, labels, rows
+
+
+def check_forms(path: Path, raw: Mapping[str, np.ndarray], called: Mapping[str, str]) -> dict[str, np.ndarray]:
+    """The images of each split, (N, H, W, C) uint8.
+
+    Raises:
+        ValueError: they cannot be read as they are; one line of Python in it mends those of all splits.
+    """
+    images: dict[str, np.ndarray] = {}
+    errors: list[FormError] = []
     all_images = {called[key]: array for key, array in raw.items() if key.endswith("_images")}
     for split in SPLITS:
         pictures, given = raw.get(f"{split}_images"), raw.get(f"{split}_labels")
@@ -111,22 +141,13 @@ def read_splits(
         if pictures is None:
             continue
         count = None if given is None else num_labelled(given)
-        images[split] = as_images(path, called[f"{split}_images"], pictures, count, all_images)
-        if given is None:
-            continue
-        labels.called[split] = key
-        labels.splits[split], width = as_labels(path, key, given, len(images[split]))
-        if rows and width and width != rows:
-            raise ValueError(
-                f"shape of {key} in {path}: expected rows of {rows} as in {called['train_labels']}, found {width}"
-            )
-        rows = rows or width
-    return images, labels, rows
-
-
-def num_labelled(labels: np.ndarray) -> int:
-    """How many images labels are for: all of them in one row or column, or one row for each."""
-    return labels.size if sum(side != 1 for side in labels.shape) <= 1 else labels.shape[0]
+        try:
+            images[split] = as_images(path, called[f"{split}_images"], pictures, count, all_images)
+        except FormError as error:
+            errors.append(error)
+    if errors:
+        raise together(errors)
+    return images
 
 
 def oddities(
@@ -168,8 +189,4 @@ def require_arrays(
     """Raises ValueError if an array that is needed is not in the archive."""
     missing = [key for key in needed if key not in called]
     if missing:
-        found = shorten(", ".join(called.values() if names is None else names)) or "none"
-        raise ValueError(
-            f"arrays in {path}: expected {', '.join(needed)}, found {found}: {', '.join(missing)} missing."
-            " Try: numpy.savez with the arrays under these names"
-        )
+        raise missing_error(path, needed, list(called.values() if names is None else names), missing)

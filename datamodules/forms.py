@@ -40,7 +40,7 @@ def as_images(
         by = {"c": f"{key} = {key}.real", "U": f"{key} = {key}.astype(float)", "S": f"{key} = {key}.astype(float)"}
         advice = by.get(images.dtype.kind, "pixels as whole numbers from 0 to 255")
         raise form_error("type", key, path, "uint8 (0 to 255)", shorten(images.dtype), advice)
-    return as_bytes(path, key, in_order(path, key, images, labels), all_images)
+    return as_bytes(path, key, in_order(path, key, images, labels), all_images, labelled=labels is not None)
 
 
 def in_order(path: Path, key: str, images: np.ndarray, labels: int | None) -> np.ndarray:
@@ -131,7 +131,9 @@ def without_alpha(key: str, images: np.ndarray) -> str:
     )
 
 
-def as_bytes(path: Path, key: str, images: np.ndarray, all_images: Mapping[str, np.ndarray]) -> np.ndarray:
+def as_bytes(
+    path: Path, key: str, images: np.ndarray, all_images: Mapping[str, np.ndarray], *, labelled: bool
+) -> np.ndarray:
     """Pixels of any number type as uint8, where they mean that."""
     if images.dtype == np.uint8 and brightest(images, 2) != 1:
         return images
@@ -139,7 +141,12 @@ def as_bytes(path: Path, key: str, images: np.ndarray, all_images: Mapping[str, 
         return images.astype(np.uint8) * np.uint8(255)
     if images.dtype.kind == "f" and not np.isfinite(images).all():
         raise form_error(
-            "type", key, path, "uint8 (0 to 255)", f"{shorten(images.dtype)} with NaN or infinity", finite_only(key)
+            "type",
+            key,
+            path,
+            "uint8 (0 to 255)",
+            f"{shorten(images.dtype)} with NaN or infinity",
+            finite_only(key, labelled=labelled),
         )
     low, high = float(images.min()), float(images.max())
     whole = images.dtype.kind in "iu" or bool((images == np.rint(images)).all())
@@ -149,9 +156,7 @@ def as_bytes(path: Path, key: str, images: np.ndarray, all_images: Mapping[str, 
     if images.dtype == np.uint8:
         advice = f"{key} = {key} * 255  # black and white; if they were shades cast too early, scale before the cast"
         raise form_error("pixels", key, path, "0 to 255", kind, advice)
-    raise form_error(
-        "type", key, path, "uint8 (0 to 255)", kind, scaling(key, images.dtype, whole, low, high, all_images)
-    )
+    raise form_error("type", key, path, "uint8 (0 to 255)", kind, scaling(key, images.dtype, whole, all_images))
 
 
 def brightest(images: np.ndarray, enough: int) -> int:
@@ -164,37 +169,67 @@ def brightest(images: np.ndarray, enough: int) -> int:
     return largest
 
 
-def finite_only(key: str) -> str:
-    """What to type to leave out images that hold no numbers."""
+def finite_only(key: str, *, labelled: bool) -> str:
+    """What to type to leave out images that hold no numbers, and their labels if there are any."""
     left = f"keep = numpy.isfinite({key}.reshape(len({key}), -1)).all(1); "
+    if not labelled:
+        return f"{left}{key} = {key}[keep]"
     labels = key.replace("images", "labels") if "images" in key else key.replace("x_", "y_")
     return f"{left}{key}, {labels} = {key}[keep], {labels}[keep]"
 
 
-def scaling(
-    key: str, dtype: np.dtype, whole: bool, low: float, high: float, all_images: Mapping[str, np.ndarray]
-) -> str:
+def ends(images: np.ndarray) -> tuple[float, float]:
+    """The smallest and the largest number of images."""
+    numbers = images[np.isfinite(images)] if images.dtype.kind == "f" else images
+    return (float(numbers.min()), float(numbers.max())) if numbers.size else (math.inf, -math.inf)
+
+
+def scaling(key: str, dtype: np.dtype, whole: bool, all_images: Mapping[str, np.ndarray]) -> str:
     """What to type to bring pixels to 0 to 255: the scale that they were meant in, by the values that there are."""
-    if low >= -0.25 and high <= 1.25:  # what interpolation adds is cut off
-        return f"{key} = ({key} * 255){CONVERTED}"
-    if low >= -1.25 and high <= 1.25:
-        return f"{key} = (({key} + 1) * 127.5){CONVERTED}"
-    if dtype == np.int8:
-        other = f"({key}.astype(int) + 128).astype('uint8')"
-        return f"{key} = {key}.view('uint8')  # if they were 0 to 255 before they were cast; or {other}"
-    if not whole and low >= -16 and DARK <= high <= 271:
-        return f"{key} = {key}{CONVERTED}"
     # where a scale has to be guessed from the values, it is one for all images
     alike = {name: array for name, array in all_images.items() if array.dtype == dtype and array.size}
-    least, most = (min(float(x.min()) for x in alike.values()), max(float(x.max()) for x in alike.values()))
-    if whole and least >= 0 and most <= WHITES[-1]:
-        white = next(white for white in WHITES if most <= white)
-        values, why = (
-            [f"({name} // {(white + 1) // 256}).astype('uint8')" for name in alike],
-            f"0 to {white} before",
-        )
+    lows, highs = zip(*map(ends, alike.values()), strict=True)
+    low, high = min(lows), max(highs)
+    if low >= -0.25 and high <= 1.25:  # what interpolation adds is cut off
+        values, why = [f"({name} * 255){CONVERTED}" for name in alike], ""
+    elif low >= -1.25 and high <= 1.25:
+        values, why = [f"(({name} + 1) * 127.5){CONVERTED}" for name in alike], ""
+    elif dtype == np.int8:
+        values = [f"{name}.view('uint8')" for name in alike]
+        why = f"if they were 0 to 255 before they were cast; or ({key}.astype(int) + 128).astype('uint8')"
+    elif not whole and low >= -16 and DARK <= high <= 271:
+        values, why = [f"{name}{CONVERTED}" for name in alike], ""
+    elif whole and low >= 0 and high <= WHITES[-1]:
+        white = next(white for white in WHITES if high <= white)
+        values = [f"({name} // {(white + 1) // 256}).astype('uint8')" for name in alike]
+        why = f"0 to {white} before"
     else:
-        shift = f"- {least:.6g}" if least >= 0 else f"+ {-least:.6g}"
-        values = [f"(({name} {shift}) * {255 / ((most - least) or 1):.6g}){CONVERTED}" for name in alike]
-        why = f"if {least:.6g} is black and {most:.6g} white"
-    return f"{', '.join(alike)} = {', '.join(values)}  # {why}"
+        shift = f"- {low:.6g}" if low >= 0 else f"+ {-low:.6g}"
+        values = [f"(({name} {shift}) * {255 / ((high - low) or 1):.6g}){CONVERTED}" for name in alike]
+        why = f"if {low:.6g} is black and {high:.6g} white"
+    return f"{', '.join(alike)} = {', '.join(values)}" + (f"  # {why}" if why else "")
+
+
+def shaped(key: str, images: np.ndarray, found: tuple[int, int, int], wanted: tuple[int, int, int]) -> str:
+    """What to type to bring images to other numbers of channels and pixels, as (N, H, W) or (N, H, W, C).
+
+    Args:
+        key: the array's name in the file.
+        images: the array, as it is there; of a form that can be read.
+        found: its (C, H, W).
+        wanted: the (C, H, W) it should have.
+    """
+    value = key
+    if images.ndim == 4 and images.shape[3] not in CHANNELS:
+        value = f"numpy.moveaxis({key}, 1, -1)"
+    if images.ndim == 4 and found[0] == 1:
+        value += "[..., 0]"
+    scale = (
+        " * numpy.uint8(255)" if images.dtype.kind == "b" else "" if images.dtype == np.uint8 else ".astype('uint8')"
+    )
+    each = f"PIL.Image.fromarray(x{scale})"
+    if found[0] != wanted[0]:
+        each += f".convert('{'L' if wanted[0] == 1 else 'RGB'}')"
+    if found[1:] != wanted[1:]:
+        each += f".resize(({wanted[2]}, {wanted[1]}))"
+    return f"numpy.array([numpy.asarray({each}) for x in {value}])"

@@ -62,6 +62,11 @@ def as_labels(path: Path, key: str, labels: np.ndarray, images: int) -> tuple[np
     return labels.astype(np.int64), classes
 
 
+def num_labelled(labels: np.ndarray) -> int:
+    """How many images labels are for: all of them in one row or column, or one row for each."""
+    return labels.size if sum(side != 1 for side in labels.shape) <= 1 else labels.shape[0]
+
+
 def images_of(key: str) -> str:
     """Name of the images that labels belong to."""
     return key.replace("labels", "images") if "labels" in key else key.replace("y_", "x_")

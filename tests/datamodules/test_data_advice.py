@@ -388,8 +388,8 @@ def follow(text: str, arrays: Own) -> Own:
     line = text.partition(" Try: ")[2].partition("  # ")[0].partition("; or ")[0]
     if line.startswith("leave out the array "):
         return {key: array for key, array in arrays.items() if key != line.split()[4].rstrip(",")}
-    names = dict(arrays)
-    exec(line, {"numpy": np}, names)
+    names: Own = {"numpy": np, **arrays}
+    exec(line, names)
     return {key: array for key, array in names.items() if key in arrays}
 
 
@@ -397,12 +397,17 @@ def follow(text: str, arrays: Own) -> Own:
 def test_advice_leads_to_the_right_data(case: str, tmp_path: Path) -> None:
     arrays, truth, names = CASES[case]()
     kind = case.partition(" (")[0].rstrip(" 012")
+    heads: set[tuple[str, str]] = set()  # what was wrong with which array
     for _ in range(6):
         try:
             module = load(arrays, tmp_path)
             break
         except ValueError as error:
             text = str(error)
+            what, _, key = text.partition(" in ")[0].partition(" of ")
+            if what in ("type", "shape", "pixels", "text"):
+                assert not any(what == other and key != array for other, array in heads), "a line for each array"
+                heads.add((what, key))
             assert "\n" not in text
             assert str(tmp_path / "own.npz") in text
             assert " Try: " in text
@@ -582,25 +587,154 @@ def test_what_is_no_archive_is_to_be_saved_again(kind: str, tmp_path: Path) -> N
     ADVICES["save it again"].add(kind)
 
 
-@pytest.mark.parametrize("missing", ["test_labels", "train_labels", "test_images test_labels"])
+@pytest.mark.parametrize("missing", ["test_labels", "train_labels", "train_images train_labels"])
 def test_what_is_missing_is_to_be_added(missing: str, tmp_path: Path) -> None:
     arrays = {key: array for key, array in own().items() if key not in missing.split()}
-    with pytest.raises(ValueError, match=r"missing\. Try: numpy\.savez with") as caught:
+    with pytest.raises(ValueError, match=r"missing\. Try: numpy\.savez with the .*labels") as caught:
         load(arrays, tmp_path, known_classes=3)
     assert all(key in str(caught.value) for key in missing.split())
     check(load(own(), tmp_path), own())
     ADVICES["what is missing"].add(missing)
 
 
+def made_by(text: str) -> str:
+    """Runs the command of an advice; returns the archive that it has made."""
+    words = shlex.split(text.partition(" Try: ")[2])
+    assert words[:2] == ["python", "-c"]
+    assert words[3:5] == ["then", "--data.path"]
+    exec(words[2].rstrip(","), {})
+    return words[5]
+
+
+@pytest.mark.parametrize(
+    "names", ["train_images train_labels", "x_train y_train", "X y", "images target", "Xtrain Ytrain"]
+)
+@pytest.mark.parametrize("labels", [lambda y: y, lambda y: y[None], lambda y: LETTERS[y][:, None], one_hot])
+def test_a_test_part_is_split_off(names: str, labels: Callable[..., Any], tmp_path: Path) -> None:
+    truth, path = own(), tmp_path / "the user's.npz"
+    kept = {"val_images": truth["test_images"], "val_labels": labels(truth["test_labels"])}
+    arrays = dict(zip(names.split(), [truth["train_images"], labels(truth["train_labels"])], strict=True))
+    np.savez(path, **arrays, **kept)
+    with pytest.raises(ValueError, match="missing") as caught:
+        Arrays(str(path)).setup("fit")
+    module = Arrays(made_by(str(caught.value)), batch_size=4)
+    module.setup("fit")
+    assert module.official_validation == len(truth["test_labels"])
+    names_of = list(module.classes)
+    found = {
+        image.numpy().tobytes(): names_of[label]
+        for split in ("train", "test")
+        for image, label in zip(*module.part(split), strict=True)
+    }
+    texts = LETTERS if labels(np.array([0])).dtype.kind == "U" else np.array(["0", "1", "2"])
+    expected = {
+        image.tobytes(): texts[label]
+        for split in ("train", "test")
+        for image, label in zip(truth[f"{split}_images"], truth[f"{split}_labels"], strict=True)
+    }
+    assert found == expected
+    assert len(module.part("test").labels) == 6
+    ADVICES["a test part"].add(f"{names} {labels}")
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        "X_train y_train X_test y_test",
+        "trainImages trainLabels testImages testLabels",
+        "training_data training_targets testing_data testing_targets",
+    ],
+)
+@pytest.mark.parametrize("stage", ["fit", "test", "predict"])
+def test_arrays_under_other_names_are_renamed(names: str, stage: str, tmp_path: Path) -> None:
+    path, truth = tmp_path / "own.npz", own()
+    np.savez(path, **dict(zip(names.split(), truth.values(), strict=True)), classes=LETTERS)
+    with pytest.raises(ValueError, match="missing") as caught:
+        Arrays(str(path)).setup(stage)
+    module = Arrays(made_by(str(caught.value)), batch_size=4)
+    module.setup(stage)
+    assert np.array_equal(module.part("test").images[:, 0], truth["test_images"])
+    assert list(module.classes) == list(LETTERS)
+    if stage == "fit":
+        check(module, truth, list(LETTERS))
+    ADVICES["other names"].add(f"{names} {stage}")
+
+
+def test_arrays_in_another_form_get_their_names_first(tmp_path: Path) -> None:
+    """Then the message about their form has the names that its line of Python needs."""
+    path, truth = tmp_path / "own.npz", own()
+    np.savez(path, X=truth["train_images"] / 255, y=truth["train_labels"])
+    with pytest.raises(ValueError, match="missing") as caught:
+        Arrays(str(path)).setup("fit")
+    with pytest.raises(ValueError, match=r"Try: train_images = \(train_images \* 255\)") as again:
+        Arrays(made_by(str(caught.value))).setup("fit")
+    arrays = follow(
+        str(again.value), {"train_images": truth["train_images"] / 255, "train_labels": truth["train_labels"]}
+    )
+    assert np.array_equal(arrays["train_images"], truth["train_images"])
+
+
+def test_images_alone_are_no_training(tmp_path: Path) -> None:
+    """All that is missing is said at once, and what such a file is good for."""
+    np.savez(tmp_path / "own.npz", test_images=own()["test_images"])
+    with pytest.raises(ValueError, match=r"train_images, train_labels, test_labels missing\. .*predict") as caught:
+        assert Arrays(str(tmp_path / "own.npz")).num_classes
+    assert f"--data.path {tmp_path / 'own.npz'}" in str(caught.value)
+
+
 @pytest.mark.parametrize("classes", [3, 4, 7])
 def test_the_number_of_classes_is_asked_for(classes: int, tmp_path: Path) -> None:
     np.savez(tmp_path / "own.npz", test_images=own()["test_images"])
-    with pytest.raises(ValueError, match=r"Try: --data\.known_classes K"):
+    with pytest.raises(ValueError, match=r"--data\.known_classes K"):
         assert Arrays(str(tmp_path / "own.npz")).num_classes
     module = Arrays(str(tmp_path / "own.npz"), known_classes=classes)
     module.setup("predict")
     assert module.num_classes == classes
     ADVICES["known classes"].add(str(classes))
+
+
+@pytest.mark.parametrize(
+    ("of_network", "labels", "truth"),
+    [
+        ("0 1 2", ["1", "2", "3", "1"], [0, 1, 2, 0]),
+        ("0 1 2", ["1", "0", "x", "2"], [1, 0, 2]),
+        ("cat dog", ["0", "1", "1", "0"], [0, 1, 1, 0]),
+        ("cat dog", ["dog", "cow", "cat", "dog"], [1, 0, 1]),
+    ],
+)
+@pytest.mark.parametrize("training", [False, True])
+def test_labels_that_the_network_does_not_know(
+    of_network: str, labels: list[str], truth: list[int], training: bool, tmp_path: Path
+) -> None:
+    """The file has no array `classes` to leave out."""
+    arrays: Own = {"test_images": random_images(4, 8, 6), "test_labels": np.array(labels)}
+    arrays |= {"train_images": random_images(4, 8, 6), "train_labels": np.array(labels)} if training else {}
+
+    def module() -> Arrays:
+        np.savez(tmp_path / "own.npz", **arrays)
+        data = Arrays(str(tmp_path / "own.npz"), known_classes=len(of_network.split()))
+        data.call_classes(of_network.split())
+        data.setup("test")
+        return data
+
+    with pytest.raises(ValueError, match=" Try: ") as caught:
+        module()
+    arrays = follow(str(caught.value), arrays)
+    assert module().part("test").labels.tolist() == truth
+    ADVICES["labels unknown to the network"].add(f"{of_network} {labels} {training}")
+
+
+@pytest.mark.parametrize("wanted", [(1, 8, 6), (3, 8, 6), (1, 5, 7), (3, 16, 16)], ids=str)
+@pytest.mark.parametrize("shape", [(8, 6), (8, 6, 3), (8, 6, 1), (9, 9, 3)], ids=str)
+@pytest.mark.parametrize("form", [lambda x: x, lambda x: x.astype(float), lambda x: np.moveaxis(x, -1, 1)])
+def test_images_are_brought_to_the_shape_of_a_network(
+    wanted: tuple[int, int, int], shape: tuple[int, ...], form: Callable[..., Any], tmp_path: Path
+) -> None:
+    arrays = {key: form(x) if x.ndim == 4 else x for key, x in own(shape).items()}
+    advice = "Try: " + load(arrays, tmp_path).shaped_for(wanted)
+    arrays = follow(f" {advice}", arrays)
+    assert load(arrays, tmp_path).in_shape == wanted
+    ADVICES["another shape"].add(f"{shape} {wanted} {form}")
 
 
 @pytest.mark.parametrize(("size", "devices"), [(7, 2), (10, 4), (5, 3), (None, 7)])

@@ -154,3 +154,26 @@ def test_one_picture_becomes_an_archive(
     with np.load(code[2].strip()) as archive:
         found = archive["test_images"]
     assert np.array_equal(found, [255 - image if form.startswith("transparent") else image])
+
+
+@pytest.mark.parametrize("form", ["colour", "large", "large and in colour"])
+@pytest.mark.parametrize("verb", ["predict", "test"])
+def test_images_of_another_shape_are_brought_to_that_of_the_run(
+    run: Path, form: str, verb: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    images = np.zeros((9, 32, 30) if "large" in form else (9, 28, 28), np.uint8)
+    arrays: dict[str, Any] = {"test_images": images, "test_labels": np.arange(9)}
+    if "colour" in form:
+        arrays["test_images"] = np.repeat(images[..., None], 3, axis=3)
+    path = tmp_path / "new.npz"
+    np.savez(path, **arrays)
+    argv = [verb, "--run_dir", str(run), "--data.path", str(path)]
+    with pytest.raises(SystemExit):
+        main([*argv])
+    line = capsys.readouterr().err.strip().splitlines()[-1]
+    found = f"{3 if 'colour' in form else 1} × {' × '.join(map(str, images.shape[1:]))}"
+    assert f"images in {path}: expected 1 × 28 × 28 as in the run, found {found}. Try: " in line
+    names: dict[str, Any] = {"numpy": np, **arrays}
+    exec(line.partition(" Try: ")[2], names)
+    np.savez(path, **{key: names[key] for key in arrays})
+    main(argv)

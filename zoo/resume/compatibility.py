@@ -34,6 +34,24 @@ def check_fits(path: Path, checkpoint: Mapping[str, Any], model: LightningModule
             )
 
 
+def other_images(checkpoint: Mapping[str, Any], data: Any, model: str) -> str | None:
+    """The message for images of another shape than those of the training; None if that is not what is wrong.
+
+    Args:
+        checkpoint: of the training.
+        data: has `in_shape`; one that can say how its images are brought to another, `shaped_for`, names its `path`.
+        model: name of the class that is to take up the weights.
+    """
+    known, found = checkpoint.get("hyper_parameters", {}).get("in_shape"), tuple(data.in_shape)
+    if not images(known) or tuple(known) == found or class_of(checkpoint) != model:
+        return None
+    own = hasattr(data, "shaped_for")
+    where = f"images in {data.path}" if own else "images in --data"
+    expected, there = (" × ".join(map(str, shape)) for shape in (known, found))
+    advice = data.shaped_for(tuple(known)) if own else "the data of the run (without --data), or --data Arrays"
+    return f"{where}: expected {expected} as in the run, found {there}. Try: {advice}"
+
+
 def tensor_layouts(weights: Mapping[str, Tensor]) -> dict[str, str]:
     """The shape of each tensor, and its type if that is not a float's, whose precision may differ."""
     return {

@@ -79,6 +79,8 @@ class MakesObjects(RunState):
                 raise data from None  # the file is wrong, not the command
             if not isinstance(error, ValueError):
                 raise
+            if line := self._other_images():
+                raise UsageError(line) from error
             # where one class or a list of them may stand, the line is among those of what else may stand there
             blame = next(filter(None, map(line_for, chain(error))), None)
             raise UsageError(line_within(str(error), None) or blame or innermost(error)) from error

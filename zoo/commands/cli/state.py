@@ -1,5 +1,6 @@
 """What the steps of a command share: the run that it is about, and what is known of it."""
 
+import sys
 import warnings
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from zoo.checkpoints.storage import read_checkpoint
 from zoo.config.error_messages import format_value
 from zoo.errors import UsageError, report, warn
 from zoo.loggers.wandb.connection import ResolvedMode
-from zoo.resume.compatibility import check_fits
+from zoo.resume.compatibility import check_fits, other_images
 from zoo.resume.history import CompareScored, KeepHistory
 from zoo.resume.restore import ExplainRestoreErrors
 from zoo.resume.signals import StopSignals
@@ -108,8 +109,26 @@ class RunState(LightningCLI):
     def _checked(self, path: Path) -> dict[str, Any]:
         """The contents of a checkpoint that the model can take up."""
         content = read_checkpoint(path)
-        check_fits(path, content, self.model)
+        try:
+            check_fits(path, content, self.model)
+        except UsageError:
+            if self.subcommand != "fit" and (line := other_images(content, self.datamodule, type(self.model).__name__)):
+                raise UsageError(line) from None
+            raise
         return content
+
+    def _other_images(self) -> str | None:
+        """The message for images of another shape than the run's, for which its network cannot be built; or None."""
+        if not self.checkpoint or self.subcommand == "fit":
+            return None
+        data, model = (self.options[key] for key in ("data", "model"))
+        module, _, name = data["class_path"].rpartition(".")
+        path = {key: value for key, value in data["init_args"].items() if key == "path"}
+        try:
+            images = getattr(sys.modules[module], name)(**path)
+            return other_images(read_checkpoint(self.checkpoint), images, model["class_path"].rpartition(".")[2])
+        except (ValueError, OSError, TypeError, AttributeError):  # the data themselves are wrong, or somebody's own
+            return None
 
     def _settings_of(self, name: str) -> Namespace | None:
         """Where in the configuration stands what a finder proposes; None if it stands nowhere."""
