@@ -332,3 +332,12 @@ def test_there_is_a_picture_of_each_quantity_that_was_read():
 )
 def test_limits_of_a_scale(values, ends):
     assert limits(np.array(values)) == ends
+
+
+def test_the_picture_of_the_gap_says_what_it_is():
+    """And its steps are whole."""
+    readings = [Reading(step, 0, "", quantity, 0.1) for quantity in ("gap/loss", "gap/accuracy") for step in (10, 20)]
+    figure = draw_diagnostics(readings, "MLP")["gap"]
+    for axes, words in zip(figure.axes, ("validation − training", "training − validation"), strict=True):
+        assert words in axes.get_ylabel()
+        assert all(tick == round(tick) for tick in axes.get_xticks())

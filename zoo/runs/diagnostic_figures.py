@@ -45,7 +45,10 @@ HEAT_MAPS = {
     "saturation": HeatMap("Saturation: is a layer flat?", "share of activations", "Reds", False),
     "dead_units": HeatMap("Dead units: does a layer lose some?", "share of units", "Reds", False),
 }
-GAPS = {"gap/loss": ("loss", 1.0), "gap/accuracy": ("accuracy, points", 100.0)}
+GAPS = {
+    "gap/loss": ("gap in loss:\nvalidation − training", 1.0),
+    "gap/accuracy": ("gap in accuracy, points:\ntraining − validation", 100.0),
+}
 
 
 @matplotlib.rc_context({"text.parse_math": False, "text.usetex": False})  # names of layers are text
@@ -98,7 +101,8 @@ def draw_gap(readings: Sequence[Reading], run: str) -> Figure:
         grid = grid_of(readings, quantity)
         axes.axhline(0, color="0.6", linewidth=1)
         axes.plot(grid.steps, unit * grid.values.sum(0), "o-", markersize=3, color="C3")  # the sum of one row
-        axes.set(xlabel=STEPS, ylabel=f"gap in {label}")
+        axes.set(xlabel=STEPS, ylabel=label)
+        axes.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
         axes.grid(alpha=0.3)
     figure.suptitle(f"Validation against training: does the gap grow?\n{run}", fontsize=10)
     return figure

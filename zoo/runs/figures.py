@@ -68,20 +68,19 @@ def draw_curves(rows: Sequence[Row], title: str, best_epoch: int) -> Figure:
 def draw_confusion(confusion: Tensor, classes: Sequence[str], title: str) -> Figure:
     """Counts of label (row) and prediction (column).
 
-    Colour is the share of the class's images that are wrong: in a cell, those that are taken for that class; on the
-    diagonal all of them. The scale is the same for all networks, and steep at its beginning: one error in a hundred can
-    be seen, and is pale.
+    Colour is the share of the label's images that are taken for another class; what is right, the diagonal, is grey.
+    The scale is the same for all networks, and steep at its beginning: one error in a hundred can be seen, and is pale.
     """
     counts = confusion.numpy()
     k = len(counts)
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    wrong = np.where(np.eye(k), (1 - share) * (counts.sum(axis=1, keepdims=True) > 0), share)
+    wrong = np.where(np.eye(k), 0, share)
     side = min(14.0, 2.5 + 0.5 * k)
     figure = Figure(figsize=(side + 0.8, side), layout="constrained")
     axes = figure.subplots()
     image = axes.imshow(100 * wrong, cmap="Reds", norm=PowerNorm(0.5, 0, 100))
-    for i in range(k):  # a frame around what is right
-        axes.add_patch(Rectangle((i - 0.5, i - 0.5), 1, 1, fill=False, edgecolor="0.5", linewidth=0.8))
+    for i in range(k):  # what is right
+        axes.add_patch(Rectangle((i - 0.5, i - 0.5), 1, 1, facecolor="0.92", edgecolor="0.5", linewidth=0.8))
     if k <= 20:
         for i, j in np.ndindex(k, k):
             if counts[i, j]:
@@ -91,7 +90,9 @@ def draw_confusion(confusion: Tensor, classes: Sequence[str], title: str) -> Fig
         axes.set_xticks(range(k), labels, rotation=45, ha="right")
         axes.set_yticks(range(k), labels)
     axes.set(xlabel="prediction", ylabel="label", title=title)
-    figure.colorbar(image, label="wrong, % of the class", shrink=0.6, ticks=[0, 1, 5, 20, 50, 100])
+    figure.colorbar(
+        image, label="taken for another class, % of the label's images", shrink=0.6, ticks=[0, 1, 5, 20, 50, 100]
+    )
     return figure
 
 
