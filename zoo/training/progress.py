@@ -5,6 +5,9 @@ from typing import Any
 
 from lightning import Callback, LightningModule, Trainer
 
+OPEN_DIGITS = 4  # of the epoch's number where the training has no last one
+WIDEST = "loss 2.3026, 100.00 %"
+
 
 class EpochLines(Callback):
     """Prints each epoch's results, and logs the seconds of training so far, validation and checkpoints included."""
@@ -38,7 +41,6 @@ class EpochLines(Callback):
         self._old = dict(trainer.callback_metrics)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._tick()
         self._print(trainer, epoch=trainer.current_epoch)
 
     def _print(self, trainer: Trainer, epoch: int) -> None:
@@ -49,12 +51,13 @@ class EpochLines(Callback):
     def _line(self, trainer: Trainer, epoch: int) -> str:
         logged = trainer.callback_metrics.items()
         metrics = {name: value for name, value in logged if value is not self._old.get(name)}
-        total = str(trainer.max_epochs) if trainer.max_epochs and trainer.max_epochs > 0 else "?"
-        cells = [f"epoch {epoch:>{len(total)}}/{total}"]
+        limited = trainer.max_epochs and trainer.max_epochs > 0
+        total, digits = (str(trainer.max_epochs), len(str(trainer.max_epochs))) if limited else ("?", OPEN_DIGITS)
+        cells = [f"epoch {epoch:>{digits}}/{total}"]
         for split in ("train", "val"):
             if f"{split}/loss" in metrics:
                 loss, accuracy = metrics[f"{split}/loss"], metrics[f"{split}/accuracy"]
-                cells.append(f"{split} loss {loss:.4f}, {100 * accuracy:.2f} %")
+                cells.append(f"{split} loss {loss:.4f}, {100 * accuracy:.2f} %".ljust(len(f"{split} {WIDEST}")))
         since, self._shown = self.seconds - self._shown, self.seconds
         return "  ".join([*cells, f"{since:.1f} s (total {self.seconds:.1f} s)"])
 
@@ -66,10 +69,19 @@ class EpochLines(Callback):
 
 
 def left_over(trainer: Trainer) -> str | None:
-    """The message where the last images of a pass make no whole batch; None where they do, or less was asked for."""
+    """The message where the last images of a pass make no whole batch, or all of them just one.
+
+    None where a pass has several whole batches, or less than a pass was asked for.
+    """
     data: Any = trainer.datamodule  # type: ignore[attr-defined]
     images, batch = len(data.splits["train"]) if data else 0, data.batch_size if data else 0
-    if not batch or not images % batch or trainer.limit_train_batches != 1.0 or trainer.overfit_batches:  # type: ignore[attr-defined]
+    share: int | float = trainer.limit_train_batches
+    everything = isinstance(share, float) and share == 1.0  # the whole number 1 is one batch
+    if not batch or not everything or trainer.overfit_batches:  # type: ignore[attr-defined]
+        return None
+    if images == batch:
+        return f"all {images:,} images train in one batch: an epoch is one step (--data.batch_size sets another)"
+    if not images % batch:
         return None
     left = images % batch
     kept = f"{images - left:,} of {images:,} images train in an epoch"
