@@ -21,7 +21,7 @@ from torch import nn
 
 import datamodules
 import zoo
-from zoo.commands.class_help import show_class_help
+from zoo.commands.class_help import plain_text, show_class_help
 from zoo.commands.cli.flags import prepared, with_nulls
 from zoo.config.allowlist import IN_WORDS, restrict
 from zoo.config.parser import Parser, explain, innermost
@@ -350,6 +350,16 @@ def test_the_help_of_a_model_has_its_options_and_no_others(parser: Any, name: st
     assert len(page.splitlines()) < 70
     assert not {"torchvision", "known subclasses"} & set(page.split())
     assert "torch.optim.Adam with lr 0.001 by default" in " ".join(page.split())
+
+
+@pytest.mark.parametrize("name", ["EarlyStopping", "ModelCheckpoint", "ModelPruning", "Timer"])
+def test_a_docstring_of_a_library_is_shown_as_text(parser: Any, name: str, capsys: Any) -> None:
+    """Without the marks of its page, and with values as they are typed."""
+    page = helped(["fit", "--trainer.callbacks.help", name], parser, capsys)
+    assert not re.findall(r"::|``|:\w+:`|\bNone\b|\bTrue\b|\bFalse\b", page)
+    assert plain_text(".. note:: Keep ``k`` of :class:`~a.b.Part`,\n None for all") == (
+        "Note: Keep `k` of Part, null for all"
+    )
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,11 @@ MOST_NAMES = 60  # of classes in a list; where there are more, examples are bett
 MARK = ".help"
 DEFAULT = re.compile(r" ?(\(default: [^()]*(\([^()]*\))?\)|Default: \S+$)")  # printed already
 
+# of the language in which libraries write their docstrings: `.. note::`, :class:`~a.b.C`
+BLOCK = re.compile(r"\.\. (\w+)::")
+ROLE = re.compile(r":[\w:]+:`~?(?:\w+\.)*(\w+)`")
+VALUES = {"None": "null", "True": "true", "False": "false"}
+
 
 def show_class_help(args: Sequence[str], parser: ArgumentParser) -> None:
     """Prints the help that a `--KEY.help [NAME]` asks for, and exits; returns where none does.
@@ -138,12 +143,19 @@ def entry(action: Action) -> list[str]:
     default = "; must be given" if action.required else f"; {format_default(action.default)} by default"
     if bases(hint):
         takes += f" (options: {action.option_strings[0]}{MARK} NAME)"
-    text = DEFAULT.sub("", " ".join(str(action.help or "").split()))
+    text = DEFAULT.sub("", plain_text(str(action.help or "")))
     width = min(WIDEST, shutil.get_terminal_size((100, 24)).columns)
     first, *rest = wrap(f"{takes}{default}", width - COLUMN) or [""]
     flag = action.option_strings[0]
     head = [f"  {flag:{COLUMN - 3}} {first}"] if len(flag) <= COLUMN - 3 else [f"  {flag}", " " * COLUMN + first]
     return [*head, *(" " * COLUMN + line for line in [*rest, *wrap(text, width - COLUMN)])]
+
+
+def plain_text(text: str) -> str:
+    """A docstring's words without the marks of its page, and with values as the command line has them."""
+    text = BLOCK.sub(lambda found: f"{found[1].capitalize()}:", text)
+    text = re.sub(r"(\w)::(?=\s|$)", r"\1:", ROLE.sub(r"\1", text).replace("``", "`"))
+    return " ".join(re.sub(r"\b(None|True|False)\b", lambda found: VALUES[found[0]], text).split())
 
 
 def format_default(value: Any) -> str:
@@ -172,4 +184,4 @@ def of_all(key: str, hint: Any) -> list[str]:
 
 def first_sentence(cls: type) -> str:
     """The first sentence of a class's docstring."""
-    return (inspect.getdoc(cls) or "").strip().partition("\n\n")[0].replace("\n", " ").strip()
+    return plain_text((inspect.getdoc(cls) or "").strip().partition("\n\n")[0])

@@ -183,7 +183,7 @@ def format_type(hint: Any) -> str:
     if origin in LISTS:
         return format_list(args)
     if origin is abc.Callable:
-        return format_type(args[-1])
+        return format_type(args[-1]) if args else "a function"
     if names := choices(hint):
         return f"one of {', '.join(names)}" if len(names) <= MAX_LISTED else f"a subclass of {hint.__name__}"
     return str(WORDS.get(origin or hint) or getattr(hint, "__name__", hint))
