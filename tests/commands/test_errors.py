@@ -10,6 +10,7 @@ import torchvision
 
 from cli import main
 from datamodules.mnist import PARTS
+from zoo.commands.verbs import verbs
 
 FORM = re.compile(r"^error: .+ in .+: expected .+, found .+")
 MLP = ["--model", "MLP"]
@@ -261,3 +262,8 @@ def test_a_file_of_data_that_is_wrong_is_no_wrong_command(changed, what, npz, ca
     path = npz(**changed)
     line = complaint(["fit", "--data", "Arrays", "--data.path", path, *MLP, *REFUSED], capsys, code=1)
     assert line.startswith(f"error: {what} in {path}: ")
+
+
+def test_the_help_of_a_verb_has_the_flags_that_its_errors_and_files_speak_of():
+    assert all("--otherwise" in verbs()[name].HELP for name in ("validate", "test", "predict"))
+    assert "--out FILE.csv" in verbs()["predict"].HELP

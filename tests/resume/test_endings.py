@@ -371,6 +371,22 @@ def differences(a: RunFolder, b: RunFolder) -> list[str]:
     return [name for name in left if not equal(left[name], right[name])] + ["best"] * (not equal(*best))
 
 
+def test_a_limit_that_changes_nothing_after_an_early_stop_is_explained(tmp_path, capsys):
+    """And the advice lets the run go on."""
+    stopping = f"{STOPPING} --trainer.callbacks.patience 1 --trainer.callbacks.min_delta 1"
+    run = fit(tmp_path / "a", stopping, "--trainer.max_epochs 9")
+    capsys.readouterr()
+    fit(run.path, stopping, "--resume auto --trainer.max_epochs 9")
+    assert "changes nothing" not in capsys.readouterr().out
+    fit(run.path, stopping, "--resume auto --trainer.max_epochs 4")
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if "changes nothing" in line]
+    assert line.startswith("--trainer.max_epochs 4 changes nothing: training had ended by early stopping after step 20")
+    advice = line.partition("To go on: ")[2].partition(",")[0]
+    assert advice == "--trainer.min_epochs 4"
+    fit(run.path, stopping, "--resume auto --trainer.max_epochs 4", advice)
+    assert record(run)["epochs"] == 4
+
+
 @pytest.mark.slow
 def test_two_processes_stop_early_and_validate_the_last_step(tmp_path):
     """In an epoch that is not validated: the end is agreed upon, and the same command shows the same table."""

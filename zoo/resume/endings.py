@@ -113,6 +113,26 @@ def format_ending(ending: Mapping[str, Any]) -> str:
     return f"{ending['reason']} after step {ending['steps']:,}{message}"
 
 
+def format_unused_limits(ending: Mapping[str, Any], then: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:
+    """The line where other limits change nothing, as training had been told to stop before; None where none is due.
+
+    Args:
+        ending: of the training.
+        then: the flags of the trainer that it ended under.
+        now: those of the present command.
+    """
+    changed = [name for name in ("max_epochs", "max_steps") if name in then and then[name] != now.get(name)]
+    if not changed or ending["reason"] in (None, "max_epochs", "max_steps"):
+        return None
+    flags = ", ".join(f"--trainer.{name} {now.get(name)}" for name in changed)
+    advice = {
+        "early stopping": f"--trainer.{changed[0].replace('max', 'min')} {now.get(changed[0])}, or EarlyStopping with"
+        " more patience",
+        "max_time": "a longer --trainer.max_time",
+    }.get(ending["reason"], "without the callback that has stopped it")
+    return f"{flags} changes nothing: training had ended by {format_ending(ending)}. To go on: {advice}"
+
+
 def callbacks_of(trainer: Trainer) -> list[Callback]:
     """The callbacks of a trainer."""
     return trainer.callbacks  # type: ignore[attr-defined]

@@ -201,10 +201,7 @@ def check_scored(changes: Sequence[Change], checkpoint: Path, *, allowed: bool) 
             f"settings in {', '.join(f'--{change.key}' for change in wrong)}: expected {expected}, as the network in"
             f" {checkpoint} was trained, found {found}. Try: {expected}{advice}"
         )
-    notes = [f"scored otherwise than it was trained: {', '.join(map(str, changes))}"] if changes else []
-    for note in notes:
-        warn(note)
-    return notes
+    return [f"scored otherwise than it was trained: {', '.join(map(str, changes))}"] if changes else []
 
 
 class CompareScored(Callback):
@@ -226,6 +223,4 @@ class CompareScored(Callback):
             check_class_names(self.past.get("data", {}), data.identity(()), self.split)
             return
         note = other_data(self.past, {"data": data.identity((self.split,))}, self.split)
-        if note:
-            warn(note)
-            self.notes.append(note)
+        self.notes += [note] if note else []

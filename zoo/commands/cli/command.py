@@ -261,6 +261,8 @@ class ZooCLI(FindsRun, MakesObjects, MakesTrainer, Fits, Scores):
                 allowed = self.options["otherwise"] == "allow"
                 changes = scored_otherwise(self.past, {"config": self._recorded()})
                 self.scored.notes = check_scored(changes, self.checkpoint, allowed=allowed)
+                for note in self.scored.notes if self.subcommand == "predict" else ():  # the others have a table
+                    warn(note)
             self.datamodule.trained_with(self.past.get("data", {}))
             names = self.past.get("data", {}).get("classes")
             if self.subcommand != "fit" and names and not self.datamodule.named:

@@ -12,7 +12,7 @@ from zoo.commands.cli.trainer_setup import scoring
 from zoo.errors import report, warn
 from zoo.geometry import oversized
 from zoo.loggers.base import BeginLoggers, RunFacts, close_loggers, log_result, run_loggers
-from zoo.resume.endings import format_ending, has_ended
+from zoo.resume.endings import format_ending, format_unused_limits, has_ended
 from zoo.resume.keep_best import is_better, put_in_place
 from zoo.runs.figures import draw_run
 from zoo.runs.result import make_record, read_record, show_table, write_record
@@ -33,6 +33,9 @@ class Fits(RunState):
             self._miss_best(content)
         if ended:
             self.history.check_data(self.datamodule)
+            flags = self.past.get("config", {}).get("trainer", {}), self.recorded["trainer"]
+            if line := format_unused_limits(content["ending"], *flags):
+                report(line)
         if ended and (record := read_record(self.folder.result, content["ending"])):
             if self.trainer.is_global_zero:
                 self._show(record)

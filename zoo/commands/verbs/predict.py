@@ -15,6 +15,8 @@ Write what the weights of a run take each test image for, and the probability of
   --ckpt_path FILE          other weights; of a run's checkpoints/ its config.yaml is read, too
   --data.path FILE          other images of your own, for a run on Arrays
   --data.root DIR           where data lies
+  --out FILE.csv            where the predictions go (predictions.csv in DIR; of other data, with its name)
+  --otherwise allow         take images in another form than the network was trained on (refused by default)
   -c, --config FILE         settings from a file; several, the later wins
   --trainer.accelerator NAME, --trainer.devices N, --trainer.precision NAME
   --debug                   show the traceback behind an error

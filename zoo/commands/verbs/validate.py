@@ -15,6 +15,7 @@ Score the weights of a run on the validation images.
   --ckpt_path FILE          other weights; of a run's checkpoints/ its config.yaml is read, too
   --data.path FILE          other images of your own, for a run on Arrays
   --data.root DIR           where data lies
+  --otherwise allow         score images in another form than the network was trained on (refused by default)
   -c, --config FILE         settings from a file; several, the later wins
   --trainer.accelerator NAME, --trainer.devices N, --trainer.precision NAME
   --debug                   show the traceback behind an error
