@@ -75,15 +75,15 @@ class ImageDataModule(LightningDataModule, ABC):
         seed: int = 0,
     ) -> None:
         super().__init__()
-        for name, value, least in (
-            ("batch_size", batch_size, 1),
-            ("val_size", val_size, 0),
-            ("train_size", train_size, 1),
+        for name, value, least, advice in (
+            ("batch_size", batch_size, 1, DEFAULT_BATCH_SIZE),
+            ("val_size", val_size, 0, 0),
+            ("train_size", train_size, 1, 1000),
         ):
             if value is not None and value < least:
                 raise ValueError(
                     f"number of images in --data.{name}: expected at least {least}, found {value}."
-                    f" Try: --data.{name} null"
+                    f" Try: --data.{name} {advice}"
                 )
         check_name("--data.normalize", normalize, ("none", "unit", "symmetric", "standard"))
         self.root = root or os.environ.get("ZOO_DATA") or "data"
@@ -154,7 +154,7 @@ class ImageDataModule(LightningDataModule, ABC):
         if size > images:
             raise ValueError(
                 f"batch size in --data.batch_size: expected at most the {images} training images,"
-                f" found {size}. Try: --data.batch_size null"
+                f" found {size}. Try: --data.batch_size {max(world, min(DEFAULT_BATCH_SIZE, images) // world * world)}"
             )
         if size % world:
             below = size // world * world

@@ -78,7 +78,7 @@ def make_splits(
         if fits or stage == "validate":
             raise ValueError(
                 f"number of images in --data.val_size: expected less than the {total} training images,"
-                f" found {val_size}. Try: --data.val_size null"
+                f" found {val_size}. Try: --data.val_size {total // 10}"
             )
         val_size = total
     rest = total - val_size
@@ -86,7 +86,7 @@ def make_splits(
         raise ValueError(
             f"number of images in --data.train_size: expected at most {rest}"
             f" ({total} training images less {val_size} for validation), found {train_size}."
-            " Try: --data.train_size null"
+            f" Try: --data.train_size {rest}"
         )
     if official and val_size:
         order = torch.cat([stratified_order(labels[:rest]), torch.arange(rest, total)])

@@ -53,13 +53,26 @@ USAGE = [
     (["fit", *DIGITS, *MLP, "--data.batch_size", "0"], "at least 1"),
     (["fit", *DIGITS, *MLP, "--data.batch_size", "1.5"], "int"),
     (["fit", *DIGITS, *MLP, "--data.batch_size", "99999"], "at most the 1295 training images"),
-    (["fit", *DIGITS, *MLP, "--data.train_size", "99999"], "--data.train_size null"),
-    (["fit", *DIGITS, *MLP, "--data.val_size", "99999"], "--data.val_size null"),
-    (["download", *DIGITS, "--data.val_size", "99999"], "--data.val_size null"),
+    (["fit", *DIGITS, *MLP, "--data.train_size", "99999"], "--data.train_size 1295"),
+    (["fit", *DIGITS, *MLP, "--data.val_size", "99999"], "--data.val_size 143"),
+    (["download", *DIGITS, "--data.val_size", "99999"], "--data.val_size 143"),
     (["fit", "--data", "Arrays", "--data.path", "nope.npz", *MLP], "--data.path FILE.npz"),
     (["fit", *DIGITS, *MLP, "--model.label_smoothing", "2"], "0 to below 1"),
-    (["fit", *DIGITS, *MLP, "--model.dropout", "1.5"], "dropout"),
-    (["fit", *DIGITS, *MLP, "--model.hidden", "[0]"], "hidden"),
+    (["fit", *DIGITS, *MLP, "--model.dropout", "1.5"], "Try: --model.dropout 0.1"),
+    (["fit", *DIGITS, *MLP, "--model.hidden", "[0]"], "Try: --model.hidden '[64]'"),
+    (["fit", *DIGITS, *MLP, "--trainer.profiler", "simpel"], "found 'simpel'. Try: --trainer.profiler simple"),
+    (["fit", *DIGITS, *MLP, "--trainer.accelerator", "gpuu"], "found 'gpuu'. Try: --trainer.accelerator gpu"),
+    (["fit", *DIGITS, *MLP, "--trainer.strategy", "ddpp"], "found 'ddpp'. Try: --trainer.strategy ddp"),
+    (
+        ["fit", *DIGITS, *MLP, "--trainer.gradient_clip_algorithm", "nrm"],
+        "found 'nrm'. Try: --trainer.gradient_clip_algorithm norm",
+    ),
+    (
+        [*("fit", *DIGITS, *MLP, "--trainer.callbacks", "EarlyStopping"), "--trainer.callbacks.monitor", "test/loss"],
+        "Try: --trainer.callbacks.monitor val/loss",
+    ),
+    (["completion", "fish"], "completion bash"),
+    (["fit", *DIGITS, *MLP, "--checkpoint_every", "-1"], "Try: --checkpoint_every 60"),
     (["fit", *DIGITS, *MLP, "--seed_everything", "-1"], "seed"),
     (["fit", *DIGITS, "--model", "ConvNet", "--model.channels", "[4,4,4,4,4,4]"], "pooling after stage 5 of 6"),
     (["fit", *DIGITS, "--model", "ConvNet", "--model.channels", "[]"], "channels"),
@@ -126,7 +139,7 @@ def test_a_batch_larger_than_the_data(capsys):
     line = complaint(["fit", *DIGITS, *MLP, "--data.batch_size", "5000", *REFUSED], capsys, code=2)
     assert "1295" in line
     assert "5000" in line
-    assert "Try: --data.batch_size null" in line
+    assert "Try: --data.batch_size 128" in line
 
 
 @pytest.fixture

@@ -101,7 +101,7 @@ OPTIONS: list[tuple[str, str, str | None]] = [  # what is written, the flag that
         "--trainer.callbacks.monitr",
         "--trainer.callbacks.monitor",
     ),
-    ("--model SoftmaxRegression --model.hidden [3]", "--model.hidden", "--model.help SoftmaxRegression"),
+    ("--model SoftmaxRegression --model.hidden [3]", "--model.hidden", "--model MLP"),
     ("--trainer.max_epoch 3", "--trainer.max_epoch", "--trainer.max_epochs"),
     ("--trainer.max_epoch=3", "--trainer.max_epoch", "--trainer.max_epochs"),
     ("--trainr.max_epochs 3", "--trainr.max_epochs", "--trainer.max_epochs"),
@@ -121,14 +121,26 @@ VALUES: list[tuple[str, str, str | None]] = [
     ("--model Classifier", "--model", None),
     ("--model 3", "--model", None),
     ("--data MNISTT", "--data", "--data MNIST"),
-    ("--model.hidden abc", "--model.hidden", None),
-    ("--model.hidden [a]", "--model.hidden", None),
+    ("--model.hidden abc", "--model.hidden", "--model.hidden '[256]'"),
+    ("--model.hidden [a]", "--model.hidden", "--model.hidden '[256]'"),
+    ("--model.hidden 0", "--model.hidden", "--model.hidden '[256]'"),
+    ("--model.hidden -1", "--model.hidden", "--model.hidden '[256]'"),
+    ("--model ConvNet --model.channels 0", "--model.channels", "--model.channels '[32, 64, 128]'"),
+    ("--model.optimizer.betas 2", "--model.optimizer.betas", "--model.optimizer.betas '[0.9, 0.999]'"),
+    ("--lr 0.1", "--lr", "--model.optimizer.lr"),
+    ("--epochs 3", "--epochs", "--trainer.max_epochs"),
+    ("--batch_size 3", "--batch_size", "--data.batch_size"),
+    ("--devices 3", "--devices", "--trainer.devices"),
+    ("--seed 3", "--seed", "--seed_everything"),
+    ("--data_root d", "--data_root", "--data.root"),
+    ("--hidden [3]", "--hidden", "--model.hidden"),
+    ("--data.path own.npz", "--data.path", "--data Arrays"),
     ("--model.hidden 256", "--model.hidden", "--model.hidden '[256]'"),
     ("--model.dropout two", "--model.dropout", None),
     ("--model.activation rellu", "--model.activation", "--model.activation relu"),
     ("--model.activation torch.nn.Rellu", "--model.activation", "--model.activation relu"),
     ("--model.activation json.loads", "--model.activation", None),
-    ("--model.init xyz", "--model.init", "--model.init he_normal, the default"),
+    ("--model.init xyz", "--model.init", "--model.init he_normal"),
     ("--model.init orthogonall", "--model.init", "--model.init orthogonal"),
     ("--model LeNet --model.pool maxx", "--model.pool", "--model.pool max"),
     ("--model.optimizer SGDD", "--model.optimizer", "--model.optimizer SGD"),
@@ -148,10 +160,10 @@ VALUES: list[tuple[str, str, str | None]] = [
 ]
 
 ABSENT: list[tuple[str, str, str | None]] = [
-    ("--data Arrays", "--data.path", "--data.path PATH"),
-    ("--trainer.callbacks EarlyStopping", "--trainer.callbacks.monitor", "--trainer.callbacks.monitor MONITOR"),
-    ("--data.batch_size", "--data.batch_size", "--data.batch_size BATCH_SIZE"),
-    ("-c", "--config", "--config CONFIG"),
+    ("--data Arrays", "--data.path", "--data.path FILE.npz"),
+    ("--trainer.callbacks EarlyStopping", "--trainer.callbacks.monitor", "--trainer.callbacks.monitor val/loss"),
+    ("--data.batch_size", "--data.batch_size", "--data.batch_size 128"),
+    ("-c", "--config", "--config FILE.yaml"),
 ]
 
 
@@ -200,7 +212,8 @@ def test_the_lines_in_full(parser: Any) -> None:
         "--trainer.max_epochs many": "value in --trainer.max_epochs: expected int or null, found 'many'",
         "--data.normalize standart": "value in --data.normalize: expected one of 'none', 'unit', 'symmetric',"
         " 'standard', found 'standart'. Try: --data.normalize standard",
-        "--model.hidden abc": "value in --model.hidden: expected list of ints, found 'abc'",
+        "--model.hidden abc": "value in --model.hidden: expected list of ints, found 'abc'."
+        " Try: --model.hidden '[256]'",
         "--trainer.enable_checkpointing maybe": "value in --trainer.enable_checkpointing: expected true, false or null,"
         " found 'maybe'",
         "--model.optimizer.lr fast": "value in --model.optimizer.lr: expected float, found 'fast'",

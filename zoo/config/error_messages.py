@@ -10,7 +10,7 @@ import re
 from argparse import ArgumentParser
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_origin
 
 import yaml
 
@@ -32,12 +32,27 @@ from zoo.config.type_names import (
     nearest_option,
     only_lists,
     options,
+    parts,
     subparsers,
     type_of,
     without_verb,
 )
 from zoo.config.unfit_parts import Unfit, unfit
 
+OTHER_OPTIONS = {  # what other programs call them, as far as the last words here are others
+    **dict.fromkeys(("lr", "learning_rate"), "model.optimizer.lr"),
+    **dict.fromkeys(("weight_decay", "wd"), "model.optimizer.weight_decay"),
+    **dict.fromkeys(("epochs", "num_epochs", "n_epochs"), "trainer.max_epochs"),
+    **dict.fromkeys(("gpus", "num_gpus", "devices"), "trainer.devices"),
+    **dict.fromkeys(("bs", "batch", "batch_size"), "data.batch_size"),
+    **dict.fromkeys(("data_root", "data_dir", "datadir"), "data.root"),
+    **dict.fromkeys(("output_dir", "out_dir", "save_dir", "logdir"), "run_dir"),
+    **dict.fromkeys(("scheduler", "lr_scheduler"), "model.schedule"),
+    "momentum": "model.optimizer.momentum",
+    "seed": "seed_everything",
+    "arch": "model",
+    "dataset": "data",
+}
 MAX_SHOWN = 60  # characters of what the user wrote
 NOISE = (  # beginnings of lines that only repeat types or wrap another message
     *("Parser key ", "Does not validate against any of the Union subtypes", "Problem with given class_path"),
@@ -171,13 +186,26 @@ def no_option(key: str, parser: ArgumentParser) -> str:
     near = nearest_option(key, options(parser))
     if described is None:
         owner, helped = getattr(parser, "subcommand", command(parser)), f"{command(parser)} --help"
+        near = OTHER_OPTIONS.get(key.rpartition(".")[2]) or near
     else:
         owner, helped = described.__name__, f"--help {described.__name__}"
         having = names_with(key, described)
         if having:
             advice = f"-- {' | '.join(having)}" if described in getattr(parser, "roots", ()) else None
             return format_error(what, f"--{key}", "a class that has it, named before it", owner, advice)
+        others = (
+            []
+            if near
+            else [name for root in getattr(parser, "roots", ()) for name in others_with(key, described, root)]
+        )
+        if 0 < len(others) <= MAX_LISTED:
+            return format_error(what, f"--{key}", "a class that has it", owner, f"-- {' | '.join(others)}")
     return format_error(what, f"--{key}", f"an option of {owner}", "none of that name", f"--{near}" if near else helped)
+
+
+def others_with(option: str, cls: type, root: type) -> list[str]:
+    """The names of the classes beside this one, under the same root, that have an option."""
+    return names_with(option, root) if issubclass(cls, root) else []
 
 
 def wrong_config(message: str, parser: ArgumentParser) -> str | None:
@@ -258,6 +286,8 @@ def wrong_value(message: str, parser: ArgumentParser) -> str | None:
         return classless(key, match[1], hint)
     names = choices(hint)
     better = corrected(value, names, only_lists(hint)) or (nearest_config(value) if value.endswith(".yaml") else None)
+    if only_lists(hint) and not names and not (better and is_one_of_many(value, hint)):
+        better = default_list(key, parser)
     found = f"{format_value(value)} ({first_line(message)})" if value in names and not better else format_value(value)
     what = "class" if bases(hint) and not literals(hint) else "value"
     if what == "class" and "." in value and re.fullmatch(r"[\w.]+", value) and (missing := missing_module(value)):
@@ -265,8 +295,20 @@ def wrong_value(message: str, parser: ArgumentParser) -> str | None:
         better = better if better and better.lower() == value.rpartition(".")[2].lower() else None
     expected = format_type(hint) if hint else "another value"
     if not better and literals(hint) and (usual := default_of(key, parser)) in names and value not in names:
-        better = f"{usual}, the default"
+        better = usual
     return format_error(what, f"--{key}", expected, found, f"--{key} {better}" if better else None)
+
+
+def is_one_of_many(value: str, hint: Any) -> bool:
+    """Whether a value is a number that a list of any length may hold: all of ours count something."""
+    fixed = any(get_origin(part) is tuple and Ellipsis not in get_args(part) for part in parts(hint))
+    return not fixed and re.fullmatch(r"[1-9]\d*", value) is not None
+
+
+def default_list(key: str, parser: ArgumentParser) -> str | None:
+    """The default of an option that takes a list, as it is written; None if it has none."""
+    items = default_of(key, parser).strip("()[],")
+    return f"'[{items}]'" if items and re.fullmatch(r"[\d., -]+", items) else None
 
 
 def classless(key: str, option: str, hint: Any) -> str:

@@ -46,6 +46,17 @@ OTHER_NAMES = {  # what other programs call the values that options list here, a
     "swish": ("silu",),
     "linear": ("identity",),
 }
+EXAMPLES = {  # of values whose names alone say nothing
+    "monitor": "val/loss",
+    "batch_size": "128",
+    "scheduling": "'{0: 1, 4: 2}'",
+    "swa_lrs": "0.01",
+    "path": "FILE.npz",
+    "config": "FILE.yaml",
+    "ckpt_path": "FILE.ckpt",
+    "save_dir": "DIR",
+    "run_dir": "DIR",
+}
 UNIONS = {Union, UnionType}
 # classes whose objects are written, not named; jsonargparse lets a tensor be named for a number, but nobody does
 WRITTEN = (int, float, str, Enum, Path, torch.Tensor)
@@ -271,5 +282,5 @@ def options(parser: ArgumentParser) -> Iterator[str]:
 
 def example(key: str, hint: Any) -> str:
     """A flag with what can be given to it."""
-    names = choices(hint)
-    return f"--{key} {' | '.join(names) if 0 < len(names) <= MAX_LISTED else key.rpartition('.')[2].upper()}"
+    names, word = choices(hint), key.rpartition(".")[2]
+    return f"--{key} {' | '.join(names) if 0 < len(names) <= MAX_LISTED else EXAMPLES.get(word, word.upper())}"

@@ -144,7 +144,7 @@ def check_size(what: str, name: str, value: Any) -> None:
 def check_share(name: str, value: Any) -> None:
     """Raises ValueError unless the value of an argument is a number from 0 to below 1."""
     if not isinstance(value, Real) or not 0 <= float(value) < 1:
-        raise ValueError(f"share in --model.{name}: expected 0 to below 1, found {value!r}")
+        raise ValueError(f"share in --model.{name}: expected 0 to below 1, found {value!r}. Try: --model.{name} 0.1")
 
 
 def check_factor(name: str, value: Any) -> None:
@@ -158,7 +158,12 @@ def check_widths(name: str, widths: Any, least: int = 0) -> None:
     is_list = isinstance(widths, Sequence) and not isinstance(widths, str)
     if not is_list or len(widths) < least or not all(map(is_size, widths)):
         number = "whole numbers from 1" if least == 0 else f"at least {least} whole number from 1"
-        raise ValueError(f"widths in --model.{name}: expected {number}, found {list(widths) if is_list else widths!r}")
+        mended = [width if is_size(width) else 64 for width in widths] if is_list and 0 < len(widths) <= 8 else [64]
+        mended += [64] * (least - len(mended))
+        raise ValueError(
+            f"widths in --model.{name}: expected {number}, found {list(widths) if is_list else widths!r}."
+            f" Try: --model.{name} '{mended}'"
+        )
 
 
 def conv(

@@ -142,10 +142,13 @@ def check_seconds(options: Namespace, *, trains: bool) -> None:
     timeout, every = options["process_timeout"], options["checkpoint_every"]
     if not 1 <= timeout <= 7 * 86400:
         raise UsageError(
-            f"seconds in --process_timeout: expected 1 to 604800, found {timeout:g}. Try: {PROCESS_TIMEOUT:g}"
+            f"seconds in --process_timeout: expected 1 to 604800, found {timeout:g}."
+            f" Try: --process_timeout {PROCESS_TIMEOUT:g}"
         )
     if trains and not every > 0:
-        raise UsageError(f"seconds in --checkpoint_every: expected more than 0, found {every:g}. Try: 60")
+        raise UsageError(
+            f"seconds in --checkpoint_every: expected more than 0, found {every:g}. Try: --checkpoint_every 60"
+        )
 
 
 def learn_classes(data: Namespace, checkpoint: Path) -> None:

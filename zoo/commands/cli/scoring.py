@@ -72,7 +72,8 @@ class Scores(RunState):
         with self.restoring:
             verb(self.model, self.datamodule, ckpt_path=self.checkpoint, verbose=False, weights_only=True)
         if split not in self.model.results:
-            raise UsageError(f"{split} images in --data.{split}_size: expected some, found none")
+            where = {"val": "--data.val_size", "test": "--trainer.limit_test_batches"}[split]
+            raise UsageError(f"{split} images in {where}: expected some, found none. Try: without {where} 0")
         self._check_complete(split)
         if self.trainer.is_global_zero:
             result = self.model.results[split]

@@ -14,6 +14,7 @@ from datetime import timedelta
 from typing import Any, NamedTuple
 
 from lightning import Callback, LightningModule
+from lightning.pytorch.accelerators import AcceleratorRegistry
 from lightning.pytorch.callbacks import (
     EarlyStopping,
     ModelCheckpoint,
@@ -22,18 +23,20 @@ from lightning.pytorch.callbacks import (
     Timer,
     WeightAveraging,
 )
+from lightning.pytorch.strategies import StrategyRegistry
 from torch.optim import Optimizer
 
 from zoo.config.error_messages import unfit_line
-from zoo.config.type_names import nearest
+from zoo.config.type_names import best_match, nearest
 from zoo.config.unfit_parts import unfit
-from zoo.errors import UsageError
+from zoo.errors import UsageError, shorten
 from zoo.training.named_callbacks import images_in, options_of
 from zoo.training.pruning import KeptPruning
 
 TRAIN = ("train/loss", "train/accuracy")
 VALIDATION = ("val/loss", "val/accuracy")
 AT_EPOCH_END = (*TRAIN, "lr", "seconds")
+SHOWN = 8  # names in one line
 SMALLEST_HALF = 2.0**-25  # what is less is 0 in float16
 
 
@@ -88,6 +91,30 @@ def check_trainer(trainer: Mapping[str, Any]) -> None:
             f"devices in --trainer.devices: expected at least 1, found {devices}. Try: --trainer.devices 1"
         )
     check_interval(trainer.get("val_check_interval"))
+    for name, names in names_of_parts().items():
+        check_named(name, trainer.get(name), names)
+
+
+def names_of_parts() -> dict[str, list[str]]:
+    """What Lightning calls the parts of the trainer that have names, the usual one first."""
+    return {
+        "accelerator": ["auto", "cpu", "gpu", *AcceleratorRegistry.available_accelerators()],
+        "strategy": ["auto", "ddp", *StrategyRegistry.available_strategies()],
+        "profiler": ["simple", "advanced", "pytorch", "xla"],
+        "gradient_clip_algorithm": ["norm", "value"],
+    }
+
+
+def check_named(name: str, value: Any, names: list[str]) -> None:
+    """Raises UsageError, with the nearest name, for one that Lightning does not know."""
+    if not isinstance(value, str) or "." in value or value.lower() in names:
+        return
+    names = list(dict.fromkeys(names))
+    some = ", ".join(names[:SHOWN]) + (", …" if len(names) > SHOWN else "")
+    raise UsageError(
+        f"value in --trainer.{name}: expected one of {some}, found {shorten(repr(value))}."
+        f" Try: --trainer.{name} {best_match(value, names) or names[0]}"
+    )
 
 
 def check_number(name: str, value: Any, range_: Range) -> None:
@@ -228,6 +255,7 @@ def check_monitors(callbacks: Iterable[Callback], model: LightningModule, *, val
 def likely(name: str, names: list[str]) -> str:
     """The one that is meant: `val_acc` for `val/accuracy`."""
     split, _, what = name.replace("_", "/").replace("-", "/").replace("valid/", "val/").partition("/")
+    split = "val" if split == "test" else split  # nothing is tested in a training
     guess = f"{split}/{what.replace('acc', 'accuracy') if what == 'acc' else what}"
     return nearest(guess, names) or nearest(name, names) or names[-1]
 

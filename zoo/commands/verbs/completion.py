@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from zoo.commands.plain_parser import program
 from zoo.commands.verbs import DataClass, verbs
 from zoo.config.config_files import STUDIES, folder, names
 from zoo.errors import UsageError
@@ -21,7 +22,9 @@ def run(args: Sequence[str], data_class: DataClass) -> None:
     """Prints it; without torch."""
     if len(args) != 1 or args[0] not in SHELLS:
         found = " ".join(args) or "none"
-        raise UsageError(f"shell in completion: expected one of {', '.join(SHELLS)}, found {found}. Try: bash")
+        raise UsageError(
+            f"shell in completion: expected one of {', '.join(SHELLS)}, found {found}. Try: {program()} completion bash"
+        )
     print(script(args[0]), end="")
 
 
