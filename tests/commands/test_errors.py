@@ -10,6 +10,7 @@ import torchvision
 
 from cli import main
 from datamodules.mnist import PARTS
+from zoo.commands.cli.trainer_checks import check_trainer
 from zoo.commands.verbs import verbs
 
 FORM = re.compile(r"^error: .+ in .+: expected .+, found .+")
@@ -61,7 +62,6 @@ USAGE = [
     (["fit", *DIGITS, *MLP, "--model.dropout", "1.5"], "Try: --model.dropout 0.1"),
     (["fit", *DIGITS, *MLP, "--model.hidden", "[0]"], "Try: --model.hidden '[64]'"),
     (["fit", *DIGITS, *MLP, "--trainer.profiler", "simpel"], "found 'simpel'. Try: --trainer.profiler simple"),
-    (["fit", *DIGITS, *MLP, "--trainer.accelerator", "gpuu"], "found 'gpuu'. Try: --trainer.accelerator gpu"),
     (["fit", *DIGITS, *MLP, "--trainer.strategy", "ddpp"], "found 'ddpp'. Try: --trainer.strategy ddp"),
     (
         ["fit", *DIGITS, *MLP, "--trainer.gradient_clip_algorithm", "nrm"],
@@ -133,6 +133,11 @@ def test_a_file_that_is_no_text(tmp_path, capsys):
     assert f" in {tmp_path}/own.yaml: " in complaint(
         ["fit", "-c", str(tmp_path / "own.yaml"), *REFUSED], capsys, code=2
     )
+
+
+def test_an_accelerator_that_is_misspelt():
+    with pytest.raises(ValueError, match=r"found 'gpuu'\. Try: --trainer\.accelerator gpu$"):
+        check_trainer({"accelerator": "gpuu"})
 
 
 def test_a_batch_larger_than_the_data(capsys):
