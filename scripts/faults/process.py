@@ -22,7 +22,7 @@ import zoo.commands.cli.fitting
 from cli import main as command
 from faults.forking import fork, free_port, under_torchrun
 from zoo import Classifier
-from zoo.checkpoints.plugin import SafeCheckpointIO
+from zoo.checkpoints.checkpoint_io import SafeCheckpointIO
 
 assert datamodules  # imported here, so that no fork has to
 assert zoo.commands.cli.fitting

@@ -13,7 +13,7 @@ from faults.endings import Ending, same
 from faults.fingerprint import fingerprint
 from faults.process import PATIENCE, start
 from faults.settings import BASE, LIMITS, SETTINGS
-from zoo.checkpoints.plugin import SafeCheckpointIO
+from zoo.checkpoints.checkpoint_io import SafeCheckpointIO
 from zoo.runs.folder import RunFolder
 
 

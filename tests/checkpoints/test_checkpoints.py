@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from zoo.checkpoints import storage as checkpoints
-from zoo.checkpoints.plugin import SafeCheckpointIO
+from zoo.checkpoints.checkpoint_io import SafeCheckpointIO
 from zoo.checkpoints.storage import previous_of, read_checkpoint, serialised
 from zoo.errors import UsageError
 from zoo.files import temporary

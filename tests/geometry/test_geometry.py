@@ -20,7 +20,7 @@ import datamodules
 import zoo.training.classifier
 from zoo import MLP, Classifier, ConvNet, LeNet, ResNet
 from zoo.geometry import Layer, arithmetic_of, check_geometry, oversized, walk
-from zoo.geometry.seen import pixels
+from zoo.geometry.receptive_field import pixels
 from zoo.geometry.walk import Follower
 
 ROOT = Path(__file__).parents[2]

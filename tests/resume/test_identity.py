@@ -13,7 +13,7 @@ import torch
 import yaml
 
 from cli import main
-from zoo.checkpoints.plugin import SafeCheckpointIO
+from zoo.checkpoints.checkpoint_io import SafeCheckpointIO
 from zoo.checkpoints.storage import read_checkpoint
 from zoo.resume.identity.comparison import compare, scored_otherwise
 from zoo.resume.identity.options import flags_of

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from torch import Size
 
 from zoo.geometry.costs import Work
-from zoo.geometry.seen import Pair, Window
+from zoo.geometry.receptive_field import Pair, Window
 
 
 class Field(NamedTuple):

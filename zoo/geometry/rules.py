@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from zoo.geometry.nested import mapped
-from zoo.geometry.seen import (
+from zoo.geometry.receptive_field import (
     EDGES,
     Pair,
     Seen,

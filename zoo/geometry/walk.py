@@ -19,6 +19,7 @@ from torch.utils.weak import WeakTensorKeyDictionary
 from zoo.geometry.costs import work_of
 from zoo.geometry.layer import Field, Layer, Slide
 from zoo.geometry.nested import leaves
+from zoo.geometry.receptive_field import Seen, jumps, pixels
 from zoo.geometry.rules import (
     SOFTMAX,
     WINDOWED,
@@ -31,7 +32,6 @@ from zoo.geometry.rules import (
     window_of,
 )
 from zoo.geometry.running import blank, forward_hooks
-from zoo.geometry.seen import Seen, jumps, pixels
 
 SHORT = {"scaled_dot_product_attention": "attention"}
 JOINS = {"cat", "stack"}

@@ -18,7 +18,7 @@ from benchmarks.measure.environment import environment, keep
 from benchmarks.measure.intervals import cost_in_percent
 from benchmarks.measure.switch import Switch
 from zoo import Classifier
-from zoo.checkpoints.plugin import SafeCheckpointIO
+from zoo.checkpoints.checkpoint_io import SafeCheckpointIO
 from zoo.resume.keep_last import KeepLast
 from zoo.training.finite import StopAtNonFinite
 from zoo.training.step_randomness import StepRandomness

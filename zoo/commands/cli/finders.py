@@ -21,7 +21,7 @@ from lightning.pytorch.callbacks import BatchSizeFinder, LearningRateFinder
 from lightning.pytorch.tuner import Tuner, lr_finder
 from tqdm import tqdm
 
-from zoo.checkpoints.plugin import SafeCheckpointIO
+from zoo.checkpoints.checkpoint_io import SafeCheckpointIO
 from zoo.config.library_errors import is_out_of_memory
 from zoo.errors import UsageError
 from zoo.training.classifier import Classifier

@@ -19,7 +19,7 @@ from lightning.pytorch.plugins import CheckpointIO
 from lightning.pytorch.profilers import PassThroughProfiler
 
 from zoo.callbacks.diagnostic import Diagnostic
-from zoo.checkpoints.plugin import SafeCheckpointIO
+from zoo.checkpoints.checkpoint_io import SafeCheckpointIO
 from zoo.commands.cli.finders import (
     finders,
 )
