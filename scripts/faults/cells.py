@@ -19,7 +19,7 @@ from pathlib import Path
 import yaml
 
 from faults.endings import ENDINGS, GOINGS, Moment, Right, expected, same, steps_in
-from faults.fingerprint import differences, digest, fingerprint
+from faults.run_digest import differences, digest, fingerprint
 from faults.settings import LIMITS
 from faults.straight import Ended, Round, Straight, run
 from zoo.checkpoints.storage import read_checkpoint

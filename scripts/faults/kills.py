@@ -24,8 +24,8 @@ from pathlib import Path
 
 from scipy.stats import beta
 
-from faults.fingerprint import differences, fingerprint
 from faults.process import HOOK_POINTS, PATIENCE, SAVE_POINTS, Run, arm
+from faults.run_digest import differences, fingerprint
 from zoo.checkpoints.storage import read_checkpoint
 from zoo.runs.folder import RunFolder
 

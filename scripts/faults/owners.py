@@ -20,8 +20,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from faults.cells import FORM
-from faults.fingerprint import differences, fingerprint
 from faults.process import PATIENCE, start
+from faults.run_digest import differences, fingerprint
 from faults.settings import BASE
 from faults.straight import Ended, run
 from zoo import Classifier

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from faults.endings import Ending, same
-from faults.fingerprint import fingerprint
 from faults.process import PATIENCE, start
+from faults.run_digest import fingerprint
 from faults.settings import BASE, LIMITS, SETTINGS
 from zoo.checkpoints.checkpoint_io import SafeCheckpointIO
 from zoo.runs.folder import RunFolder

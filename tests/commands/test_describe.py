@@ -12,7 +12,7 @@ from cli import main
 from datamodules import CIFAR10, MNIST
 from zoo.commands.describe import row
 from zoo.commands.layer_table import cells, rounded
-from zoo.commands.precision import Machine, advise, this_machine
+from zoo.commands.precision_advice import Machine, advise, this_machine
 from zoo.geometry import walk
 
 ROOT = Path(__file__).parents[2]

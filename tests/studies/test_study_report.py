@@ -15,15 +15,15 @@ import pytest
 from cli import main
 from studies import study_of, write_rows, write_study
 from zoo.studies.figures import furthest
-from zoo.studies.made import content_digest
-from zoo.studies.made import write_generated as replaced
+from zoo.studies.formatting import decision, signed
+from zoo.studies.generated_files import content_digest
+from zoo.studies.generated_files import write_generated as replaced
 from zoo.studies.plain_text import markdown
 from zoo.studies.reading import read_study
 from zoo.studies.report import make_report, read_claims, render_page, render_readme
 from zoo.studies.rows import Rows, blank_row, columns, read_table, write_table
 from zoo.studies.statistics import Mean
 from zoo.studies.verdicts import assess, valid_rows
-from zoo.studies.words import decision, signed
 
 ROOT = Path(__file__).parents[2]
 STUDIES = ROOT / "configs/studies"

@@ -12,7 +12,7 @@ from zoo.launch.in_process import run_in_process
 from zoo.launch.jobs import Ended
 from zoo.studies.reading import read_study
 from zoo.studies.running import check_arms, num_runs, runnable
-from zoo.studies.settings import identity, merged, to_argv
+from zoo.studies.settings import merged, settings_fingerprint, to_argv
 from zoo.studies.verdicts import contrasts
 
 ROOT = Path(__file__).parents[2]
@@ -53,12 +53,12 @@ def test_a_run_is_known_by_what_its_files_say_and_not_by_how(tmp_path):
     file = tmp_path / "a.yaml"
     file.write_text("seed_everything: 1\ntrainer: {max_epochs: 2}\n")
     settings = {"config": [str(file)], "model": "MLP"}
-    before = identity(settings)
+    before = settings_fingerprint(settings)
     file.write_text("# a comment\ntrainer:\n  max_epochs: 2\n")
-    assert identity(dict(reversed(settings.items()))) == before
+    assert settings_fingerprint(dict(reversed(settings.items()))) == before
     file.write_text("trainer: {max_epochs: 3}\n")
-    assert identity(settings) != before
-    assert identity({**settings, "model": "LeNet"}) != identity(settings)
+    assert settings_fingerprint(settings) != before
+    assert settings_fingerprint({**settings, "model": "LeNet"}) != settings_fingerprint(settings)
 
 
 def test_tuning_comes_first_and_the_rest_when_it_is_done(tmp_path):

@@ -10,10 +10,10 @@ import yaml
 from studies import study_of, write_rows
 from zoo.errors import UsageError
 from zoo.runs.result import RULE
-from zoo.studies.filled import LONGEST, PLACE, Numbers
 from zoo.studies.reading import read_study
 from zoo.studies.report import has_ties, make_report, render_readme
 from zoo.studies.rows import Rows
+from zoo.studies.text_numbers import LONGEST, PLACE, Numbers
 from zoo.studies.verdicts import assess, valid_rows
 
 ROOT = Path(__file__).parents[2]

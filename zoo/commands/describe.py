@@ -16,7 +16,7 @@ from zoo.commands.arguments import add_allow_import
 from zoo.commands.class_help import show_class_help
 from zoo.commands.cli.flags import check_values, link_data, prepared
 from zoo.commands.layer_table import show
-from zoo.commands.precision import advise, this_machine
+from zoo.commands.precision_advice import advise, this_machine
 from zoo.config.parser import Parser, PlainHelp, innermost
 from zoo.config.type_names import choices
 from zoo.errors import UsageError

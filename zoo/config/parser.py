@@ -21,8 +21,8 @@ from jsonargparse import DefaultHelpFormatter, Namespace
 from lightning.pytorch.cli import LightningArgumentParser
 
 from zoo.config.allowlist import untrusted_path
+from zoo.config.class_keys import misspelt
 from zoo.config.error_messages import FORMATTERS, NOISE, first_line, format_error, in_file, key_in
-from zoo.config.structure import misspelt
 from zoo.config.type_names import UNIONS, command, family, format_type, type_of
 from zoo.config.yaml_limits import load
 from zoo.errors import UsageError, chain, demand

@@ -17,10 +17,11 @@ from lightning import Callback, LightningModule, Trainer
 from zoo.checkpoints.hyper_parameters import is_plain
 from zoo.errors import UsageError, report, warn
 from zoo.files import whole_file
-from zoo.resume.identity.changes import Change, check_same_experiment, format_changes, format_setting
+from zoo.resume.identity.changes import Change, format_changes, format_setting
 from zoo.resume.identity.comparison import check_class_names, compare, other_data
 from zoo.resume.identity.records import read_identity
 from zoo.resume.identity.rules import ANOTHER, SCHEMA
+from zoo.resume.identity.same_experiment import check_same_experiment
 from zoo.runs.folder import RunFolder
 from zoo.runs.metrics import MetricsFile
 from zoo.runs.result import device_name, processor_name, versions

@@ -15,12 +15,12 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from zoo.studies.drawing import COLOURS, INK, LINE, MARKERS
+from zoo.studies.formatting import with_interval
 from zoo.studies.outcomes import SMALLEST, Outcome
 from zoo.studies.rows import Row
 from zoo.studies.spec import ARM, Cell, Study
 from zoo.studies.statistics import Mean, mean_of
 from zoo.studies.verdicts import BaselineContrast, ValidRows, Values
-from zoo.studies.words import with_interval
 
 MOST_PANELS = 3  # side by side
 FAR = 4  # times as far as the others: drawn to scale, one arm would press all others into the line

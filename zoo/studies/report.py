@@ -15,13 +15,24 @@ from matplotlib.figure import Figure
 
 from zoo.studies import figures
 from zoo.studies.drawing import style, to_svg
-from zoo.studies.filled import Numbers
-from zoo.studies.made import write_generated, write_one
+from zoo.studies.formatting import (
+    at_edges,
+    cost,
+    decision,
+    flags,
+    format_expectation,
+    p_words,
+    signed,
+    with_interval,
+    written_level,
+)
+from zoo.studies.generated_files import write_generated, write_one
 from zoo.studies.plain_text import link, markdown
 from zoo.studies.rows import Row, Rows
 from zoo.studies.settings import FILES, label, short_label
 from zoo.studies.spec import ARM, Study
 from zoo.studies.statistics import Verdict, mean_of
+from zoo.studies.text_numbers import Numbers
 from zoo.studies.tuning import format_choice
 from zoo.studies.verdicts import (
     Assessment,
@@ -35,17 +46,6 @@ from zoo.studies.verdicts import (
     valid_rows,
     verdict_per_claim,
 )  # fmt: skip
-from zoo.studies.words import (
-    at_edges,
-    cost,
-    decision,
-    flags,
-    format_expectation,
-    p_words,
-    signed,
-    with_interval,
-    written_level,
-)
 
 TEMPLATES = Path(__file__).parent / "templates"
 MARKS = {"supported": "✓", "partly": "◐", "refuted": "✗", "not distinguishable": "≈", "not measured": "…"}

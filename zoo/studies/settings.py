@@ -56,7 +56,7 @@ def fingerprint(content: Any) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
 
 
-def identity(settings: Mapping[str, Any]) -> str:
+def settings_fingerprint(settings: Mapping[str, Any]) -> str:
     """The fingerprint of settings: the contents of their files and their keys, not the seed.
 
     Raises:

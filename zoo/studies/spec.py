@@ -11,7 +11,7 @@ from zoo.config.error_messages import in_file
 from zoo.errors import UsageError
 from zoo.studies.expectations import Expectation
 from zoo.studies.outcomes import Outcome
-from zoo.studies.settings import Settings, identity, label, merged
+from zoo.studies.settings import Settings, label, merged, settings_fingerprint
 
 ARM = "arm"
 
@@ -99,7 +99,7 @@ class Study:
         key = (cell, label(tuned), tuning)
         if key not in self._configs:
             try:
-                self._configs[key] = identity(self.settings(cell, tuned, tuning=tuning))
+                self._configs[key] = settings_fingerprint(self.settings(cell, tuned, tuning=tuning))
             except UsageError as error:  # a file that is named in it
                 raise UsageError(in_file(str(error), str(self.file))) from error
         return self._configs[key]

@@ -20,7 +20,7 @@ from benchmarks.measure.switch import Switch
 from zoo import Classifier
 from zoo.checkpoints.checkpoint_io import SafeCheckpointIO
 from zoo.resume.keep_last import KeepLast
-from zoo.training.finite import StopAtNonFinite
+from zoo.training.non_finite import StopAtNonFinite
 from zoo.training.step_randomness import StepRandomness
 
 CASES = {

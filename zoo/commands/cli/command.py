@@ -60,12 +60,12 @@ from zoo.launch.process import (
     skip_driver_search,
     started_processes,
 )
-from zoo.resume.compatibility import check_continues
 from zoo.resume.endings import check_limits
 from zoo.resume.history import check_scored
 from zoo.resume.identity.comparison import scored_otherwise
 from zoo.resume.signals import StopSignals
 from zoo.resume.training_state import check_loops_and_callbacks, check_training_state
+from zoo.resume.weights_fit import check_continues
 from zoo.runs.lock import FolderLock
 from zoo.runs.predictions import (
     requested_path,

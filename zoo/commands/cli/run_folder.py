@@ -16,9 +16,9 @@ from zoo.launch.process import (
     is_first,
 )
 from zoo.resume.history import trained_starts
-from zoo.resume.identity.changes import check_same_experiment
 from zoo.resume.identity.comparison import compare
 from zoo.resume.identity.records import past_of
+from zoo.resume.identity.same_experiment import check_same_experiment
 from zoo.runs.folder import RunFolder, resumable
 from zoo.runs.lock import FolderInUse, FolderLock
 

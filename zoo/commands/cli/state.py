@@ -13,10 +13,10 @@ from zoo.checkpoints.storage import read_checkpoint
 from zoo.config.error_messages import format_value
 from zoo.errors import UsageError, report, warn
 from zoo.loggers.wandb.connection import ResolvedMode
-from zoo.resume.compatibility import check_fits, other_images
 from zoo.resume.history import CompareScored, KeepHistory
 from zoo.resume.restore import ExplainRestoreErrors
 from zoo.resume.signals import StopSignals
+from zoo.resume.weights_fit import check_fits, other_images
 from zoo.runs.diagnostics import DiagnosticsFile
 from zoo.runs.folder import RECORDED, RunFolder
 from zoo.runs.lock import FolderLock
@@ -26,8 +26,8 @@ from zoo.runs.predictions import (
 )
 from zoo.runs.reports import ProfileReport
 from zoo.runs.source import AskForCode
-from zoo.training.mistakes import CollectMistakes
 from zoo.training.progress import EpochLines
+from zoo.training.wrong_predictions import CollectMistakes
 
 UNWRITTEN = "Unable to serialize instance"  # jsonargparse's words in place of a value
 

@@ -23,10 +23,10 @@ from typing import Any
 
 from zoo.config.type_names import nearest
 from zoo.errors import UsageError
+from zoo.studies.formatting import signed, with_interval
 from zoo.studies.spec import Cell, Study
 from zoo.studies.statistics import Mean, mean_of, paired
 from zoo.studies.verdicts import Assessment, ValidRows
-from zoo.studies.words import signed, with_interval
 
 PLACE = re.compile(r"\{([^{}]*)\}")
 FORMAT = re.compile(r"(\+?),?(\.\d)?[fg]")
