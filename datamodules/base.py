@@ -11,7 +11,7 @@ import hashlib
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 import torch
 from lightning import LightningDataModule
@@ -22,6 +22,7 @@ from datamodules.batches import Batches
 from datamodules.brightness import mean_grey, other_brightness
 from datamodules.checkpoint_state import check_same_steps, check_statistics
 from datamodules.checks import sha256
+from datamodules.normalisation import Normalisation, NormalizeName, Statistics
 from datamodules.randomness import generator
 from datamodules.sharing import shared, sharing
 from datamodules.splits import indices_digest, make_splits
@@ -69,7 +70,7 @@ class ImageDataModule(LightningDataModule, ABC):
         batch_size: int | None = None,
         val_size: int | None = None,
         train_size: int | None = None,
-        normalize: Literal["none", "unit", "symmetric", "standard"] = "standard",
+        normalize: NormalizeName = "standard",
         augment: list[AugmentationName | Augmentation] | None = None,
         shuffle_pixels: int | None = None,
         seed: int = 0,
@@ -85,7 +86,7 @@ class ImageDataModule(LightningDataModule, ABC):
                     f"number of images in --data.{name}: expected at least {least}, found {value}."
                     f" Try: --data.{name} {advice}"
                 )
-        check_name("--data.normalize", normalize, ("none", "unit", "symmetric", "standard"))
+        check_name("--data.normalize", normalize, get_args(NormalizeName))
         self.root = root or os.environ.get("ZOO_DATA") or "data"
         self.batch_size = batch_size
         self.val_size = val_size
@@ -99,10 +100,7 @@ class ImageDataModule(LightningDataModule, ABC):
         self._compared = False  # whether the test images have been compared with those of the training
         self._digests: dict[str, str] = {}  # of arrays that are not kept as they were read
         self._on_device: dict[tuple[str, torch.device], Images] = {}
-        self._normalisation: dict[torch.device, tuple[Tensor, Tensor]] = {}
-        self._known_statistics: tuple[Sequence[float], Sequence[float]] | None = (
-            None  # those a checkpoint was trained with
-        )
+        self._normalisation = Normalisation(self)
 
     @abstractmethod
     def load(self) -> dict[str, Images]:
@@ -110,7 +108,7 @@ class ImageDataModule(LightningDataModule, ABC):
 
     @property
     @abstractmethod
-    def statistics(self) -> tuple[Sequence[float], Sequence[float]]:
+    def statistics(self) -> Statistics:
         """Mean and standard deviation of the official training images per channel, pixels taken from 0 to 1."""
 
     @property
@@ -167,30 +165,14 @@ class ImageDataModule(LightningDataModule, ABC):
         return size
 
     def prepare_images(self, x: Tensor) -> Tensor:
-        """Raw images (B, C, H, W) uint8 -> what the network sees, float32: the one place that normalises pixels."""
-        if self.normalize == "none":
-            return x.float()
-        if x.device not in self._normalisation:
-            self._normalisation[x.device] = self._shift_and_scale(x.device)
-        shift, scale = self._normalisation[x.device]
-        return x.float().sub_(shift).mul_(scale)
-
-    def _shift_and_scale(self, device: torch.device) -> tuple[Tensor, Tensor]:
-        """What to subtract from a pixel in 0 … 255 and what to multiply it by, each (C, 1, 1)."""
-        mean: Sequence[float] = [0.0]
-        std: Sequence[float] = [1.0]
-        if self.normalize == "symmetric":
-            mean, std = [0.5], [0.5]
-        elif self.normalize == "standard":
-            mean, std = self._known_statistics or self.statistics
-        shift, scale = 255 * torch.tensor(mean)[:, None, None], 1 / (255 * torch.tensor(std)[:, None, None])
-        return shift.to(device), scale.to(device)
+        """Raw images (B, C, H, W) uint8 -> what the network sees, float32, see `normalisation.py`."""
+        return self._normalisation(x)
 
     def state_dict(self) -> dict[str, Any]:
         """What a checkpoint must remember of the data: what images look like to the network, and what a step is."""
         state: dict[str, Any] = {"batch_size": self.batch_size, "images": len(self.splits["train"])}
         if self.normalize == "standard":
-            mean, std = self._known_statistics or self.statistics
+            mean, std = self._normalisation.statistics
             state |= {"mean": list(mean), "std": list(std)}
         return state
 
@@ -213,7 +195,7 @@ class ImageDataModule(LightningDataModule, ABC):
             "pixels": None if self.shuffle_pixels is None else indices_digest(self._permutation()),
         }
         if "train" in splits and self.normalize == "standard":
-            mean, std = self._known_statistics or self.statistics
+            mean, std = self._normalisation.statistics
             facts |= {"mean": list(mean), "std": list(std)}
         return facts
 
@@ -238,8 +220,7 @@ class ImageDataModule(LightningDataModule, ABC):
             state: what the checkpoint knows of its data: `mean` and `std`, if it was trained with them.
         """
         if "mean" in state and self.normalize == "standard":
-            self._known_statistics = check_statistics(state, self.in_shape[0])
-            self._normalisation.clear()
+            self._normalisation.trained_with(check_statistics(state, self.in_shape[0]))
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.trained_with(state_dict)
@@ -298,7 +279,7 @@ class ImageDataModule(LightningDataModule, ABC):
     def _compare_grey(self) -> None:
         """Warns if the test images are much darker or lighter than those of the training: they may be inverted."""
         train, test = self._arrays["train"].images, self._arrays["test"].images
-        known = self._known_statistics
+        known = self._normalisation.known
         if self._compared or not len(test) or (known is None and not len(train)):
             return
         self._compared = True
