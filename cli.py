@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo import __version__
+from zoo.commands.plain_parser import program
 from zoo.commands.report_errors import reported
 from zoo.commands.verbs import verbs, without_debug
 from zoo.errors import UsageError
@@ -32,6 +33,11 @@ verbs, each with a --help of its own:
   --debug     with any verb: show the traceback behind an error
 
 example: python cli.py fit --data Digits --model MLP"""
+
+
+def called(page: str) -> str:
+    """A page of help with the command as it is called here: `zoo`, where it is installed so."""
+    return page.replace("python cli.py", program())
 
 
 def check_verb(argv: Sequence[str]) -> None:
@@ -73,11 +79,11 @@ def main(args: Sequence[str] | None = None) -> None:
         print(__version__)
         return
     if argv[:1] in (["-h"], ["--help"]):
-        print(overview())
+        print(called(overview()))
         return
     verb = verbs().get(argv[0]) if argv else None
     if verb and {"-h", "--help"} & set(argv):
-        print(verb.HELP)
+        print(called(verb.HELP))
         return
     debug = "--debug" in argv
     argv = without_debug(argv)

@@ -10,11 +10,11 @@ from zoo.commands.verbs import DataClass
 SUMMARY = "complete trainings with the accuracy to expect: recipe list, recipe run, recipe table"
 ORDER = 61
 HELP = """\
-usage: zoo recipe list
-       zoo recipe run [NAME] … [FLAG VALUE] …
-       zoo recipe table [FLAG VALUE] …
+usage: python cli.py recipe list
+       python cli.py recipe run [NAME] … [FLAG VALUE] …
+       python cli.py recipe table [FLAG VALUE] …
 
-Train recipes over several seeds: mean accuracy with its interval. `zoo fit -c NAME` trains one of them once.
+Train recipes over several seeds: mean accuracy with its interval. `python cli.py fit -c NAME` trains one of them once.
 
   list                      what there is: data, model, accuracy and time to expect
 
