@@ -50,7 +50,8 @@ def test_other_shells_are_refused_in_one_line(words: list[str], found: str, caps
         main(["completion", *words])
     assert stop.value.code == 2
     said = capsys.readouterr().err
-    assert said == f"error: shell in completion: expected one of bash, zsh, found {found}. Try: bash\n"
+    problem = f"error: shell in completion: expected one of bash, zsh, found {found}."
+    assert said == f"{problem} Try: python cli.py completion bash\n"
 
 
 def test_bash_completes_verbs_flags_and_values(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
