@@ -195,7 +195,7 @@ def check_learnable(labels: Labels, names: Sequence[str], *, named: bool, rows: 
         labels: numbers.
         names: of the classes.
         named: whether the file says which classes there are, so that one may have no image.
-        rows: whether labels in the file are rows with a one.
+        rows: whether labels in the file are one-hot rows.
     """
     counts = {split: np.bincount(values, minlength=len(names)) for split, values in labels.splits.items()}
     train, key = counts["train"], labels.called["train"]

@@ -36,7 +36,7 @@ class Contents(NamedTuple):
         labels: (N,) int64; text where there are no training labels to number it.
         names: of the classes, where the file has them.
         called: name of each array in the file, under the name it has here.
-        rows: number of classes that rows with a one have given; 0 if there were none.
+        rows: number of classes that one-hot rows have given; 0 if there were none.
         texts: whether labels were text.
         notes: what is odd.
     """
@@ -98,7 +98,7 @@ def check_archive(path: Path) -> None:
 def read_splits(
     path: Path, raw: Mapping[str, np.ndarray], called: Mapping[str, str]
 ) -> tuple[dict[str, np.ndarray], Labels, int]:
-    """Images and labels of each split in their one form, and the number of classes if rows with a one have given it."""
+    """Images and labels of each split in their one form, and the number of classes if one-hot rows have given it."""
     images = check_forms(path, raw, called)
     labels, rows = Labels(path, {}, {}), 0
     errors: list[FormError] = []

@@ -1,8 +1,8 @@
-"""Forms of the user's images that can be read.
+"""Array shapes and types of the user's images that can be read.
 
     any number type, (N, H, W), (N, H, W, C) or (N, C, H, W)  ->  (N, H, W, C) uint8
 
-A form is read where it can mean one thing only. Else the message ends with the line of Python for this very array,
+They are read where they can mean one thing only. Else the message ends with the line of Python for this very array,
 under the name that it has in the file.
 """
 

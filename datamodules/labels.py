@@ -1,4 +1,4 @@
-"""Forms of the user's labels: numbers, text or rows with a one, (N,), (N, 1) or (1, N)  ->  (N,) int64 or text."""
+"""Forms of the user's labels: numbers, text or one-hot rows, (N,), (N, 1) or (1, N)  ->  (N,) int64 or text."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -34,7 +34,7 @@ def as_labels(path: Path, key: str, labels: np.ndarray, images: int) -> tuple[np
         images: how many images they belong to.
 
     Returns:
-        The labels; and the number of classes, where rows with a one have given it, else 0.
+        The labels; and the number of classes, where one-hot rows have given it, else 0.
 
     Raises:
         ValueError: they can mean several things, or nothing; the message ends with what to type.
@@ -79,7 +79,7 @@ def keep_only(key: str, condition: str) -> str:
 
 
 def flat(path: Path, key: str, labels: np.ndarray, images: int) -> tuple[np.ndarray, int]:
-    """Labels (N, 1), (1, N) or rows with a one as (N,), and the length of the rows."""
+    """Labels (N, 1), (1, N) or one-hot rows as (N,), and the length of the rows."""
     shape = labels.shape
     if labels.size == images and sum(side != 1 for side in shape) <= 1:
         return labels.reshape(-1), 0

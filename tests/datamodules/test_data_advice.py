@@ -111,9 +111,9 @@ def reads(name: str, shapes: Shapes, names: list[str] | None = None, **forms: An
 reads("labels (N, 1)", SHAPES, labels=lambda y: y[:, None].astype(np.uint8))
 reads("labels (1, N)", SHAPES, labels=lambda y: y[None])
 reads("labels (N, 1, 1)", SHAPES[:1], labels=lambda y: y[:, None, None])
-reads("rows with a one", SHAPES, labels=one_hot)
-reads("rows with a one, float", SHAPES[:1], labels=lambda y: one_hot(y, np.float32))
-reads("rows with a one, bool", SHAPES[:1], labels=lambda y: one_hot(y, bool))
+reads("one-hot rows", SHAPES, labels=one_hot)
+reads("one-hot rows, float", SHAPES[:1], labels=lambda y: one_hot(y, np.float32))
+reads("one-hot rows, bool", SHAPES[:1], labels=lambda y: one_hot(y, bool))
 reads("float labels", SHAPES[:1], labels=lambda y: y.astype(np.float32))
 reads("float labels (N, 1)", SHAPES[:1], labels=lambda y: y.astype(float)[:, None])
 reads("big-endian labels", SHAPES[:1], labels=lambda y: y.astype(">i4"))
@@ -291,7 +291,7 @@ def several_labels(k: int) -> Case:
 
 
 def only_in_test(k: int) -> Case:
-    """A class without a training image: in the middle, the last, or as rows with a one."""
+    """A class without a training image: in the middle, the last, or as one-hot rows."""
     whole, lost = own(SHAPES[k], classes=4, train=40, test=16), (1, 3, 1)[k]
     kept = {split: whole[f"{split}_labels"] != lost for split in ("train", "test")}
     arrays = {key: array[kept["train"]] if "train" in key else array for key, array in whole.items()}

@@ -1,6 +1,6 @@
 """What Lightning saves and loads checkpoints with: `zoo.checkpoints.storage`, as a plugin of the Trainer.
 
-Apart, so that weights can be read without Lightning.
+In a file of its own, so that weights can be read without Lightning.
 """
 
 import contextlib
@@ -22,7 +22,7 @@ class SafeCheckpointIO(TorchCheckpointIO):
     Lightning's own save goes through the temporary folder and is a plain copy if that lies on another file system.
 
     Args:
-        keep_previous: files whose last but one version is kept, under `previous_of` their name.
+        keep_previous: files whose previous version is kept, under `previous_of` their name.
     """
 
     def __init__(self, keep_previous: Collection[Path] = ()) -> None:

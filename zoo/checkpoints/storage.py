@@ -1,10 +1,10 @@
-"""Checkpoint files: written whole or not at all, with a sum that tells damage, and read without running code.
+"""Checkpoint files: written whole or not at all, with a checksum that shows damage, and read without running code.
 
     {"state_dict": …, "optimizer_states": …, "loops": …}  ->  torch's zip archive + "sha256:…" as the archive's comment
 
-The sum lies in the file itself, so file and sum can never be of different saves, and every other program that reads
-torch's files reads these. Saving goes beside the target, is flushed to the disk, and is renamed: under a checkpoint's
-name there is always a complete one. Of `last.ckpt` the one before it is kept.
+The checksum lies in the file itself, so file and checksum always come from the same save, and every other program that
+reads torch's files reads these. A save writes a temporary file next to the target, flushes it to the disk and renames
+it: under a checkpoint's name there is always a complete one. Of `last.ckpt` the previous version is kept.
 """
 
 import errno
@@ -20,7 +20,7 @@ from typing import Any
 
 import torch
 
-from zoo.checkpoints.validation import SUMMED, check_form, plain_archive
+from zoo.checkpoints.validation import CHECKSUMMED, check_form, plain_archive
 from zoo.errors import UsageError
 from zoo.files import temporary
 
@@ -41,7 +41,7 @@ def previous_of(path: Path) -> Path:
 def serialised(checkpoint: dict[str, Any]) -> bytes:
     """The bytes of the file: torch's archive, and as its comment the SHA-256 of all that stands before the comment."""
     buffer = io.BytesIO()
-    torch.save({**checkpoint, SUMMED: True}, buffer)
+    torch.save({**checkpoint, CHECKSUMMED: True}, buffer)
     archive = buffer.getbuffer()
     archive[-2:] = COMMENT.to_bytes(2, "little")  # an archive ends in the length of its comment, 0 until now
     return b"".join([archive, MARK, hashlib.sha256(archive).hexdigest().encode()])
@@ -116,11 +116,11 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         )
     try:
         raw = path.read_bytes()
-        summed = check_sum(raw)
+        checksummed = verify_checksum(raw)
         archive = plain_archive(raw)
         del raw  # reading takes twice the memory of the file, not three times
         content = torch.load(archive, map_location="cpu", weights_only=True)
-        check_form(content, summed=summed)
+        check_form(content, checksummed=checksummed)
     except UNREADABLE as error:
         reason = " ".join(str(error).split())[:200].rstrip(".") or type(error).__name__
         previous = previous_of(path)
@@ -128,15 +128,15 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         raise ValueError(
             f"checkpoint in {path}: expected tensors and plain values in a whole file, found {reason}. Try: {advice}"
         ) from error
-    content.pop(SUMMED, None)
+    content.pop(CHECKSUMMED, None)
     return content
 
 
-def check_sum(raw: bytes) -> bool:
-    """Whether the file has a sum, which then is right.
+def verify_checksum(raw: bytes) -> bool:
+    """Whether the file has a checksum, which then is right.
 
     Raises:
-        ValueError: the sum is there and wrong.
+        ValueError: the checksum is there and wrong.
     """
     archive, comment = memoryview(raw)[:-COMMENT], raw[-COMMENT:]
     if not comment.startswith(MARK):

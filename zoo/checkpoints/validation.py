@@ -22,7 +22,7 @@ from torch import Tensor
 from zoo.checkpoints.pickle_scan import check_pickle
 
 REASONS = ("max_epochs", "max_steps", "max_time", "early stopping", "should_stop")  # why a training ends
-SUMMED = "zoo_summed"  # key in checkpoints that have a sum: without it the sum has been cut off
+CHECKSUMMED = "zoo_summed"  # key in checkpoints that have a checksum: where that is missing it has been cut off
 KEYS_OF_DICTS = (
     *("state_dict", "callbacks", "loops", "hyper_parameters"),
     *("results", "tally", "row", "ending", "stop", "identity", "metrics"),
@@ -83,14 +83,14 @@ def check_members(members: list[zipfile.ZipInfo], size: int) -> None:
         raise ValueError("an archive whose members are larger than it")
 
 
-def check_form(content: Any, *, summed: bool) -> None:
+def check_form(content: Any, *, checksummed: bool) -> None:
     """Raises ValueError unless this is what Lightning writes, with nothing in it that is not what it seems."""
     if type(content) is not dict or any(key not in content for key in NEEDED):
         raise ValueError(f"another kind of file (without {', '.join(NEEDED)}), not one that Lightning has written")
     for key, kind in FORM.items():
         if key in content and type(content[key]) not in ((dict, OrderedDict) if kind is dict else (kind,)):
             raise ValueError(f"{type(content[key]).__name__} where {key} should be {kind.__name__}")
-    if SUMMED in content and not summed:
+    if CHECKSUMMED in content and not checksummed:
         raise ValueError("damage: its SHA-256 is cut off")
     for value in within(content):
         if isinstance(value, Tensor) and not is_whole(value):

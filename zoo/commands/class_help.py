@@ -3,7 +3,7 @@
     --model.help           ->  the models there are, a line each
     --model.help MLP       ->  its options: flag, what it takes, default, and what it is for
 
-Of one class and nothing else: the options of a layer or an optimiser have a help of their own, named where they may
+It shows the options of one class only. Those of a layer or an optimiser have a help of their own, named where they may
 stand. What the data decides (`in_shape`, `num_classes`) is no option.
 """
 

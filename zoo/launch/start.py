@@ -1,8 +1,8 @@
 """What a process of the command does before its slow imports: needs nothing but Python itself.
 
-Signals end it at once and without a word, as there is nothing to save. A closed terminal, and an output that takes
-nothing more (`| head -1`), end nothing. And of the variables by which launchers tell their processes which they are,
-those that no launcher has set together are put out of sight: Lightning and torch would each believe some of them.
+Signals end it at once and without a message, as there is nothing to save. A closed terminal, and an output that takes
+nothing more (`| head -1`), do not end it. Launcher variables that are incomplete are removed: Lightning and torch would
+each believe some of them.
 """
 
 import errno

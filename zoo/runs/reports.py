@@ -1,7 +1,7 @@
-"""What was asked for by name speaks: profiles are written into the run folder, and Lightning's own words are let out.
+"""Messages of Lightning parts that the user named are shown; the others are silenced. Profiles go into the run folder.
 
-Lightning says of itself what nobody has asked for, at every start, by the same loggers by which a summary, a finder or
-an early stop speak. So the command silences them (`process.quieten`), but for the modules of the parts that were named.
+At every start Lightning logs what nobody has asked for, by the same loggers by which a summary, a finder or an early
+stop report. So the command silences them (`process.quieten`), except the modules of the parts that were named.
 """
 
 import inspect

@@ -1,4 +1,4 @@
-"""Which files of a folder a report has made: these it replaces and takes away again, and no others.
+"""Which files of a folder a report has made. The report replaces and deletes only these.
 
     .report.json    {"README.md": ["sha256 of what was written"], "curves.svg": […]}
 

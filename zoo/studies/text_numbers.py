@@ -11,8 +11,8 @@ verdict(i)  verdict(i, j)  the word for the i-th expectation, and for the j-th o
 parameters(…) multiply_adds(…) seconds(…) tuned(…)     of a cell: its costs, and the value that was tuned
 times(x)                   10 to the power of x, for outcomes with `log`; abs, min, max
 
-`of='NAME'` takes another outcome than the first. Besides: numbers, + − * /, comparisons, `and`. Nothing of Python's but
-these can be said, and nothing is imported or called that is not named above.
+`of='NAME'` takes another outcome than the first. Besides: numbers, + − * /, comparisons, `and`. No other Python is
+allowed: nothing is imported or called that is not named above.
 """
 
 import ast

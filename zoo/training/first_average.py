@@ -1,7 +1,7 @@
 """What is the average of weights before there is one? The weights themselves.
 
 Lightning's callbacks score, save and test their averaged model from the first validation on. With
-`update_starting_at_step` it holds the initial weights until then: a short run would end with those.
+`update_starting_at_step` that model holds the initial weights until then: a short run would end with those.
 """
 
 import math

@@ -3,8 +3,8 @@
     --trainer.accumulate_grad_batches 0          -> number in …: expected at least 1, found 0. Try: …
     --trainer.callbacks ThroughputMonitor        -> counts the images of a batch
 
-It divides by the first, and by -1 gladly: a training that climbs. All of it is looked at before anything is built or
-starts; what Lightning refuses by itself is left to it.
+Lightning divides by accumulate_grad_batches; with -1 the loss would rise. All of it is checked before anything is built
+or starts; what Lightning refuses by itself is left to it.
 """
 
 import math
