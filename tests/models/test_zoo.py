@@ -232,12 +232,14 @@ def test_a_loaded_model_answers_as_it_was_tested_and_trains_as_ever(tmp_path):
     saved(tmp_path / "c.ckpt", dropout=0.5)
     model = zoo.MLP.load_from_checkpoint(tmp_path / "c.ckpt")
     assert not any(module.training for module in model.modules())
+    model.trainer = trainer = Trainer(accelerator="cpu", logger=False, enable_checkpointing=False)
     model.on_fit_start()
     assert all(module.training for module in model.modules())
     first = next(model.net.children())
     first.eval()  # a layer that is frozen on purpose stays so
     model.on_fit_start()
     assert not first.training
+    assert trainer
 
 
 @pytest.mark.parametrize(
@@ -318,8 +320,10 @@ def test_compiled_and_not_learn_alike(archive, tmp_path):
 
 
 def test_a_network_is_compiled_where_asked_and_keeps_its_names():
+    trainer = Trainer(accelerator="cpu", logger=False, enable_checkpointing=False)
     for asked in (True, False):
         model = zoo.MLP((1, 8, 8), 10, compile=asked)
+        model.trainer = trainer
         names = list(model.state_dict())
         model.on_fit_start()
         assert (model.net._compiled_call_impl is not None) == asked

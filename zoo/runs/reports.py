@@ -74,7 +74,8 @@ class ProfileReport(Callback):
             self.profiler.dirpath = self.folder.path
         assert self.profiler.dirpath is not None
         # as the profiler makes up the name
-        name = f"{stage}-{self.profiler.filename}-{trainer.local_rank}"
+        parts = [stage, self.profiler.filename or "", *[str(trainer.local_rank)] * (trainer.world_size > 1)]
+        name = "-".join(parts)
         self.paths.append(Path(self.profiler.dirpath) / f"{name}.txt")
 
     @property
