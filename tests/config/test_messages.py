@@ -101,7 +101,7 @@ OPTIONS: list[tuple[str, str, str | None]] = [  # what is written, the flag that
         "--trainer.callbacks.monitr",
         "--trainer.callbacks.monitor",
     ),
-    ("--model SoftmaxRegression --model.hidden [3]", "--model.hidden", "--model MLP"),
+    ("--model SoftmaxRegression --model.hidden [3]", "--model.hidden", "--model LeNet | MLP"),
     ("--trainer.max_epoch 3", "--trainer.max_epoch", "--trainer.max_epochs"),
     ("--trainer.max_epoch=3", "--trainer.max_epoch", "--trainer.max_epochs"),
     ("--trainr.max_epochs 3", "--trainr.max_epochs", "--trainer.max_epochs"),

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from zoo.studies.workers import Task
 
 
+until_the_end = ExitStack()  # of all runs: their data are kept, and what is imported is not searched for garbage
+
+
 def add_flags(parser: ArgumentParser) -> None:
     """Adds the flags that say where and how runs are done."""
     parser.add_argument("--data-root", "--data.root", type=Path, default=Path(os.environ.get("ZOO_DATA") or "data"),
@@ -47,11 +50,10 @@ def start_in(data_class: type[Any], trusted: Sequence[str] = ()) -> "Start":
     from zoo.launch.in_process import run_in_process
 
     assert zoo.commands.cli.command  # imported before what is there is frozen
-    until_the_end = ExitStack()
     until_the_end.enter_context(data_class.sharing())
-    atexit.register(until_the_end.close)
     gc.freeze()  # what is imported stays: the search for garbage after each run need not go through it
-    atexit.register(gc.unfreeze)  # or what is written in C++ calls it leaked
+    until_the_end.callback(gc.unfreeze)  # or what is written in C++ calls it leaked
+    atexit.register(until_the_end.close)
     return partial(run_in_process, command=partial(command, data_class=data_class, trusted=trusted))
 
 
@@ -95,20 +97,23 @@ def do(
     rows.forget_failures()
     there = rows.read()
     if runnable(study, there).keys() - keys_of(there).keys():
-        check(study, start_in(data_class, trusted))
-        task = replace(task, begin=time(), had=num_finished(study, there))
-        print(f"{num_runs(study) - task.had} of {num_runs(study)} runs to do, rows: {rows.path}", flush=True)
-        if options.executor == "slurm":
-            given = dict(setting.partition("=")[::2] for setting in options.slurm)
-            work_as_jobs(task, Jobs(task.place.work / "jobs", Path.cwd(), task.threads, given), options.jobs, trusted)
-        else:
-            try:
-                with StopSignals().handled():  # the other processes are told, too
-                    work_on(task, partial(start_in, data_class, trusted), options.jobs)
-            except SystemExit as leave:
-                if leave.code in STOPPED:
-                    print("stopped: what ran has saved. Next: the same command, which goes on", file=sys.stderr)
-                raise
+        with until_the_end:  # whoever called it goes on as before
+            check(study, start_in(data_class, trusted))
+            task = replace(task, begin=time(), had=num_finished(study, there))
+            print(f"{num_runs(study) - task.had} of {num_runs(study)} runs to do, rows: {rows.path}", flush=True)
+            if options.executor == "slurm":
+                given = dict(setting.partition("=")[::2] for setting in options.slurm)
+                work_as_jobs(
+                    task, Jobs(task.place.work / "jobs", Path.cwd(), task.threads, given), options.jobs, trusted
+                )
+            else:
+                try:
+                    with StopSignals().handled():  # the other processes are told, too
+                        work_on(task, partial(start_in, data_class, trusted), options.jobs)
+                except SystemExit as leave:
+                    if leave.code in STOPPED:
+                        print("stopped: what ran has saved. Next: the same command, which goes on", file=sys.stderr)
+                    raise
     there = rows.read()
     own = runnable(study, there)
     return [dict(row) for key, row in keys_of(there).items() if key in own], rows.path
