@@ -7,7 +7,9 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+import threading
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,7 @@ from forked import Forked, until
 from studies import write_study
 from zoo.commands.verbs import verbs
 from zoo.config import config_files
+from zoo.launch.jobs import Jobs
 from zoo.studies.recipes import names
 from zoo.studies.rows import read_table
 
@@ -220,23 +223,42 @@ def test_processes_are_told_to_stop_and_the_next_call_goes_on(elsewhere):
 BASE = {"data": "Digits", "data.batch_size": 64, "model": "MLP", "model.hidden": [8], "trainer.accelerator": "cpu"}
 
 
-@pytest.mark.parametrize(("sent", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-def test_who_waits_for_jobs_leaves_at_once_and_says_what_becomes_of_them(sent, code, elsewhere, monkeypatch):
-    """The next call waits for the job that is there; once it is gone another one is sent."""
-    folder = write_study(elsewhere / "s", seeds=1)
-    programs = elsewhere / "bin"
+def a_queue(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    """Programs of a cluster that takes every job, as number 7, and has it in its queue while there is a file for it."""
+    programs = folder / "bin"
     programs.mkdir()
-    queue = f"[ -e {elsewhere}/queue ] && echo RUNNING && touch {elsewhere}/asked"
     tells = {
         "srun": "",
-        "sbatch": f"echo x >> {elsewhere}/sent; echo Submitted batch job 7",
-        "squeue": queue,
+        "sbatch": f"echo x >> {folder}/sent; echo Submitted batch job 7",
+        "squeue": f"[ -e {folder}/queue ] && echo RUNNING && touch {folder}/asked",
         "sacct": "",
     }
     for name, line in tells.items():
         (programs / name).write_text(f"#!/bin/sh\n{line}\n")
         (programs / name).chmod(0o755)
     monkeypatch.setenv("PATH", str(programs), prepend=os.pathsep)
+
+
+def test_a_signal_that_another_thread_took_is_heard_by_who_waits_for_jobs(elsewhere, monkeypatch):
+    """The thread that starts programs is given it at times, and the first thread, which answers, is not woken."""
+    a_queue(monkeypatch, elsewhere)
+
+    def takes_it(self: Jobs, args: Sequence[str]) -> None:
+        time.sleep(0.5)  # the first thread waits by then
+        signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
+        time.sleep(60)
+
+    argv = ["study", "run", str(write_study(elsewhere / "s", seeds=1)), "--executor", "slurm"]
+    process = Forked(elsewhere / "log", argv, lambda: setattr(Jobs, "start", takes_it))
+    assert process.code(40) == 143
+    assert "told to stop (SIGTERM): no job is in the queue" in process.log.read_text()
+
+
+@pytest.mark.parametrize(("sent", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_who_waits_for_jobs_leaves_at_once_and_says_what_becomes_of_them(sent, code, elsewhere, monkeypatch):
+    """The next call waits for the job that is there; once it is gone another one is sent."""
+    folder = write_study(elsewhere / "s", seeds=1)
+    a_queue(monkeypatch, elsewhere)
     argv = ["study", "run", str(folder), "--executor", "slurm"]
 
     def stopped(log: str, sign: Callable[[], object]) -> list[str]:

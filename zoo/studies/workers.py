@@ -9,7 +9,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -20,6 +20,8 @@ from zoo.studies.reading import check_run_count, check_seeds, read_study
 from zoo.studies.rows import Row, Rows, keys_of
 from zoo.studies.running import Place, Run, num_runs, runnable, work
 from zoo.studies.spec import Study
+
+HEARS = 1.0  # seconds after which a process that only waits looks for signals
 
 Maker = Callable[[], Start]  # makes what starts runs, in the process that will use it
 
@@ -113,7 +115,12 @@ def work_as_jobs(task: Task, cluster: Jobs, jobs: int, trusted: Sequence[str] = 
         return cluster.start([*words, *trusted])
 
     with cluster.left_alone(), ThreadPoolExecutor(jobs) as pool:
-        for worker in [pool.submit(one_worker, task, lambda: start) for _ in range(jobs)]:
+        workers = [pool.submit(one_worker, task, lambda: start) for _ in range(jobs)]
+        # Linux may give a signal to a thread that starts a program just then (sbatch, squeue). Python answers it in
+        # its first thread only, and that one sleeps on, so it wakes by itself now and then
+        while wait(workers, HEARS).not_done:
+            pass
+        for worker in workers:
             worker.result()
 
 
