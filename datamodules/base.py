@@ -174,6 +174,8 @@ class ImageDataModule(LightningDataModule, ABC):
         if self.normalize == "standard":
             mean, std = self._normalisation.statistics
             state |= {"mean": list(mean), "std": list(std)}
+        if self.shuffle_pixels is not None:  # a network outside the zoo cannot draw it again
+            state["pixels"] = self._permutation().tolist()
         return state
 
     def identity(self, splits: Sequence[str] = ("train", "val", "test")) -> dict[str, Any]:

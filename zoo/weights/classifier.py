@@ -1,0 +1,109 @@
+"""ImageClassifier: a trained network with all that belongs to it, ready to be asked.
+
+    images in any form -> uint8 (N, C, H, W) -> (x - shift) × scale, pixels in the network's order -> net -> (N, K)
+
+Torch is imported when it is first asked; Lightning is not.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zoo.weights.card import NETWORKS, Card
+from zoo.weights.images import as_batch
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+CHUNK = 200  # images at a time: more were no faster
+
+
+class ImageClassifier:
+    """Answers about pictures.
+
+    Attributes:
+        card: what is known of the weights.
+        classes: K names.
+        net: the network in torch, in eval mode: normalised images (B, C, H, W) float32 -> logits (B, K).
+        device: where it computes.
+    """
+
+    def __init__(self, card: Card, net: "nn.Module", device: str = "cpu") -> None:
+        import torch
+
+        self.card = card
+        self.classes: list[str] = card["classes"]
+        self.device = device
+        self.net = net.to(device).eval()
+        self._shift = torch.tensor(card["shift"], device=device)[:, None, None]
+        self._scale = torch.tensor(card["scale"], device=device)[:, None, None]
+        self._pixels = None if card["pixels"] is None else torch.tensor(card["pixels"], device=device)
+
+    def __repr__(self) -> str:
+        shape = " × ".join(map(str, self.card["in_shape"]))
+        return f"ImageClassifier({self.card['name']}: {shape} -> {len(self.classes)} classes)"
+
+    def __call__(self, images: Any, how: str | None = None) -> NDArray[np.float32]:
+        """Probabilities (N, K) of images in any form that `zoo.weights.images` knows.
+
+        Args:
+            images: paths, pictures, uint8 arrays or tensors.
+            how: how pictures are brought to the network's shape, `photo` or `digits`; None takes the card's.
+        """
+        return self._answers(self.net, as_batch(images, self.card, how)).softmax(1).cpu().numpy()
+
+    def predict(self, images: Any, how: str | None = None) -> list[str]:
+        """The name of the likeliest class of each image."""
+        return [self.classes[i] for i in self(images, how).argmax(1)]
+
+    def features(self, images: Any, how: str | None = None) -> NDArray[np.float32]:
+        """What the last layer with weights gets of each image, (N, D)."""
+        from torch import nn
+
+        kept: list[Tensor] = []
+        last = [layer for layer in self.net.modules() if isinstance(layer, nn.Linear)][-1]
+        hook = last.register_forward_pre_hook(lambda layer, inputs: kept.append(inputs[0].flatten(1)))
+        try:
+            self._answers(self.net, as_batch(images, self.card, how))
+        finally:
+            hook.remove()
+        import torch
+
+        return torch.cat(kept).cpu().numpy()
+
+    def normalise(self, images: "Tensor") -> "Tensor":
+        """Raw images (B, C, H, W) uint8 -> what the network sees, float32, as in training."""
+        if self._pixels is not None:
+            images = images.flatten(2)[:, :, self._pixels].reshape(images.shape)
+        return images.float().sub_(self._shift).mul_(self._scale)
+
+    def _answers(self, net: "nn.Module", batch: NDArray[np.uint8]) -> "Tensor":
+        """Logits (N, K)."""
+        import torch
+
+        with torch.inference_mode():
+            parts = torch.from_numpy(batch).split(CHUNK)
+            logits = [net(self.normalise(part.to(self.device))) for part in parts]
+            return torch.cat(logits) if len(batch) else torch.zeros(0, len(self.classes))
+
+
+def make_network(card: Card) -> "nn.Module":
+    """The network that a card describes, with no weights yet.
+
+    Raises:
+        ValueError: its arguments are none of this network.
+    """
+    from zoo.checkpoints.hyper_parameters import from_spec, is_spec
+
+    file, function = NETWORKS[card["model"]["class_path"]]
+    given = {name: from_spec(value) if is_spec(value) else value for name, value in card["model"]["init_args"].items()}
+    try:
+        return getattr(import_module(f"zoo.nn.{file}"), function)(
+            tuple(card["in_shape"]), len(card["classes"]), **given
+        )
+    except TypeError as error:
+        raise ValueError(
+            f"model in the card of {card['name']}: expected its arguments, found others ({error})"
+        ) from error

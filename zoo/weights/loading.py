@@ -1,0 +1,75 @@
+"""`zoo.load`: a name, a run folder or a folder with a card -> ImageClassifier."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zoo.errors import UsageError
+from zoo.weights.store import OWN, list_weights, own, read_checked
+
+if TYPE_CHECKING:
+    from zoo.weights.classifier import ImageClassifier
+
+
+def load(where: str | Path, device: str = "cpu") -> "ImageClassifier":
+    """A trained network, ready to be asked about pictures; torch is imported, Lightning is not.
+
+    Args:
+        where: the name of weights of the zoo, the folder of a run, a folder with one card, or a card's file.
+        device: where it computes, such as `cpu` or `cuda`.
+
+    Raises:
+        UsageError: there is nothing of this name.
+        ValueError: a file is damaged, or card and weights do not fit.
+    """
+    path = Path(where)
+    if path.suffix == ".json" and path.is_file():
+        return from_card(path, device)
+    if path.is_dir():
+        cards = sorted(each for each in path.glob("*.json") if each.with_suffix(".safetensors").is_file())
+        if len(cards) == 1:
+            return from_card(cards[0], device)
+        if (path / "config.yaml").is_file() or (path / "checkpoints").is_dir():
+            from zoo.weights.from_run import from_run
+
+            return from_run(path, device)
+        found = f"{len(cards)} cards" if cards else "neither"
+        raise UsageError(f"weights in {path}: expected a run or a folder with one card, found {found}")
+    if len(path.parts) > 1:
+        raise UsageError(f"weights in {path}: expected a folder or a card, found none")
+    return from_card(own(str(where)), device)
+
+
+def from_card(path: Path, device: str = "cpu") -> "ImageClassifier":
+    """The network of a card and the weights beside it."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load as tensors_of
+
+    from zoo.weights.classifier import ImageClassifier, make_network
+
+    card, content = read_checked(path)
+    net = make_network(card)
+    try:
+        tensors: dict[str, Any] = tensors_of(content)
+    except SafetensorError as error:
+        raise ValueError(
+            f"weights in {path.with_suffix('.safetensors')}: expected safetensors, found {error}"
+        ) from error
+    fill(net, tensors, str(path))
+    return ImageClassifier(card, net, device)
+
+
+def fill(net: Any, tensors: dict[str, Any], where: str) -> None:
+    """Puts weights into a network, in its own type.
+
+    Raises:
+        ValueError: they are those of another network.
+    """
+    expected = net.state_dict()
+    for name in sorted({*expected, *tensors}):
+        shapes = [list(held[name].shape) if name in held else "none" for held in (expected, tensors)]
+        if shapes[0] != shapes[1]:
+            raise ValueError(f"weights of {where}: expected {name} of shape {shapes[0]}, found {shapes[1]}")
+    net.load_state_dict({name: tensor.to(expected[name].dtype) for name, tensor in tensors.items()})
+
+
+__all__ = ["OWN", "from_card", "list_weights", "load"]

@@ -1,0 +1,104 @@
+"""Where weights lie, and how they are written and read: NAME.safetensors and NAME.json, beside each other.
+
+    write(folder, name, tensors, card)   both files, whole; the same weights give the same bytes
+    read(folder / "NAME.json")           -> card and tensors, once the sum of the file is the card's
+
+The zoo's own weights are in `zoo/weights/files/`, in a checkout and where it is installed.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from zoo.errors import UsageError
+from zoo.files import temporary, whole_file
+from zoo.weights.card import Card, card_text, check_card, read_card
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+OWN = Path(__file__).with_name("files")
+MOST_BYTES = 500_000_000  # of a file of weights
+
+
+def list_weights(pattern: str = "*") -> list[str]:
+    """The names of the zoo's own weights that fit a pattern such as `mnist*`."""
+    return sorted(path.stem for path in OWN.glob("*.json") if fnmatchcase(path.stem, pattern))
+
+
+def own(name: str) -> Path:
+    """The card of weights of the zoo by their name.
+
+    Raises:
+        UsageError: there are none of this name.
+    """
+    known = list_weights()
+    if name not in known:
+        near = get_close_matches(name, known, 1)
+        advice = f" Try: {near[0]}" if near else ""
+        raise UsageError(f"name of weights: expected one of {', '.join(known) or 'none yet'}, found {name!r}.{advice}")
+    return OWN / f"{name}.json"
+
+
+def weights_of(card: Path) -> Path:
+    """The file of weights that belongs to a card."""
+    return card.with_suffix(".safetensors")
+
+
+def read_checked(card_path: Path) -> tuple[Card, bytes]:
+    """A card and the bytes of its weights, which have the card's sum.
+
+    Raises:
+        UsageError: a file is not there.
+        ValueError: a file is damaged, or they do not belong together.
+    """
+    card, path = read_card(card_path), weights_of(card_path)
+    if not path.is_file():
+        raise UsageError(f"weights in {path}: expected a file beside {card_path.name}, found none")
+    if path.stat().st_size > MOST_BYTES:
+        raise ValueError(f"weights in {path}: expected at most {MOST_BYTES:,} bytes, found {path.stat().st_size:,}")
+    content = path.read_bytes()
+    found = hashlib.sha256(content).hexdigest()
+    if found != card["sha256"]:
+        raise ValueError(
+            f"weights in {path}: expected SHA-256 {card['sha256'][:12]}… as in {card_path.name}, found {found[:12]}…:"
+            " damaged, or of another card. Try: fetch both again"
+        )
+    return card, content
+
+
+def serialise(tensors: Mapping[str, "Tensor"]) -> bytes:
+    """Weights by name as a file of safetensors; equal weights give equal bytes, as it holds nothing else."""
+    from safetensors.torch import save
+
+    return save({name: tensors[name].detach().cpu().contiguous() for name in sorted(tensors)})
+
+
+def write(folder: Path, name: str, tensors: Mapping[str, "Tensor"], card: Card) -> Path:
+    """Writes weights and card; the card gets the sum of the weights.
+
+    Args:
+        folder: where they go; made if there is none.
+        name: of both files.
+        tensors: by name; stored contiguous, and as they are.
+        card: all of it but `sha256`.
+
+    Returns:
+        The card's file.
+    """
+    content = serialise(tensors)
+    card = check_card({**card, "sha256": hashlib.sha256(content).hexdigest()}, f"{name}.json")
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{name}.json"
+    beside = temporary(weights_of(path))
+    try:
+        beside.write_bytes(content)
+        beside.replace(weights_of(path))
+    finally:
+        beside.unlink(missing_ok=True)
+    with whole_file(path) as file:
+        file.write(card_text(card))
+    return path
