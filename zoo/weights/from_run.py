@@ -13,7 +13,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.config.yaml_limits import load as load_yaml
 from zoo.runs.folder import RunFolder
 from zoo.weights.card import NETWORKS, SCHEMA, Card, check_card
 from zoo.weights.store import serialise
@@ -54,7 +53,8 @@ def read_run(path: Path) -> tuple[Card, dict[str, "Tensor"]]:
     content = read_checkpoint(folder.chosen)
     weights = content.get("current_model_state") or content["state_dict"]
     tensors = {name.removeprefix("net."): tensor for name, tensor in weights.items() if name.startswith("net.")}
-    data, config = content.get("identity", {}).get("data", {}), config_of(folder)
+    identity = content.get("identity", {})
+    data, config = identity.get("data", {}), with_classes(identity.get("config") or config_in(folder.config), path)
     state = state_of_data(content, config)
     model = model_of(content, config, folder.chosen)
     in_shape = list(content["hyper_parameters"]["in_shape"])
@@ -81,15 +81,22 @@ def read_run(path: Path) -> tuple[Card, dict[str, "Tensor"]]:
     return check_card(card, str(path)), tensors
 
 
-def config_of(folder: RunFolder) -> dict[str, Any]:
-    """The configuration of the run, with class paths."""
-    config: Any = load_yaml(folder.config.read_text())
+def config_in(path: Path) -> Any:
+    """The configuration of a run whose checkpoints do not hold it."""
+    from zoo.config.yaml_limits import load
+
+    return load(path.read_text())
+
+
+def with_classes(config: Any, where: Path) -> dict[str, Any]:
+    """A configuration, where data and model have a class and arguments; raises ValueError if it is another."""
+    parts = {}
     for key in ("data", "model"):
         part = config.get(key) if isinstance(config, Mapping) else None
         if not (isinstance(part, Mapping) and isinstance(part.get("class_path"), str)):
-            raise ValueError(f"{key} in {folder.config}: expected class_path and init_args, found others")
-        part.setdefault("init_args", {})
-    return dict(config)
+            raise ValueError(f"{key} in the configuration of {where}: expected class_path and init_args, found others")
+        parts[key] = {"class_path": part["class_path"], "init_args": dict(part.get("init_args") or {})}
+    return parts
 
 
 def state_of_data(content: Mapping[str, Any], config: Mapping[str, Any]) -> Mapping[str, Any]:

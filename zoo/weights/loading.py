@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.errors import UsageError
-from zoo.weights.store import OWN, list_weights, own, read_checked
+from zoo.weights.store import own, read_checked
 
 if TYPE_CHECKING:
     from zoo.weights.classifier import ImageClassifier
@@ -21,22 +21,34 @@ def load(where: str | Path, device: str = "cpu") -> "ImageClassifier":
         UsageError: there is nothing of this name.
         ValueError: a file is damaged, or card and weights do not fit.
     """
+    found = card_in(where)
+    if found.suffix == ".json":
+        return from_card(found, device)
+    from zoo.weights.from_run import from_run
+
+    return from_run(found, device)
+
+
+def card_in(where: str | Path) -> Path:
+    """The file of a card, or the folder of a run, that a name or a path stands for.
+
+    Raises:
+        UsageError: there is nothing of this name.
+    """
     path = Path(where)
     if path.suffix == ".json" and path.is_file():
-        return from_card(path, device)
+        return path
     if path.is_dir():
         cards = sorted(each for each in path.glob("*.json") if each.with_suffix(".safetensors").is_file())
         if len(cards) == 1:
-            return from_card(cards[0], device)
-        if (path / "config.yaml").is_file() or (path / "checkpoints").is_dir():
-            from zoo.weights.from_run import from_run
-
-            return from_run(path, device)
-        found = f"{len(cards)} cards" if cards else "neither"
+            return cards[0]
+        if not cards and ((path / "config.yaml").is_file() or (path / "checkpoints").is_dir()):
+            return path
+        found = f"{len(cards)} cards. Try: {cards[0]}" if cards else "neither"
         raise UsageError(f"weights in {path}: expected a run or a folder with one card, found {found}")
     if len(path.parts) > 1:
         raise UsageError(f"weights in {path}: expected a folder or a card, found none")
-    return from_card(own(str(where)), device)
+    return own(str(where))
 
 
 def from_card(path: Path, device: str = "cpu") -> "ImageClassifier":
@@ -70,6 +82,3 @@ def fill(net: Any, tensors: dict[str, Any], where: str) -> None:
         if shapes[0] != shapes[1]:
             raise ValueError(f"weights of {where}: expected {name} of shape {shapes[0]}, found {shapes[1]}")
     net.load_state_dict({name: tensor.to(expected[name].dtype) for name, tensor in tensors.items()})
-
-
-__all__ = ["OWN", "from_card", "list_weights", "load"]

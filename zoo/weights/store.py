@@ -38,8 +38,9 @@ def own(name: str) -> Path:
     known = list_weights()
     if name not in known:
         near = get_close_matches(name, known, 1)
-        advice = f" Try: {near[0]}" if near else ""
-        raise UsageError(f"name of weights: expected one of {', '.join(known) or 'none yet'}, found {name!r}.{advice}")
+        advice = near[0] if near else "the folder of a run or of a card"
+        expected = f"one of {', '.join(known)}" if known else "a folder, as none came with the zoo"
+        raise UsageError(f"name in weights: expected {expected}, found {name[:60]!r}. Try: {advice}")
     return OWN / f"{name}.json"
 
 

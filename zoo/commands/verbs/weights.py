@@ -1,0 +1,65 @@
+"""Weights that leave the zoo: lists, shows and saves them."""
+
+from collections.abc import Sequence
+
+from zoo.commands.plain_parser import PlainParser, action_of
+from zoo.commands.verbs import DataClass
+
+SUMMARY = "trained networks to take along: weights list, weights show, weights save"
+ORDER = 64
+HELP = """\
+usage: zoo weights list [PATTERN]
+       zoo weights show NAME | RUN | DIR
+       zoo weights save RUN --out DIR [--name NAME] [--data.* …]
+
+Weights with a card that says all that is needed to use and to trust them: NAME.safetensors and NAME.json. In Python,
+`zoo.load(NAME | RUN | DIR)` makes a network of them that answers about pictures.
+
+  list                      the zoo's own weights, those that fit a pattern such as 'mnist*'
+  show                      a card, for people; of a run, what its card would say
+    --json                  print it as it is stored
+  save                      write the weights of a run, counted again in float32
+    --out DIR               where the two files go
+    --name NAME             of both (data and model)
+    --data.root DIR         and other flags of the data, if they lie elsewhere now"""
+
+
+def list_parser() -> PlainParser:
+    """The flags of `weights list`."""
+    parser = PlainParser("weights list", "Lists the zoo's own weights.")
+    parser.add_argument("pattern", nargs="?", default="*", metavar="PATTERN", help="such as 'mnist*'")
+    return parser
+
+
+def show_parser() -> PlainParser:
+    """The flags of `weights show`."""
+    parser = PlainParser("weights show", "Shows a card.")
+    parser.add_argument("where", metavar="NAME", help="of weights, or the folder of a run or of a card")
+    parser.add_argument("--json", action="store_true", help="print it as it is stored")
+    return parser
+
+
+def save_parser() -> PlainParser:
+    """The flags of `weights save`; those of the data follow."""
+    parser = PlainParser("weights save", "Writes the weights of a run.")
+    parser.add_argument("run", metavar="RUN", help="its folder")
+    parser.add_argument("--out", required=True, metavar="DIR", help="where the two files go")
+    parser.add_argument("--name", metavar="NAME", help="of both")
+    return parser
+
+
+ACTIONS = {"list": list_parser, "show": show_parser, "save": save_parser}
+
+
+def run(args: Sequence[str], data_class: DataClass) -> None:
+    """Does one of them."""
+    action = action_of(args, "weights", ACTIONS)
+    from zoo.commands import weights
+
+    parser = ACTIONS[action]()
+    if action == "save":
+        options, rest = parser.parse_known_args(args[1:])
+        weights.save(options, rest, data_class())
+    else:
+        options = parser.parse(args[1:])
+        (weights.show if action == "show" else weights.list_all)(options)

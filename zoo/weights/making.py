@@ -1,0 +1,104 @@
+"""From a run to weights that leave: counted again in float32, with what they are bad at.
+
+    RUN, its validation and test images -> NAME.safetensors, NAME.json
+
+A run may have tested in bfloat16: the card's accuracies are those of these files, on the processor, in float32. Above
+`LARGE` bytes weights are stored in float16, if that costs no more than `MOST_DIFFERENT` of the predictions.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zoo.weights.card import Card
+from zoo.weights.store import write
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from zoo.weights.classifier import ImageClassifier
+
+LARGE = 1_500_000  # bytes in float32
+MOST_DIFFERENT = 0.001  # share of predictions that float16 may change
+LICENCE = "MIT"
+NOISE = 1000  # images
+CONFUSIONS = 3  # most frequent ones that a card names
+
+
+def save_run(
+    run: Path, folder: Path, name: str, parts: Mapping[str, tuple[Any, Any]], notes: Mapping[str, Any] | None = None
+) -> Path:
+    """Writes the weights of a run with their card.
+
+    Args:
+        run: its folder.
+        folder: where the two files go.
+        name: of both.
+        parts: images (N, C, H, W) uint8, as the data set has them, and labels (N,) of `val` and `test`.
+        notes: what the card says besides: recipe, fingerprint, data_note, recipe_accuracy.
+
+    Returns:
+        The card's file.
+    """
+    from zoo.weights.from_run import read_run
+
+    card, tensors = read_run(run)
+    card |= {"name": name, "licence": LICENCE, **(notes or {})}
+    exact = answers(made(card, tensors), parts)
+    if sum(tensor.numel() * 4 for tensor in tensors.values()) > LARGE:
+        small = {key: each.half() if each.is_floating_point() else each for key, each in tensors.items()}
+        found = answers(made(card, small), parts)
+        differ = {split: int((exact[split].argmax(1) != found[split].argmax(1)).sum()) for split in parts}
+        if sum(differ.values()) <= MOST_DIFFERENT * sum(len(each) for each in exact.values()):
+            card |= {"dtype": "float16", "differ_from_float32": differ.get("test", 0)}
+            exact, tensors = found, small
+    for split, (_, labels) in parts.items():
+        labels = np.asarray(labels)
+        right = exact[split].argmax(1) == labels
+        card |= {f"{split}_accuracy": float(right.mean()) if len(labels) else None, f"{split}_n": len(labels)}
+    if "test" in parts:
+        card["confusions"] = confusions(exact["test"].argmax(1), np.asarray(parts["test"][1]), card["classes"])
+    card["noise"] = answer_to_noise(made(card, tensors))
+    return write(folder, name, tensors, card)
+
+
+def made(card: Card, tensors: Mapping[str, "Tensor"]) -> "ImageClassifier":
+    """The network of a card with these weights, computed in float32."""
+    from zoo.weights.classifier import ImageClassifier, make_network
+    from zoo.weights.loading import fill
+
+    net = make_network(card)
+    fill(net, dict(tensors), card["name"])
+    return ImageClassifier(card, net)
+
+
+def answers(model: "ImageClassifier", parts: Mapping[str, tuple[Any, Any]]) -> dict[str, NDArray[np.float32]]:
+    """Probabilities (N, K) of the images of each split."""
+    return {split: model(images) for split, (images, _) in parts.items()}
+
+
+def confusions(predicted: NDArray[np.int64], labels: NDArray[np.int64], classes: list[str]) -> list[dict[str, Any]]:
+    """The most frequent mistakes, the most frequent first: `{"label": "4", "predicted": "9", "count": 12}`."""
+    counts = np.zeros((len(classes), len(classes)), np.int64)
+    np.add.at(counts, (labels, predicted), 1)
+    np.fill_diagonal(counts, 0)
+    order = np.argsort(-counts, axis=None, kind="stable")[:CONFUSIONS]
+    pairs = [divmod(int(place), len(classes)) for place in order]
+    return [
+        {"label": classes[i], "predicted": classes[j], "count": int(counts[i, j])} for i, j in pairs if counts[i, j] > 0
+    ]
+
+
+def answer_to_noise(model: "ImageClassifier") -> dict[str, Any]:
+    """What the network says most often of even noise, which is nothing of what it knows, and how sure it is."""
+    noise = np.random.default_rng(0).integers(0, 256, (NOISE, *model.card["in_shape"]), np.uint8)
+    probabilities = model(noise)
+    found = np.bincount(probabilities.argmax(1), minlength=len(model.classes))
+    return {
+        "answer": model.classes[int(found.argmax())],
+        "share": round(float(found.max()) / NOISE, 4),
+        "confidence": round(float(probabilities.max(1).mean()), 4),
+    }

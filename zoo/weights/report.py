@@ -1,0 +1,51 @@
+"""A card for people: what `zoo weights show` prints, and README.md in the form of the Hugging Face Hub."""
+
+from zoo.weights.card import Card
+
+
+def percent(value: float | None) -> str:
+    """An accuracy as people write it."""
+    return "not counted" if value is None else f"{100 * value:.2f} %"
+
+
+def lines(card: Card) -> list[tuple[str, str]]:
+    """What a card says, as names and texts, in the order of interest."""
+    _, height, width = card["in_shape"]
+    model = card["model"]["class_path"].rpartition(".")[2]
+    found: list[tuple[str, str]] = [
+        ("network", f"{model}, {card['parameters']:,} parameters" if "parameters" in card else model),
+        ("images", f"{height} × {width}, {card['colours']}; pictures are prepared as {card['prepare']}"),
+        ("classes", ", ".join(card["classes"][:20]) + " …" * (len(card["classes"]) > 20)),
+    ]
+    if "data" in card:
+        found.append(("trained on", ", ".join(str(card[key]) for key in ("data", "data_note") if key in card)))
+    for split, name in (("test", "test images"), ("val", "validation images")):
+        if f"{split}_accuracy" in card:
+            found.append((name, f"{percent(card[f'{split}_accuracy'])} of {card[f'{split}_n']:,}"))
+    if recipe := card.get("recipe_accuracy"):
+        spread = f"{percent(recipe['mean'])} ± {100 * recipe['half_width']:.2f} over {recipe['seeds']} seeds"
+        found.append(("its recipe", f"{card.get('recipe')}: {spread}"))
+    if mistakes := card.get("confusions"):
+        words = ", ".join(f"{each['label']} for {each['predicted']} ({each['count']})" for each in mistakes)
+        found.append(("takes most often", words))
+    if noise := card.get("noise"):
+        found.append(
+            ("of noise it says", f"{noise['answer']} ({percent(noise['share'])} of the time; it is no use to ask it)")
+        )
+    stored = f"{card['dtype']}"
+    if "differ_from_float32" in card:
+        stored += f", which changes {card['differ_from_float32']} predictions of the test images"
+    found.append(("stored in", stored))
+    if "seconds" in card:
+        found.append(("trained in", f"{card['seconds']:,.0f} s on {card.get('processor') or card.get('device')}"))
+    for key, name in (("seed", "seed"), ("commit", "commit"), ("licence", "licence"), ("sha256", "SHA-256")):
+        if card.get(key) is not None:
+            found.append((name, str(card[key])))
+    return found
+
+
+def text(card: Card) -> str:
+    """A card as a terminal shows it."""
+    said = lines(card)
+    wide = max(len(name) for name, _ in said)
+    return "\n".join([card["name"], *(f"  {name:<{wide}}  {words}" for name, words in said)])
