@@ -112,7 +112,7 @@ def tables() -> tuple[Words, Words]:
     }  # which cli.py takes before any parser
     chosen = {
         "data": {made.__name__: made for made in finals(datamodules.ImageDataModule, datamodules)},
-        "model": {name: getattr(zoo, name) for name in zoo.list_models()},
+        "model": {name: getattr(zoo, name) for name in zoo.list_architectures()},
         "model.optimizer": {f"torch.optim.{made.__name__}": made for made in finals(torch.optim.Optimizer, torch.optim)}
         | {"zoo.optimizers.Muon": Muon},
         "model.schedule": {made.__name__: made for made in finals(Schedule, zoo.schedules)},

@@ -1,4 +1,7 @@
-"""The shelf: one file per model, from softmax regression upwards.
+"""The front door: trained networks by name, and the shelf of models, one file each, from softmax regression upwards.
+
+    zoo.load("mnist_lenet")("photo.png")    probabilities of ten classes; zoo.list_models() names what can be loaded
+    zoo.LeNet(...)                          a model to be trained
 
 A file of your own in this folder is found like the others: `zoo/maxout.py` makes `zoo.Maxout`, `--model Maxout`.
 Nothing is imported before it is asked for.
@@ -6,6 +9,7 @@ Nothing is imported before it is asked for.
 
 from importlib import import_module
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.config.shelf import shelf
@@ -21,10 +25,37 @@ if TYPE_CHECKING:  # for type checkers; a file of one's own needs no line here
     from zoo.softmax import SoftmaxRegression as SoftmaxRegression
     from zoo.training.classifier import Classifier as Classifier
     from zoo.vit import ViT as ViT
+    from zoo.weights.classifier import ImageClassifier
 
 
-def list_models() -> list[str]:
-    """The names of all models, `zoo.NAME` each. Imports them all, so that the command line knows their short names."""
+def list_models(pattern: str = "*") -> list[str]:
+    """The names of trained networks that came with the zoo and fit a pattern such as `mnist*`: `zoo.load(NAME)`."""
+    from zoo.weights.store import list_weights
+
+    return list_weights(pattern)
+
+
+def load(where: "str | Path", device: str = "cpu") -> "ImageClassifier":
+    """A trained network, ready to be asked about pictures: `zoo.load("mnist_lenet")("photo.png")`.
+
+    Args:
+        where: one of `list_models()`, the folder of a run, or a folder with a card.
+        device: where it computes, such as `cpu` or `cuda`.
+
+    Raises:
+        UsageError: there is nothing of this name.
+        ValueError: a file is damaged, or card and weights do not fit.
+    """
+    from zoo.weights.loading import load
+
+    return load(where, device)
+
+
+def list_architectures() -> list[str]:
+    """The names of all models on the shelf, `zoo.NAME` each.
+
+    Imports them all, so that the command line knows their short names.
+    """
     return [name for name in shelf() if _model(name)]
 
 
@@ -38,7 +69,7 @@ def _model(name: str) -> type | None:
 
 def __getattr__(name: str) -> Any:
     if name == "__all__":
-        return ["Classifier", *list_models()]
+        return ["Classifier", *list_architectures()]
     found: Any = None
     if name == "Classifier":
         found = import_module("zoo.training.classifier").Classifier

@@ -69,11 +69,11 @@ def test_a_wrong_verb_is_told_at_once(words, found, capsys, monkeypatch):
 
 
 def test_the_overview_has_the_verbs_that_there_are(capsys: pytest.CaptureFixture[str]):
-    zoo.list_models()
+    zoo.list_architectures()
     cli = ZooCLI(datamodules.ImageDataModule, ["--data", "Digits", "--model", "MLP"], run=False)
     of_lightning, *others = len(cli.subcommands()), *verbs()
     assert others[:of_lightning] == [*cli.subcommands()]
-    assert sorted(others[of_lightning:]) == ["completion", "describe", "download", "recipe", "study"]
+    assert sorted(others[of_lightning:]) == ["completion", "describe", "download", "recipe", "study", "weights"]
     main(["--help"])
     page = capsys.readouterr().out
     assert all(f"\n  {verb} " in page for verb in verbs())

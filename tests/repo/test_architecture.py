@@ -12,7 +12,7 @@ import house
 import zoo
 from zoo import Classifier
 
-MODELS = [getattr(zoo, name) for name in zoo.list_models()]
+MODELS = [getattr(zoo, name) for name in zoo.list_architectures()]
 ROOT = Path(__file__).parents[2]
 
 

@@ -22,7 +22,7 @@ from zoo.runs.metrics import read_metrics
 pytestmark = pytest.mark.contract
 
 ROOT = Path(__file__).parents[2]
-MODELS = [getattr(zoo, name) for name in zoo.list_models()]
+MODELS = [getattr(zoo, name) for name in zoo.list_architectures()]
 SHORT = (
     "fit --data Digits --data.train_size 320 --data.batch_size 32 --model.schedule Cosine --trainer.accelerator cpu"
     " --figures false --trainer.max_epochs 2"

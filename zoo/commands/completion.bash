@@ -7,10 +7,12 @@ _zoo_flags() { # of a verb, or of a class
         describe) echo '--debug --help_all --allow_import --config --data --help --json --model --print_config --run_dir -c -h' ;;
         download) echo '--debug --help_all --allow_import --data --help -h' ;;
         recipe.run) echo '--debug --help_all --cifar10 --data-root --data.root --executor --help --jobs --rows --seeds --slurm --threads -h' ;;
-        recipe.list|study.list) echo '--debug --help_all --help -h' ;;
+        recipe.list|study.list|weights.list) echo '--debug --help_all --help -h' ;;
         recipe.table) echo '--debug --help_all --help --rows --write -h' ;;
         study.run) echo '--debug --help_all --allow_import --cifar10 --data-root --data.root --executor --help --jobs --out --seeds --slurm --threads --work -h' ;;
         study.report) echo '--debug --help_all --help --page --studies -h' ;;
+        weights.show) echo '--debug --help_all --help --json -h' ;;
+        weights.save) echo '--debug --help_all --help --name --out -h' ;;
         Arrays) echo '--data.augment --data.batch_size --data.normalize --data.path --data.root --data.shuffle_pixels --data.train_size --data.val_size' ;;
         CIFAR10|Digits|FashionMNIST|MNIST) echo '--data.augment --data.batch_size --data.normalize --data.root --data.shuffle_pixels --data.train_size --data.val_size' ;;
         ConvNet) echo '--model.activation --model.channels --model.compile --model.depth --model.dropout --model.init --model.kernel_size --model.label_smoothing --model.norm --model.optimizer --model.pool --model.schedule' ;;
@@ -46,6 +48,7 @@ _zoo_actions() { # of a verb that does several things
     case $1 in
         recipe) echo 'run list table' ;;
         study) echo 'run report list' ;;
+        weights) echo 'list show save' ;;
     esac
 }
 

@@ -46,7 +46,7 @@ def card_of(where: str) -> Card:
 
 def save(options: Namespace, rest: Sequence[str], data_class: type[Any]) -> None:
     """Writes the weights of a run, and shows their card."""
-    from zoo import list_models
+    from zoo import list_architectures
     from zoo.commands.cli import prepared
     from zoo.commands.describe import make_parser, with_run
     from zoo.launch.process import left_as_found, quieten
@@ -56,7 +56,7 @@ def save(options: Namespace, rest: Sequence[str], data_class: type[Any]) -> None
         raise UsageError(f"name in --name: expected letters, digits, . _ -, found {options.name!r}")
     with left_as_found():
         quieten()
-        list_models()
+        list_architectures()
         parser = make_parser(data_class)
         # the network reorders the pixels itself
         argv = with_run([*prepared(rest), "--run_dir", options.run, "--data.shuffle_pixels", "null"])

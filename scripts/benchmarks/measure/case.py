@@ -85,11 +85,11 @@ def read_case(content: dict[str, Any]) -> Case:
 def make(case: Case, options: Namespace) -> tuple[Any, Any]:
     """Data module and model, as `fit` makes them."""
     from datamodules import ImageDataModule
-    from zoo import list_models
+    from zoo import list_architectures
     from zoo.commands.cli.flags import prepared
     from zoo.commands.describe import make_parser
 
-    list_models()  # imported, the classes are known by their short names
+    list_architectures()  # imported, the classes are known by their short names
     parser = make_parser(ImageDataModule)
     made = parser.instantiate(parser.parse_args(prepared(case.argv(options))))
     return made["data"], made["model"]

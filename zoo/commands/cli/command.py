@@ -276,6 +276,6 @@ def run_lightning(args: Sequence[str], data_class: type[LightningDataModule]) ->
         args: the verb and the words after it.
         data_class: what `--data` names subclasses of.
     """
-    zoo.list_models()  # imported, the classes are known by their short names
+    zoo.list_architectures()  # imported, the classes are known by their short names
     with left_as_found():
         ZooCLI(data_class, args)

@@ -26,13 +26,13 @@ field, parameters and multiply-adds, and how these numbers come out. Downloads, 
 
 def run(args: Sequence[str], data_class: DataClass) -> None:
     """Prints a table, or JSON."""
-    from zoo import list_models
+    from zoo import list_architectures
     from zoo.commands.describe import describe
     from zoo.launch.process import left_as_found
 
     with left_as_found():
         data = data_class()
-        list_models()  # imported, the classes are known by their short names
+        list_architectures()  # imported, the classes are known by their short names
         describe(data, args)
 
 
