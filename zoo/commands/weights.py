@@ -47,7 +47,7 @@ def card_of(where: str) -> Card:
 def save(options: Namespace, rest: Sequence[str], data_class: type[Any]) -> None:
     """Writes the weights of a run, and shows their card."""
     from zoo import list_architectures
-    from zoo.commands.cli import prepared
+    from zoo.commands.cli.flags import prepared
     from zoo.commands.describe import make_parser, with_run
     from zoo.launch.process import left_as_found, quieten
     from zoo.weights.making import save_run

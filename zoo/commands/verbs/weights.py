@@ -8,9 +8,9 @@ from zoo.commands.verbs import DataClass
 SUMMARY = "trained networks to take along: weights list, weights show, weights save"
 ORDER = 64
 HELP = """\
-usage: zoo weights list [PATTERN]
-       zoo weights show NAME | RUN | DIR
-       zoo weights save RUN --out DIR [--name NAME] [--data.* …]
+usage: python cli.py weights list [PATTERN]
+       python cli.py weights show NAME | RUN | DIR
+       python cli.py weights save RUN --out DIR [--name NAME] [--data.root DIR]
 
 Weights with a card that says all that is needed to use and to trust them: NAME.safetensors and NAME.json. In Python,
 `zoo.load(NAME | RUN | DIR)` makes a network of them that answers about pictures.
