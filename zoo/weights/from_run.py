@@ -126,7 +126,7 @@ def model_of(content: Mapping[str, Any], config: Mapping[str, Any], where: Path)
     file, function = NETWORKS[path]
     names = inspect.signature(getattr(import_module(f"zoo.nn.{file}"), function)).parameters
     given = {**config["model"]["init_args"], **held}
-    arguments = {name: given[name] for name in names if name in given and name not in OF_NETWORK}
+    arguments: dict[str, Any] = {name: given[name] for name in names if name in given and name not in OF_NETWORK}
     if lacking := [name for name in names if name not in arguments and name not in OF_NETWORK]:
         raise ValueError(f"arguments of the network in {where}: expected {lacking[0]}, found none")
     return {"class_path": path, "init_args": plain(arguments)}
