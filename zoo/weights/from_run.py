@@ -135,7 +135,7 @@ def model_of(content: Mapping[str, Any], config: Mapping[str, Any], where: Path)
 def plain(value: Any) -> Any:
     """A value as a card has it: tuples are lists, and each class has arguments, be there any or not."""
     if isinstance(value, Mapping):
-        arguments = {"init_args": {}} if "class_path" in value else {}
+        arguments: dict[str, Any] = {"init_args": {}} if "class_path" in value else {}
         return arguments | {key: plain(each) for key, each in value.items()}
     return [plain(each) for each in value] if isinstance(value, list | tuple) else value
 
