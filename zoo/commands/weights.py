@@ -46,20 +46,39 @@ def card_of(where: str) -> Card:
 
 def save(options: Namespace, rest: Sequence[str], data_class: type[Any]) -> None:
     """Writes the weights of a run, and shows their card."""
-    from zoo import list_architectures
-    from zoo.commands.cli.flags import prepared
-    from zoo.commands.describe import make_parser, with_run
-    from zoo.launch.process import left_as_found, quieten
     from zoo.weights.making import save_run
 
     if options.name is not None and not NAME.fullmatch(options.name):
         raise UsageError(f"name in --name: expected letters, digits, . _ -, found {options.name!r}")
+    data, parts = images_of(options.run, rest, data_class)
+    name = options.name or f"{data}-{Path(options.run).name}".lower()
+    path = save_run(Path(options.run), Path(options.out), name, parts)
+    print(text(read_card(path)))
+    print(f"weights: {path.with_suffix('.safetensors')}   card: {path}")
+
+
+def images_of(run: str, rest: Sequence[str], data_class: type[Any]) -> tuple[str, dict[str, tuple[Any, Any]]]:
+    """The images that a run was validated and tested on.
+
+    Args:
+        run: its folder.
+        rest: flags of the data, if they lie elsewhere now.
+        data_class: the base class of data sets.
+
+    Returns:
+        The class of the data, and images (N, C, H, W) uint8 with labels (N,) for `val` and `test`.
+    """
+    from zoo import list_architectures
+    from zoo.commands.cli.flags import prepared
+    from zoo.commands.describe import make_parser, with_run
+    from zoo.launch.process import left_as_found, quieten
+
     with left_as_found():
         quieten()
         list_architectures()
         parser = make_parser(data_class)
         # the network reorders the pixels itself
-        argv = with_run([*prepared(rest), "--run_dir", options.run, "--data.shuffle_pixels", "null"])
+        argv = with_run([*prepared(rest), "--run_dir", run, "--data.shuffle_pixels", "null"])
         data = parser.instantiate(parser.parse_args(argv))["data"]
         data.prepare_data()
         data.setup("test")
@@ -67,7 +86,4 @@ def save(options: Namespace, rest: Sequence[str], data_class: type[Any]) -> None
         for split in ("val", "test"):
             images, labels = data.part(split)
             parts[split] = images[data.splits[split]], labels[data.splits[split]]
-        name = options.name or f"{type(data).__name__}-{Path(options.run).name}".lower()
-        path = save_run(Path(options.run), Path(options.out), name, parts)
-    print(text(read_card(path)))
-    print(f"weights: {path.with_suffix('.safetensors')}   card: {path}")
+    return type(data).__name__, parts

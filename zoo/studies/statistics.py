@@ -44,6 +44,17 @@ def mean_of(values: Sequence[float]) -> Mean:
     return Mean(mean, mean - half, mean + half, n)
 
 
+def one_more(values: Sequence[float]) -> Mean:
+    """Mean of the values of some seeds, and the interval in which the value of one more seed falls in 95 % of cases.
+
+    It is t(0.975, n − 1) · s · √(1 + 1/n) to either side (the prediction interval of a normal sample: Hahn and Meeker
+    1991, §4.7).
+    """
+    mean = mean_of(values)
+    half = mean.half * (mean.n + 1) ** 0.5  # s · √(1 + 1/n) is the standard error times √(n + 1)
+    return Mean(mean.value, mean.value - half, mean.value + half, mean.n)
+
+
 def standard_error(values: Sequence[float]) -> float:
     """Of the mean; exactly 0 for equal values."""
     return float(statistics.stdev(values)) / len(values) ** 0.5

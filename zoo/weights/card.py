@@ -114,6 +114,7 @@ FIELDS: dict[str, Field] = {
     "val_n": Field("a whole number", is_count, optional=True),
     "test_accuracy": Field("0 to 1", is_share, optional=True),
     "test_n": Field("a whole number", is_count, optional=True),
+    "first_test_images": Field("n and right", is_mapping, optional=True),
     "differ_from_float32": Field("a whole number", is_count, optional=True),
     "recipe_accuracy": Field("mean, half_width and seeds", is_mapping, optional=True),
     "parameters": Field("a whole number", is_count, optional=True),

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from zoo.weights.classifier import ImageClassifier
 
 OF_NETWORK = ("in_shape", "num_classes")  # arguments that the data decide
-HANDWRITING = ("MNIST",)  # data sets whose pictures are prepared as digits
+HANDWRITING = ("MNIST", "Digits")  # data sets whose pictures are prepared as digits
 KEPT = ("seed", "parameters", "multiply_adds", "seconds", "device", "processor", "precision", "versions")
 
 

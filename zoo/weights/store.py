@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 OWN = Path(__file__).with_name("files")
+TOO_LARGE = ("cifar10_mlp_best",)  # recipes whose weights are over 4 MB: results/weights.csv
 MOST_BYTES = 500_000_000  # of a file of weights
 
 
@@ -36,6 +37,11 @@ def own(name: str) -> Path:
         UsageError: there are none of this name.
     """
     known = list_weights()
+    if name in TOO_LARGE and name not in known:
+        raise UsageError(
+            f"name in weights: expected weights that came with the zoo, found {name!r}, whose are over 4 MB. Try: zoo"
+            f" fit -c {name} --run_dir runs/{name}, and that folder in its place"
+        )
     if name not in known:
         near = get_close_matches(name, known, 1)
         advice = near[0] if near else "the folder of a run or of a card"
