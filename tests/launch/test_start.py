@@ -21,8 +21,7 @@ import zoo
 from cli import main
 from zoo.commands.cli.command import ZooCLI
 from zoo.commands.verbs import verbs
-from zoo.training.lightning_compat import EACH_STEP, skip_empty_hooks
-from zoo.training.unprofiled import Unprofiled
+from zoo.training.lightning_compat import EACH_STEP, Unprofiled, skip_empty_hooks
 
 ROOT = Path(__file__).parents[2]
 HEAVY = ("torch", "lightning", "numpy", "yaml", "jsonargparse")

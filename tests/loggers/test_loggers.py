@@ -108,7 +108,7 @@ def test_histograms_reach_tensorboard(tmp_path, monkeypatch):
         log_histogram(trainer, "weights", next(pl_module.parameters()))
         log_histogram(trainer, "broken", torch.tensor([float("nan")]))
 
-    monkeypatch.setattr("zoo.training.progress.EpochLines.on_train_batch_end", watch)
+    monkeypatch.setattr("zoo.training.callbacks.progress.EpochLines.on_train_batch_end", watch)
     found = board(fit(tmp_path / "a", "--trainer.max_epochs 1 --trainer.limit_train_batches 2", *BOARD))
     assert found.Tags()["histograms"] == ["weights"]
     assert [point.step for point in found.Histograms("weights")] == [1, 2]

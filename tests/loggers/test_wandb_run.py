@@ -273,7 +273,7 @@ class Histograms(Callback):
 
 
 def test_callbacks_can_log_histograms(tmp_path, monkeypatch):
-    monkeypatch.setattr("zoo.training.progress.EpochLines.on_train_batch_end", Histograms.on_train_batch_end)
+    monkeypatch.setattr("zoo.training.callbacks.progress.EpochLines.on_train_batch_end", Histograms.on_train_batch_end)
     folder = fit(tmp_path / "a", "--trainer.max_epochs 1 --trainer.limit_train_batches 2 --data.batch_size 32")
     (log,) = logs(folder)
     found = [row for row in log.history if "weights/first._type" in row]

@@ -16,7 +16,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from cli import main
 from zoo.runs.figures import LONGEST, draw_confusion, draw_curves, draw_mistakes, draw_run, label_of, save
 from zoo.runs.folder import RunFolder
-from zoo.training.wrong_predictions import Mistakes
+from zoo.training.callbacks.wrong_predictions import Mistakes
 
 NAMES = ["$\\foo$", "$x$ and $y", "a\nb\x1b[31m", "very " * 20 + "long", "שלום", "🦒", "a_b^c {%}", ""]
 

@@ -21,9 +21,9 @@ from zoo.config.parser import Parser, PlainHelp
 from zoo.errors import TESTED, UsageError
 from zoo.resume.keep_last import content_of
 from zoo.training.boundaries import accumulates, is_last_batch, may_stop, validates_next
-from zoo.training.first_average import average_of
+from zoo.training.callbacks.first_average import average_of
+from zoo.training.callbacks.named_callbacks import OPTIONS, with_options
 from zoo.training.lightning_compat import adapt, ask_for_no_signal, leave_scaling, logged_now
-from zoo.training.named_callbacks import OPTIONS, with_options
 
 pytestmark = pytest.mark.contract
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from zoo.training.progress import EpochLines, left_over
+from zoo.training.callbacks.progress import EpochLines, left_over
 
 
 def epoch_line(epoch: int, max_epochs: int, accuracy: float) -> str:

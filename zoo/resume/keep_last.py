@@ -29,8 +29,8 @@ from zoo.resume.endings import at_its_end, callbacks_of, epochs_of, stands, who_
 from zoo.resume.keep_best import KeepBest
 from zoo.resume.signals import StopSignals, exit_code
 from zoo.training.boundaries import accumulates, is_last_batch, validates_next
+from zoo.training.callbacks.progress import EpochLines
 from zoo.training.lightning_compat import ask_for_no_signal, logged_now
-from zoo.training.progress import EpochLines
 
 AGREE_EVERY = 8  # batches between two agreements of the processes; one costs about as much as a tiny step
 SAVE = 1  # an answer to "what is to be done?", like 0 for nothing and a signal's number for saving and leaving

@@ -18,7 +18,7 @@ from zoo.runs.diagnostics import read_diagnostics
 from zoo.runs.folder import RunFolder
 from zoo.runs.metrics import Row, read_metrics
 from zoo.training.accumulator import Result
-from zoo.training.wrong_predictions import Mistakes
+from zoo.training.callbacks.wrong_predictions import Mistakes
 
 SPLITS = {"train": "C0", "val": "C1"}
 # names are text, whatever is in them: `$\\foo$` is no formula

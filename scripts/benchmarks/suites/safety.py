@@ -20,8 +20,8 @@ from benchmarks.measure.switch import Switch
 from zoo import Classifier
 from zoo.checkpoints.checkpoint_io import SafeCheckpointIO
 from zoo.resume.keep_last import KeepLast
-from zoo.training.non_finite import StopAtNonFinite
-from zoo.training.step_randomness import StepRandomness
+from zoo.training.callbacks.non_finite import StopAtNonFinite
+from zoo.training.callbacks.step_randomness import StepRandomness
 
 CASES = {
     "MLP 784-256-10, batch 128": "--model MLP --model.hidden [256] --data.batch_size 128",

@@ -73,8 +73,8 @@ from zoo.runs.predictions import (
 )
 from zoo.runs.source import AskForCode
 from zoo.training.accumulation import check_closure
+from zoo.training.callbacks.named_callbacks import OPTIONS, with_options
 from zoo.training.classifier import Classifier
-from zoo.training.named_callbacks import OPTIONS, with_options
 
 TRAINER_DEFAULTS = {
     "max_epochs": 10,

@@ -24,8 +24,8 @@ from tqdm import tqdm
 from zoo.checkpoints.checkpoint_io import SafeCheckpointIO
 from zoo.config.library_errors import is_out_of_memory
 from zoo.errors import UsageError
+from zoo.training.callbacks.named_callbacks import options_of
 from zoo.training.classifier import Classifier
-from zoo.training.named_callbacks import options_of
 
 FINDERS = (LearningRateFinder, BatchSizeFinder)
 RATES = ("", "lr", "learning_rate", "optimizer.lr", "optimizer.init_args.lr", "model.optimizer.lr")

@@ -16,7 +16,7 @@ from zoo.resume.endings import format_ending, format_unused_limits, has_ended
 from zoo.resume.keep_best import is_better, put_in_place
 from zoo.runs.figures import draw_run
 from zoo.runs.result import make_record, read_record, show_table, write_record
-from zoo.training.pruning import share_of_zeros
+from zoo.training.callbacks.pruning import share_of_zeros
 
 VALIDATED = ("val/loss", "val/accuracy")  # what a validation logs
 

@@ -17,7 +17,7 @@ from zoo.config.library_errors import is_out_of_memory, line_for
 from zoo.config.parser import innermost, line_within
 from zoo.errors import DataError, UsageError, chain, report
 from zoo.geometry import check_geometry
-from zoo.training.named_callbacks import options_of
+from zoo.training.callbacks.named_callbacks import options_of
 
 
 class MakesObjects(RunState):

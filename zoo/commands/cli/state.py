@@ -26,8 +26,8 @@ from zoo.runs.predictions import (
 )
 from zoo.runs.reports import ProfileReport
 from zoo.runs.source import AskForCode
-from zoo.training.progress import EpochLines
-from zoo.training.wrong_predictions import CollectMistakes
+from zoo.training.callbacks.progress import EpochLines
+from zoo.training.callbacks.wrong_predictions import CollectMistakes
 
 UNWRITTEN = "Unable to serialize instance"  # jsonargparse's words in place of a value
 

@@ -30,8 +30,8 @@ from zoo.config.error_messages import unfit_line
 from zoo.config.type_names import best_match, nearest
 from zoo.config.unfit_parts import unfit
 from zoo.errors import UsageError, shorten
-from zoo.training.named_callbacks import images_in, options_of
-from zoo.training.pruning import KeptPruning
+from zoo.training.callbacks.named_callbacks import images_in, options_of
+from zoo.training.callbacks.pruning import KeptPruning
 
 TRAIN = ("train/loss", "train/accuracy")
 VALIDATION = ("val/loss", "val/accuracy")

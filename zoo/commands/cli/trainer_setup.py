@@ -51,13 +51,12 @@ from zoo.runs.predictions import (
     CollectPredictions,
 )
 from zoo.runs.reports import ProfileReport, is_profiled, let_speak
-from zoo.training.first_average import FirstAverage
-from zoo.training.lightning_compat import adapt
-from zoo.training.non_finite import StopAtNonFinite
-from zoo.training.progress import EpochLines
-from zoo.training.step_randomness import StepRandomness
-from zoo.training.unprofiled import Unprofiled
-from zoo.training.wrong_predictions import CollectMistakes
+from zoo.training.callbacks.first_average import FirstAverage
+from zoo.training.callbacks.non_finite import StopAtNonFinite
+from zoo.training.callbacks.progress import EpochLines
+from zoo.training.callbacks.step_randomness import StepRandomness
+from zoo.training.callbacks.wrong_predictions import CollectMistakes
+from zoo.training.lightning_compat import Unprofiled, adapt
 
 
 class MakesTrainer(RunState):

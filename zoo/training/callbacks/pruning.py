@@ -11,7 +11,7 @@ from lightning.pytorch.callbacks import ModelPruning
 from torch import Tensor, nn
 from torch.nn.utils import prune
 
-from zoo.training.named_callbacks import options_of
+from zoo.training.callbacks.named_callbacks import options_of
 
 
 class KeptPruning(ModelPruning):
