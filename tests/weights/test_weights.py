@@ -16,7 +16,8 @@ import zoo
 from cli import main
 from datamodules import Digits
 from zoo.runs.folder import RunFolder
-from zoo.weights.card import NETWORKS, check_card
+from zoo.weights.card import check_card
+from zoo.weights.fields import NETWORKS
 from zoo.weights.loading import load
 from zoo.weights.making import confusions
 
@@ -148,7 +149,7 @@ CHANGES: dict[str, tuple[Any, str]] = {
     "an argument": (lambda card: card["model"]["init_args"].update(widths=3), "expected its arguments"),
     "an object": (
         lambda card: card["model"]["init_args"].update(activation={"class_path": "os.system", "init_args": {}}),
-        "os.system",
+        "of the model in .*: expected a word, .*os.system",
     ),
     "another network": (lambda card: card["model"]["init_args"].update(hidden=[9]), r"expected 1.bias of shape \[9\]"),
     "another sum": (lambda card: card.update(sha256="0" * 64), "expected SHA-256 000000000000"),

@@ -1,6 +1,5 @@
 """The verb `weights`: what its parts do."""
 
-import re
 from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,10 +8,9 @@ from typing import Any
 from zoo.commands.plain_parser import program
 from zoo.errors import UsageError
 from zoo.weights.card import Card, card_text, read_card
+from zoo.weights.fields import NAME
 from zoo.weights.report import percent, text
 from zoo.weights.store import list_weights, own
-
-NAME = re.compile(r"[\w.-]{1,80}")
 
 
 def list_all(options: Namespace) -> None:

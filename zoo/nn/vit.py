@@ -47,11 +47,15 @@ class Tokens(nn.Module):
         channels, rows, columns = in_shape[0], in_shape[1] // patch_size, in_shape[2] // patch_size
         self.patches = nn.Conv2d(channels, width, patch_size, patch_size)
         self.norm = nn.LayerNorm(width)
-        if positions == "learned":
+        places = torch.empty(rows * columns, width)  # (N, D)
+        learned = positions == "learned"
+        if not places.is_meta:  # where weights are loaded into, there are shapes alone
             # about as large as the waves; from the usual 0.02 the tokens are slow to learn where they are
-            self.positions = nn.Parameter(0.5 * torch.randn(rows * columns, width))  # (N, D)
+            places = 0.5 * torch.randn(rows * columns, width) if learned else sincos(rows, columns, width)
+        if learned:
+            self.positions = nn.Parameter(places)
         else:
-            self.register_buffer("positions", sincos(rows, columns, width))
+            self.register_buffer("positions", places)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, N, D), row by row of the image."""

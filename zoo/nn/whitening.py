@@ -36,8 +36,10 @@ class Whitening(DataDependentInit):
         super().__init__()
         size = channels * kernel_size**2
         self.padding = padding
-        # a buffer: no optimiser moves it and no initialiser draws it anew
-        self.register_buffer("filters", with_negatives(torch.eye(size)).view(-1, channels, kernel_size, kernel_size))
+        filters = torch.empty(2 * size, channels, kernel_size, kernel_size)
+        if not filters.is_meta:  # where weights are loaded into, there are shapes alone
+            filters.copy_(with_negatives(torch.eye(size)).view_as(filters))
+        self.register_buffer("filters", filters)  # a buffer: no optimiser moves it and no initialiser draws it anew
         self.bias = torch.nn.Parameter(torch.zeros(2 * size))
 
     def forward(self, x: Tensor) -> Tensor:

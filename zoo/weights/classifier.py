@@ -5,13 +5,16 @@
 Torch is imported when it is first asked; Lightning is not.
 """
 
+from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from zoo.weights.card import NETWORKS, Card
+from zoo.errors import shorten
+from zoo.weights.card import Card
+from zoo.weights.fields import NETWORKS
 from zoo.weights.images import as_batch
 
 if TYPE_CHECKING:
@@ -90,20 +93,30 @@ class ImageClassifier:
 
 
 def make_network(card: Card) -> "nn.Module":
-    """The network that a card describes, with no weights yet.
+    """The network that a card describes, in shapes alone: on the device `meta`, which takes no memory.
 
     Raises:
         ValueError: its arguments are none of this network.
     """
-    from zoo.checkpoints.hyper_parameters import from_spec, is_spec
+    import torch
 
     file, function = NETWORKS[card["model"]["class_path"]]
-    given = {name: from_spec(value) if is_spec(value) else value for name, value in card["model"]["init_args"].items()}
+    make = getattr(import_module(f"zoo.nn.{file}"), function)
+    given = {name: as_layer(value) for name, value in card["model"]["init_args"].items()}
     try:
-        return getattr(import_module(f"zoo.nn.{file}"), function)(
-            tuple(card["in_shape"]), len(card["classes"]), **given
-        )
-    except TypeError as error:
+        with torch.device("meta"):
+            return make(tuple(card["in_shape"]), len(card["classes"]), **given)
+    except (TypeError, ValueError, RuntimeError, ArithmeticError) as error:
+        reason = shorten(str(error).partition(". Try:")[0], 300)
         raise ValueError(
-            f"model in the card of {card['name']}: expected its arguments, found others ({error})"
+            f"model in the card of {card['name']}: expected its arguments, found others ({reason})"
         ) from error
+
+
+def as_layer(value: Any) -> Any:
+    """An argument of a network, where a card names one of torch's activations: what makes it."""
+    if not isinstance(value, dict):
+        return value
+    from torch import nn
+
+    return partial(getattr(nn, value["class_path"].rpartition(".")[2]), **value["init_args"])

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.runs.folder import RunFolder
-from zoo.weights.card import NETWORKS, SCHEMA, Card, check_card
+from zoo.weights.card import Card, check_card
+from zoo.weights.fields import NETWORKS, SCHEMA
 from zoo.weights.store import serialise
 
 if TYPE_CHECKING:

@@ -3,8 +3,9 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.errors import UsageError
-from zoo.weights.store import own, read_checked
+from zoo.errors import UsageError, shorten
+from zoo.weights.guard import check_weights
+from zoo.weights.store import own, read_checked, weights_of
 
 if TYPE_CHECKING:
     from zoo.weights.classifier import ImageClassifier
@@ -59,26 +60,35 @@ def from_card(path: Path, device: str = "cpu") -> "ImageClassifier":
     from zoo.weights.classifier import ImageClassifier, make_network
 
     card, content = read_checked(path)
+    check_weights(content, card, weights_of(path))
     net = make_network(card)
     try:
         tensors: dict[str, Any] = tensors_of(content)
     except SafetensorError as error:
-        raise ValueError(
-            f"weights in {path.with_suffix('.safetensors')}: expected safetensors, found {error}"
-        ) from error
+        raise ValueError(f"weights in {weights_of(path)}: expected safetensors, found {shorten(error)}") from error
     fill(net, tensors, str(path))
     return ImageClassifier(card, net, device)
 
 
 def fill(net: Any, tensors: dict[str, Any], where: str) -> None:
-    """Puts weights into a network, in its own type.
+    """Puts weights into a network that has shapes alone, in the types that it has.
 
     Raises:
-        ValueError: they are those of another network.
+        ValueError: they are those of another network, or not finite.
     """
     expected = net.state_dict()
     for name in sorted({*expected, *tensors}):
         shapes = [list(held[name].shape) if name in held else "none" for held in (expected, tensors)]
         if shapes[0] != shapes[1]:
-            raise ValueError(f"weights of {where}: expected {name} of shape {shapes[0]}, found {shapes[1]}")
-    net.load_state_dict({name: tensor.to(expected[name].dtype) for name, tensor in tensors.items()})
+            raise ValueError(
+                f"weights of {where}: expected {shorten(name, 60)} of shape {shapes[0]}, found {shapes[1]}"
+            )
+        kinds = [held[name].is_floating_point() for held in (expected, tensors)]
+        if kinds[0] != kinds[1]:
+            raise ValueError(
+                f"weights of {where}: expected {name} of {expected[name].dtype}, found {tensors[name].dtype}"
+            )
+        if not tensors[name].isfinite().all():
+            raise ValueError(f"weights of {where}: expected finite numbers, found others in {name}")
+    filled = {name: tensor.to(expected[name].dtype).contiguous() for name, tensor in tensors.items()}
+    net.load_state_dict(filled, assign=True)
