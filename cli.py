@@ -59,11 +59,23 @@ def check_verb(argv: Sequence[str]) -> None:
     raise UsageError(f"verb in {command}: expected {expected}, found {found}. Try: {command} {advice[:500]}")
 
 
-def data_class() -> type[Any]:
-    """The base class of data sets."""
-    import datamodules
+class DataSets:
+    """What verbs learn of data sets: the other side of `zoo.commands.verbs.DataClass`."""
 
-    return datamodules.ImageDataModule
+    def __call__(self) -> type[Any]:
+        """The base class of data sets."""
+        import datamodules
+
+        return datamodules.ImageDataModule
+
+    def new_images(self, path: Path, classes: Sequence[str]) -> Any:
+        """Images of an archive that a network is asked about."""
+        from datamodules.new_images import new_images
+
+        return new_images(path, classes)
+
+
+data_class = DataSets()
 
 
 def main(args: Sequence[str] | None = None) -> None:
@@ -74,7 +86,7 @@ def main(args: Sequence[str] | None = None) -> None:
     """
     argv = list(sys.argv[1:] if args is None else args)
     if args is None:
-        begin(needed=argv[:1] == ["describe"])
+        begin(needed=argv[:1] == ["describe"] or (argv[:1] == ["predict"] and argv[1:2] != ["--run_dir"]))
     if "--version" in argv:
         print(__version__)
         return

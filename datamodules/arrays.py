@@ -21,23 +21,17 @@ import torch
 from datamodules.archive import fitting, read_arrays
 from datamodules.base import ImageDataModule, Images
 from datamodules.classes import (
-    UNNAMED,
     Names,
-    as_known,
     check_learnable,
-    check_range,
-    few,
     images_per_class,
-    placed,
 )
-from datamodules.contents import KEYS, OPTIONAL, SPLITS, Contents, read_contents, require_arrays
+from datamodules.contents import KEYS, OPTIONAL, SPLITS, UNKNOWN, Contents, in_order, read_contents, require_arrays
 from datamodules.forms import shaped
 from datamodules.missing import missing_error
 from datamodules.sharing import shared
 from zoo.errors import DataError, report, shorten, warn
 
 NEEDED = {"fit": KEYS, "validate": KEYS[:2], "test": KEYS[2:], "predict": KEYS[2:3]}
-UNKNOWN = -1  # label of an image that has none
 FEW_NAMES = 20  # so many are printed
 
 
@@ -176,29 +170,13 @@ class Arrays(ImageDataModule):
                 f" {(height, width, channels)} as in {own.called[f'{first}_images']}, found {images.shape[1:]}."
                 " Try: bring all images to one shape"
             )
-        labels = own.labels.splits.get(split)
-        labels = np.full(len(images), UNKNOWN) if labels is None else self._in_order(split, labels)
+        if split in own.labels.splits:
+            of_network = self._network_classes is not None
+            labels = in_order(path, own, split, tuple(self.classes), of_network=of_network)
+        else:
+            labels = np.full(len(images), UNKNOWN)
         pixels = np.ascontiguousarray(images.transpose(0, 3, 1, 2))
         return Images(torch.from_numpy(pixels), torch.from_numpy(labels.astype(np.int64)))
-
-    def _in_order(self, split: str, labels: np.ndarray) -> np.ndarray:
-        """The labels of a split as places in `classes`."""
-        path, own, key = Path(self.path), self._own, self._own.called[f"{split}_labels"]
-        if labels.dtype.kind == "U":
-            return placed(path, key, labels, self.classes, listed=False)
-        listed = "classes" in own.called
-        if own.names is None or self._network_classes in (None, own.names):
-            check_range(own.labels, self.num_classes, named=listed)
-            return labels
-        check_range(own.labels, len(own.names), named=listed)
-        unknown = [name for name in own.names if name not in self.classes]
-        if unknown:
-            advice = f"{UNNAMED}, if the labels are numbered as the network's are"
-            raise ValueError(
-                f"classes in {path}: expected those of the network, {few(self.classes)}, found {few(unknown)}."
-                f" Try: {advice if listed else as_known(list(own.labels.called.values()), own.names, self.classes)}"
-            )
-        return np.array([self.classes.index(name) for name in own.names])[labels]
 
     def shaped_for(self, in_shape: tuple[int, int, int]) -> str:
         """What to type so that the images are of another shape, (C, H, W)."""

@@ -19,7 +19,6 @@ from torch import Tensor
 
 from datamodules.augmentations import Augmentation, AugmentationName, Pipeline
 from datamodules.batches import Batches
-from datamodules.brightness import mean_grey, other_brightness
 from datamodules.checkpoint_state import check_same_steps, check_statistics
 from datamodules.checks import sha256
 from datamodules.normalisation import Normalisation, NormalizeName, Statistics
@@ -27,6 +26,7 @@ from datamodules.randomness import generator
 from datamodules.sharing import shared, sharing
 from datamodules.splits import indices_digest, make_splits
 from zoo.errors import check_name, warn
+from zoo.prepare import other_brightness
 
 DEFAULT_BATCH_SIZE = 128
 MOST_NAMES = 20_000  # characters of all class names that a run's record holds; of more it has the sum alone
@@ -291,3 +291,8 @@ class ImageDataModule(LightningDataModule, ABC):
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
         return batch  # the arrays lie there already
+
+
+def mean_grey(images: Tensor) -> float:
+    """Mean of all pixels, 0 to 255."""
+    return images.sum(dtype=torch.int64).item() / images.numel()

@@ -3,8 +3,7 @@
 labels of train, val and test, as numbers or text  ->  0 … K - 1 for all of them, and the names
 """
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +12,7 @@ from datamodules.archive import readable
 from datamodules.checks import form_error
 from datamodules.labels import Labels, keep_only
 from zoo.errors import shorten
+from zoo.files import natural
 
 MOST_CLASSES = 10_000  # unless they are named; a larger label is an identifier or an error, not a class
 MOST_NAMES = 1_000_000  # a name is longer in Python than in the archive
@@ -249,15 +249,3 @@ def images_per_class(labels: Mapping[str, np.ndarray], names: Sequence[str]) -> 
         ends = f"{counts[least]} ({shorten(names[least])}) to {counts[most]} ({shorten(names[most])})"
         parts.append(f"{split} {ends if counts[least] < counts[most] else counts[least]}")
     return ", ".join(parts)
-
-
-def natural(name: str) -> tuple[list[tuple[bool, int, str]], str]:
-    """Sorts as people do: 2 before 10, and numbers before letters."""
-    return list(pieces(name)), name
-
-
-def pieces(name: str) -> Iterator[tuple[bool, int, str]]:
-    """Numbers and what is between them, as what can be compared."""
-    for piece in re.findall(r"^-?[0-9]+|[0-9]+|[^0-9]+", name):
-        number = piece.lstrip("-").isdigit()
-        yield not number, int(piece[:4000]) if number else 0, piece.casefold()

@@ -12,7 +12,17 @@ import numpy as np
 
 from datamodules.archive import read_arrays, readable
 from datamodules.checks import FormError, together
-from datamodules.classes import Names, check_numbers, class_names, few, numbered
+from datamodules.classes import (
+    UNNAMED,
+    Names,
+    as_known,
+    check_numbers,
+    check_range,
+    class_names,
+    few,
+    numbered,
+    placed,
+)
 from datamodules.forms import DARK, as_images, brightest, is_ambiguous
 from datamodules.labels import Labels, as_labels, num_labelled
 from datamodules.missing import missing_error
@@ -26,6 +36,7 @@ KERAS = {
     for letter, kind in (("x", "images"), ("y", "labels"))
 }
 SPLITS = ("train", "val", "test")
+UNKNOWN = -1  # label of an image that has none
 
 
 class Contents(NamedTuple):
@@ -50,14 +61,19 @@ class Contents(NamedTuple):
     notes: list[str]
 
 
-def read_contents(path: Path) -> Contents:
+def read_contents(path: Path, splits: Sequence[str] = SPLITS) -> Contents:
     """Reads and checks an archive.
+
+    Args:
+        path: the file.
+        splits: those that are read.
 
     Raises:
         FileNotFoundError, ValueError: with one message that names the file, what was expected and what was found.
     """
     check_archive(path)
-    found, names = read_arrays(path, (*KEYS, *OPTIONAL, *KERAS))
+    known = (*KEYS, *OPTIONAL, *KERAS)
+    found, names = read_arrays(path, [key for key in known if key == "classes" or split_of(key) in splits])
     for theirs, ours in KERAS.items():
         if theirs in found and ours in found:
             raise ValueError(
@@ -74,9 +90,14 @@ def read_contents(path: Path) -> Contents:
     check_numbers(labels, given)
     texts = any(values.dtype.kind == "U" for values in labels.splits.values())
     numbers, given = numbered(labels, given)
-    unused = [name for name in names if name not in found and not name.endswith("/")]
+    unused = [name for name in names if name not in known and not name.endswith("/")]
     notes = oddities(path, images, raw, called, given, unused)
     return Contents(images, labels._replace(splits=numbers), given, called, rows, texts, notes)
+
+
+def split_of(key: str) -> str:
+    """The split that an array of images or labels belongs to."""
+    return KERAS.get(key, key).partition("_")[0]
 
 
 def check_archive(path: Path) -> None:
@@ -148,6 +169,36 @@ def check_forms(path: Path, raw: Mapping[str, np.ndarray], called: Mapping[str, 
     if errors:
         raise together(errors)
     return images
+
+
+def in_order(path: Path, own: Contents, split: str, classes: Names, *, of_network: bool) -> np.ndarray:
+    """The labels of a split as places in the classes, (N,) int64.
+
+    Args:
+        path: the file, for messages.
+        own: what it holds.
+        split: one that has labels.
+        classes: all names.
+        of_network: whether these are a network's, which labels with names are brought to.
+
+    Raises:
+        ValueError: there are labels of no such class.
+    """
+    labels, key, listed = own.labels.splits[split], own.called[f"{split}_labels"], "classes" in own.called
+    if labels.dtype.kind == "U":
+        return placed(path, key, labels, classes, listed=False)
+    if own.names is None or not of_network or classes == own.names:
+        check_range(own.labels, len(classes), named=listed)
+        return labels
+    check_range(own.labels, len(own.names), named=listed)
+    unknown = [name for name in own.names if name not in classes]
+    if unknown:
+        advice = f"{UNNAMED}, if the labels are numbered as the network's are"
+        raise ValueError(
+            f"classes in {path}: expected those of the network, {few(classes)}, found {few(unknown)}."
+            f" Try: {advice if listed else as_known(list(own.labels.called.values()), own.names, classes)}"
+        )
+    return np.array([classes.index(name) for name in own.names])[labels]
 
 
 def oddities(

@@ -107,6 +107,9 @@ def tables() -> tuple[Words, Words]:
     """Flags by verb and by class, and values by flag."""
     values: Words = {}
     flags = {verb: options(parser, values) for verb, parser in parsers().items()}
+    for name, verb in verbs().items():
+        if hasattr(verb, "pictures_parser"):
+            flags[name] = sorted({*flags[name], *options(verb.pictures_parser(), values)} - {"--help", "-h"})
     flags = {
         verb: ["--debug", "--help_all", *words] for verb, words in flags.items()
     }  # which cli.py takes before any parser

@@ -42,10 +42,9 @@ def one_line(text: str) -> str:
 
 
 def is_rank_zero() -> bool:
-    """Whether this process is the first of its run, as far as Lightning knows."""
-    from lightning.pytorch.utilities import rank_zero_only
-
-    return getattr(rank_zero_only, "rank", 0) == 0
+    """Whether this process is the first of its run, as far as Lightning knows; without it there are no others."""
+    utilities = sys.modules.get("lightning.pytorch.utilities")
+    return utilities is None or getattr(utilities.rank_zero_only, "rank", 0) == 0
 
 
 def report(text: str) -> None:

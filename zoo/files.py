@@ -1,6 +1,7 @@
-"""Text files that are whole or not there: written beside their target, then renamed."""
+"""Text files that are whole or not there: written beside their target, then renamed. And names in natural order."""
 
 import os
+import re
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -31,3 +32,15 @@ def temporary(path: Path) -> Path:
 def names_in(path: Path) -> set[str]:
     """What lies in a folder, if there is one."""
     return {entry.name for entry in path.iterdir()} if path.is_dir() else set()
+
+
+def natural(name: str) -> tuple[list[tuple[bool, int, str]], str]:
+    """Sorts as people do: 2 before 10, and numbers before letters."""
+    return list(pieces(name)), name
+
+
+def pieces(name: str) -> Iterator[tuple[bool, int, str]]:
+    """Numbers and what is between them, as what can be compared."""
+    for piece in re.findall(r"^-?[0-9]+|[0-9]+|[^0-9]+", name):
+        number = piece.lstrip("-").isdigit()
+        yield not number, int(piece[:4000]) if number else 0, piece.casefold()

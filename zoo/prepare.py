@@ -25,6 +25,14 @@ BOX = 20 / 28  # side of a digit's box, as a share of the image's: LeCun et al. 
 FAINT = 0.3  # share of the darkest ink below which nothing counts as ink when its box is sought
 LEAST_INK = 25  # of 255: a picture with less contrast is empty
 DARK = 64  # of 255: the edge of a picture that is bright on dark already
+FAR = 50  # of 255: images that differ by so much on average are of another kind, or inverted
+COLOURED = 24  # of 255: channels that differ by more somewhere show a colour; a scan of grey paper has less
+THUMBNAIL = 64  # pixels of the shorter side in which colours are looked for
+ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm", ".pbm", ".jfif")
+
+
+class NoInk(ValueError):
+    """A picture that should be of handwriting is of one colour."""
 
 
 def open_picture(path: Path) -> Image.Image:
@@ -85,13 +93,14 @@ def flatten(image: Image.Image, where: str = "picture") -> Image.Image:
     return image if image.mode in ("L", "RGB") else image.convert("RGB")
 
 
-def prepare(image: Image.Image, shape: tuple[int, int, int], how: str = "photo") -> Pixels:
+def prepare(image: Image.Image, shape: tuple[int, int, int], how: str = "photo", where: str = "the picture") -> Pixels:
     """A picture as a network takes it.
 
     Args:
         image: mode L or RGB, of any size.
         shape: channels (1 or 3), height and width of the network's images.
         how: `photo` or `digits`.
+        where: what to call the picture in a message.
 
     Returns:
         uint8 (C, H, W).
@@ -102,7 +111,10 @@ def prepare(image: Image.Image, shape: tuple[int, int, int], how: str = "photo")
     if how not in WAYS:
         raise ValueError(f"way in --prepare: expected one of {', '.join(WAYS)}, found {how!r}")
     channels, height, width = shape
-    pixels = WAYS[how](image.convert("L" if channels == 1 else "RGB"), height, width)
+    try:
+        pixels = WAYS[how](image.convert("L" if channels == 1 else "RGB"), height, width)
+    except NoInk as error:
+        raise NoInk(f"ink in {where}: {error}") from error
     return np.ascontiguousarray(np.atleast_3d(pixels).transpose(2, 0, 1))
 
 
@@ -122,7 +134,7 @@ def digits(image: Image.Image, height: int, width: int) -> Pixels:
     """Handwriting, as MNIST has it: bright on black, in a box of 20 of 28 pixels, its centre of mass in the middle.
 
     Raises:
-        ValueError: there is no ink.
+        NoInk: there is nothing to be read.
     """
     pixels = np.asarray(image.convert("L")).astype(np.int16)
     ground = int(np.median(border(pixels)))
@@ -132,7 +144,7 @@ def digits(image: Image.Image, height: int, width: int) -> Pixels:
     darker, brighter = (ground - pixels).clip(0), (pixels - ground).clip(0)
     ink = darker if darker.sum() > brighter.sum() else brighter
     if ink.max() < LEAST_INK:
-        raise ValueError("picture: expected ink on another colour, found an even grey. Try: --prepare photo")
+        raise NoInk("expected some on another colour, found an even grey. Try: --prepare photo")
     rows, columns = np.nonzero(ink > FAINT * ink.max())
     box = ink[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
     box = (box * (255 / box.max())).astype(np.uint8)
@@ -147,6 +159,23 @@ def digits(image: Image.Image, height: int, width: int) -> Pixels:
     )
     canvas[top : top + small.shape[0], left : left + small.shape[1]] = small.round()
     return canvas
+
+
+def is_coloured(image: Image.Image) -> bool:
+    """Whether a picture of mode L or RGB shows colours, and not only greys."""
+    if image.mode != "RGB":
+        return False
+    pixels = np.asarray(image.reduce(max(1, min(image.size) // THUMBNAIL)))
+    return bool((np.ptp(pixels, axis=2) > COLOURED).any())
+
+
+def other_brightness(grey: float, before: float) -> str | None:
+    """The message for images whose mean grey is far from that of the training images; None if it is near."""
+    if abs(grey - before) < FAR:
+        return None
+    inverted = abs(255 - grey - before) < FAR / 2
+    advice = " inverted? Try: test_images = 255 - test_images" if inverted else " are they of the same kind and scale?"
+    return f"mean grey of these images is {grey:.0f}, of the training images {before:.0f}:{advice}"
 
 
 def border(pixels: NDArray) -> NDArray:

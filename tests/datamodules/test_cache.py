@@ -30,7 +30,7 @@ import pytest
 import torchvision.datasets
 import torchvision.datasets.utils
 
-import datamodules
+from cli import data_class
 from conftest import Tiny, gz, idx, md5, random_images, write
 from datamodules import CIFAR10, MNIST, FashionMNIST
 from test_data import message, use_mirror
@@ -432,7 +432,7 @@ def test_without_a_network_a_damaged_file_is_named_and_kept(
     words = shlex.split(text.partition("Try: python cli.py download ")[2])
     with Mirror(cache, lambda: None) as mirror:  # now there is a network, and the advice is followed
         use_mirror(monkeypatch, mirror.url)
-        download.run(words[:4], lambda: datamodules.ImageDataModule)
+        download.run(words[:4], data_class)
     assert cache.found() == cache.whole
 
 

@@ -75,7 +75,12 @@ def test_bash_completes_verbs_flags_and_values(tmp_path: Path, monkeypatch: pyte
     line = ("zoo", "fit", "--model", "LeNet", "--model.optimizer", "torch.optim.SGD", "--model.optimizer.mom")
     assert completed(*line) == {"--model.optimizer.momentum"}
     monkeypatch.chdir(tmp_path)
+    for words in (["predict"], ["test"], ["describe"], ["weights", "show"]):
+        assert completed("zoo", *words, "mnist_l") == {"mnist_lenet"}
+    assert completed("zoo", "predict", "mnist_lenet", "mnist_l") == set()
+    assert completed("zoo", "predict", "mnist_lenet", "a.png", "--prepare", "d") == {"digits"}
     (tmp_path / "own.npz").touch()
+    assert completed("zoo", "predict", "mnist_lenet", "ow") == {"own.npz"}
     assert completed("zoo", "fit", "--data.path", "ow") == {"own.npz"}
     (tmp_path / "mnist_own.yaml").touch()
     assert completed("zoo", "fit", "-c", "mnist_l") == {"mnist_lenet"}

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from cli import main
 from datamodules import Digits
@@ -130,30 +129,6 @@ def test_no_predictions_take_the_place_of_others(
     assert refused(run, "--out", notes) == 2
     assert refused(run, "--out", paths[0]) == 2
     assert (out.read_bytes(), notes.read_text()) == (kept, "my notes")
-
-
-@pytest.mark.parametrize("form", ["plain.png", "plain.bmp", "transparent.png"])
-def test_one_picture_becomes_an_archive(
-    run: Path,
-    digits: tuple[np.ndarray, np.ndarray],
-    form: str,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    image = digits[0][0]
-    if form.startswith("transparent"):  # ink on nothing
-        Image.fromarray(np.stack([image * 0] * 3 + [image], axis=2)).save(form)
-    else:
-        Image.fromarray(image).save(form)
-    assert refused(run, "--data.path", form) == 2
-    line = capsys.readouterr().err
-    code = line.partition("Try: python -c '")[2].partition("', then --data.path ")
-    exec(code[0], {})
-    with np.load(code[2].strip()) as archive:
-        found = archive["test_images"]
-    assert np.array_equal(found, [255 - image if form.startswith("transparent") else image])
 
 
 @pytest.mark.parametrize("form", ["colour", "large", "large and in colour"])

@@ -53,7 +53,7 @@ def test_where_it_was_drawn_and_how_large_changes_little(drawing: Image.Image) -
 
 
 def test_an_empty_sheet_is_no_digit() -> None:
-    with pytest.raises(ValueError, match=r"expected ink .* found an even grey\. Try: --prepare photo"):
+    with pytest.raises(ValueError, match=r"ink in the picture: .* found an even grey\. Try: --prepare photo"):
         prepare(Image.new("L", (100, 100), 200), GREY, "digits")
 
 

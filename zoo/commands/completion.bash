@@ -3,7 +3,7 @@
 _zoo_flags() { # of a verb, or of a class
     case $1 in
         fit|validate|test) echo '--debug --help_all --allow_import --checkpoint_every --ckpt_path --config --data --figures --help --model --otherwise --print_config --process_timeout --resume --resume_schedule --run_dir --seed_everything --trainer --trainer.accelerator --trainer.accumulate_grad_batches --trainer.barebones --trainer.benchmark --trainer.callbacks --trainer.check_val_every_n_epoch --trainer.default_root_dir --trainer.detect_anomaly --trainer.deterministic --trainer.devices --trainer.enable_autolog_hparams --trainer.enable_checkpointing --trainer.enable_model_summary --trainer.enable_progress_bar --trainer.fast_dev_run --trainer.gradient_clip_algorithm --trainer.gradient_clip_val --trainer.inference_mode --trainer.limit_predict_batches --trainer.limit_test_batches --trainer.limit_train_batches --trainer.limit_val_batches --trainer.log_every_n_steps --trainer.logger --trainer.max_epochs --trainer.max_steps --trainer.max_time --trainer.min_epochs --trainer.min_steps --trainer.model_registry --trainer.num_nodes --trainer.num_sanity_val_steps --trainer.overfit_batches --trainer.plugins --trainer.precision --trainer.profiler --trainer.reload_dataloaders_every_n_epochs --trainer.strategy --trainer.sync_batchnorm --trainer.use_distributed_sampler --trainer.val_check_interval -c -h' ;;
-        predict) echo '--debug --help_all --allow_import --checkpoint_every --ckpt_path --config --data --figures --help --model --otherwise --out --print_config --process_timeout --resume --resume_schedule --run_dir --seed_everything --trainer --trainer.accelerator --trainer.accumulate_grad_batches --trainer.barebones --trainer.benchmark --trainer.callbacks --trainer.check_val_every_n_epoch --trainer.default_root_dir --trainer.detect_anomaly --trainer.deterministic --trainer.devices --trainer.enable_autolog_hparams --trainer.enable_checkpointing --trainer.enable_model_summary --trainer.enable_progress_bar --trainer.fast_dev_run --trainer.gradient_clip_algorithm --trainer.gradient_clip_val --trainer.inference_mode --trainer.limit_predict_batches --trainer.limit_test_batches --trainer.limit_train_batches --trainer.limit_val_batches --trainer.log_every_n_steps --trainer.logger --trainer.max_epochs --trainer.max_steps --trainer.max_time --trainer.min_epochs --trainer.min_steps --trainer.model_registry --trainer.num_nodes --trainer.num_sanity_val_steps --trainer.overfit_batches --trainer.plugins --trainer.precision --trainer.profiler --trainer.reload_dataloaders_every_n_epochs --trainer.strategy --trainer.sync_batchnorm --trainer.use_distributed_sampler --trainer.val_check_interval -c -h' ;;
+        predict) echo '--debug --help_all --allow_import --checkpoint_every --ckpt_path --config --data --figures --model --otherwise --out --prepare --print_config --process_timeout --resume --resume_schedule --run_dir --seed_everything --trainer --trainer.accelerator --trainer.accumulate_grad_batches --trainer.barebones --trainer.benchmark --trainer.callbacks --trainer.check_val_every_n_epoch --trainer.default_root_dir --trainer.detect_anomaly --trainer.deterministic --trainer.devices --trainer.enable_autolog_hparams --trainer.enable_checkpointing --trainer.enable_model_summary --trainer.enable_progress_bar --trainer.fast_dev_run --trainer.gradient_clip_algorithm --trainer.gradient_clip_val --trainer.inference_mode --trainer.limit_predict_batches --trainer.limit_test_batches --trainer.limit_train_batches --trainer.limit_val_batches --trainer.log_every_n_steps --trainer.logger --trainer.max_epochs --trainer.max_steps --trainer.max_time --trainer.min_epochs --trainer.min_steps --trainer.model_registry --trainer.num_nodes --trainer.num_sanity_val_steps --trainer.overfit_batches --trainer.plugins --trainer.precision --trainer.profiler --trainer.reload_dataloaders_every_n_epochs --trainer.strategy --trainer.sync_batchnorm --trainer.use_distributed_sampler --trainer.val_check_interval -c' ;;
         describe) echo '--debug --help_all --allow_import --config --data --help --json --model --print_config --run_dir -c -h' ;;
         download) echo '--debug --help_all --allow_import --data --help -h' ;;
         recipe.run) echo '--debug --help_all --cifar10 --data-root --data.root --executor --help --jobs --rows --seeds --slurm --threads -h' ;;
@@ -67,6 +67,7 @@ _zoo_values() { # of a flag
         --model.positions) echo 'learned sincos' ;;
         --model.schedule) echo 'Cosine Steps Triangle' ;;
         --otherwise) echo 'refuse allow' ;;
+        --prepare) echo 'photo digits' ;;
         --resume) echo 'never auto must' ;;
         --resume_schedule) echo 'refuse stretch' ;;
         --trainer.deterministic) echo 'true false warn' ;;
@@ -109,6 +110,12 @@ _zoo() {
             return ;;
         recipe.run.*)
             COMPREPLY=($(compgen -W '@RECIPES@' -- "$current"))
+            return ;;
+        predict.*|test.*|validate.*|describe.*|export.*|weights.show.*) # weights, and pictures behind them
+            case $verb.$COMP_CWORD in
+                weights.show.3|*.2) COMPREPLY=($(compgen -f -- "$current") $(compgen -W '@WEIGHTS@' -- "$current")) ;;
+                predict.*) COMPREPLY=($(compgen -f -- "$current")) ;;
+            esac
             return ;;
         *) return ;;
     esac

@@ -45,7 +45,7 @@ class PlainParser(ArgumentParser):
         Raises:
             UsageError: the words cannot be.
         """
-        options, rest = self.parse_known_args(args)
+        options, rest = self.parse_known_intermixed_args(args)
         if rest:
             known = sorted(self.flags - {"--help"})
             found = rest[0].partition("=")[0]

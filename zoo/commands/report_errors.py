@@ -39,9 +39,9 @@ def reported(*, debug: bool) -> Iterator[None]:
     except Exception as error:
         if debug:
             raise
-        if isinstance(error, UsageError) and "torch" not in sys.modules:  # found before the slow imports
-            print(f"error: {one_line(str(error))}", file=sys.stderr, flush=True)
-            sys.exit(2)
+        if "lightning" not in sys.modules and (line := own_line(error)):  # nor is it imported to say so
+            print(f"error: {one_line(line[0])}", file=sys.stderr, flush=True)
+            sys.exit(2 if line[1] else 1)
         line = line_of(error)
         if line is None:
             raise
@@ -49,6 +49,16 @@ def reported(*, debug: bool) -> Iterator[None]:
         if must_report(of_all=usage and not isinstance(error, MissingDevice | OSError)):
             print(f"error: {one_line(text)}", file=sys.stderr, flush=True)
         sys.exit(2 if usage else 1)
+
+
+def own_line(error: Exception) -> tuple[str, bool] | None:
+    """The one line for an exception of ours or the system's, and whether the command is wrong; None for any other."""
+    usage, text = isinstance(error, UsageError), str(error)
+    if isinstance(error, OSError) and error.errno:
+        return access(error), usage
+    if usage or (isinstance(error, ValueError | OSError) and FORM.match(text)):
+        return text, usage or UNDER_A_FLAG.match(text) is not None
+    return None
 
 
 def line_of(error: Exception) -> tuple[str, bool] | None:

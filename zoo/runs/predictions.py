@@ -3,6 +3,7 @@
 predictions.csv             of the test images that belong to the run
 predictions-<name>.csv      of an archive <name>.npz, or of another data set
     index,label,predicted,predicted_class,p_<class 0>,…,p_<class K-1>      label is empty where it is not known
+    …,file                                                                 of pictures, at the end: which one it was
 ….data.json                 beside each: which data these are, and which weights
 
 A file of other data than these keeps its name: the new one gets a number.
@@ -14,13 +15,12 @@ import re
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-import torch
-from lightning import Callback, LightningModule, Trainer
-from torch import Tensor
+import numpy as np
+from numpy.typing import NDArray
 
-from zoo.errors import UsageError, double_quoted
+from zoo.errors import UsageError
 from zoo.files import whole_file
 
 HEAD = "index,label,predicted"  # how each file of predictions begins
@@ -29,35 +29,20 @@ MOST_LETTERS = 100  # of a name of a file
 MOST_BYTES = 10_000_000  # of the note beside it
 
 
-class CollectPredictions(Callback):
-    """Gathers indices (N,), labels (N,) and probabilities (N, K) over batches and devices, by index."""
+class Predictions(NamedTuple):
+    """What a network says of images.
 
-    def __init__(self) -> None:
-        self._parts: list[tuple[Tensor, Tensor, Tensor]] = []
-        self.index = self.label = torch.empty(0, dtype=torch.int64)
-        self.probabilities = torch.empty(0, 0)
+    Attributes:
+        places: of each among the images, from 0.
+        label: number of its class, below 0 where it is not known.
+        probabilities: (N, K).
+        files: the name of each, where they are pictures.
+    """
 
-    def on_predict_batch_end(
-        self,
-        trainer: Trainer,
-        pl_module: LightningModule,
-        outputs: Any,
-        batch: Any,
-        batch_idx: int,
-        dataloader_idx: int = 0,
-    ) -> None:
-        _, y, index = batch
-        self._parts.append((index.cpu(), y.cpu(), outputs.cpu()))
-
-    def on_predict_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        parts = self._parts
-        if trainer.world_size > 1:
-            gathered: list[Any] = [None] * trainer.world_size
-            torch.distributed.all_gather_object(gathered, parts)
-            parts = [part for device in gathered for part in device]
-        index, label, probabilities = (torch.cat(column) for column in zip(*parts, strict=True))
-        order = index.argsort()
-        self.index, self.label, self.probabilities = index[order], label[order], probabilities[order]
+    places: Sequence[int]
+    label: Sequence[int]
+    probabilities: NDArray[np.floating]
+    files: Sequence[str] | None = None
 
 
 def source_of(data: Mapping[str, Any]) -> str:
@@ -111,6 +96,11 @@ def noted_source(path: Path) -> str | None:
 def requested_path(out: str, source: str) -> Path:
     """The file of `--out`; raises UsageError if something else than predictions stands there."""
     path = Path(out)
+    if path.is_dir():
+        raise UsageError(
+            f"file in --out: expected a name that ends in .csv, found the folder {out}."
+            f" Try: --out {shlex.quote(str(path / 'predictions.csv'))}"
+        )
     if path.suffix != ".csv":
         raise UsageError(f"file in --out: expected a name that ends in .csv, found {out}. Try: --out {path.stem}.csv")
     if not path.exists():
@@ -127,50 +117,39 @@ def requested_path(out: str, source: str) -> Path:
     return path
 
 
-def check_no_picture(path: Any, in_shape: Any) -> None:
-    """Raises UsageError, with the command that makes an archive of it, if the data are one picture.
+def check_no_picture(path: Any, checkpoint: Path) -> None:
+    """Raises UsageError, with the command that takes pictures, if the data are one picture.
 
     Args:
         path: the value of `--data.path`, if there is one.
-        in_shape: what the network takes, (C, H, W), as far as its checkpoint says.
+        checkpoint: of the weights that are to be asked.
     """
     if not isinstance(path, str) or Path(path).suffix.lower() not in PICTURES or not Path(path).is_file():
         return
-    sides = in_shape if isinstance(in_shape, list | tuple) and all(type(side) is int for side in in_shape) else ()
-    channels, height, width = sides if len(sides) == 3 else (3, 32, 32)
-    out = Path(path).with_suffix(".npz").name
-    form = "L" if channels == 1 else "RGB"
-    code = (
-        f'import numpy as n, PIL.Image as P; i = P.open({double_quoted(path)}).convert("RGBA");'
-        f' i = P.alpha_composite(P.new("RGBA", i.size, "white"), i).convert("{form}");'
-        f" n.savez({double_quoted(out)}, test_images=n.array([n.asarray(i.resize(({width}, {height})))]))"
-    )
+    run = checkpoint.parent.parent if (checkpoint.parent.parent / "config.yaml").is_file() else "RUN"
     raise UsageError(
         f"archive in --data.path: expected an .npz file, found the picture {path}."
-        f" Try: python -c {shlex.quote(code)}, then --data.path {shlex.quote(out)}"
+        f" Try: python cli.py predict {shlex.quote(str(run))} {shlex.quote(path)}"
     )
 
 
-def write_predictions(
-    path: Path, collected: CollectPredictions, classes: Sequence[str], note: Mapping[str, Any]
-) -> None:
+def write_predictions(path: Path, found: Predictions, classes: Sequence[str], note: Mapping[str, Any]) -> None:
     """Writes one row per image; probabilities with six digits after the point.
 
     Args:
         path: the file.
-        collected: what the network has said.
+        found: what the network has said.
         classes: their names.
         note: which data these are, `source` among it, and which weights; goes into a file beside it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    predicted = collected.probabilities.argmax(1).tolist()
-    labels = ["" if label < 0 else label for label in collected.label.tolist()]
+    head = [*HEAD.split(","), "predicted_class", *(f"p_{name}" for name in classes)]
     with whole_file(path) as file:
         table = csv.writer(file)
-        table.writerow([*HEAD.split(","), "predicted_class", *(f"p_{name}" for name in classes)])
-        for i, label, guess, row in zip(
-            collected.index.tolist(), labels, predicted, collected.probabilities.tolist(), strict=True
-        ):
-            table.writerow([i, label, guess, classes[guess], *(f"{p:.6f}" for p in row)])
+        table.writerow(head if found.files is None else [*head, "file"])
+        for i, (place, label, row) in enumerate(zip(found.places, found.label, found.probabilities, strict=True)):
+            guess = int(row.argmax())
+            cells = [place, "" if label < 0 else label, guess, classes[guess], *(f"{p:.6f}" for p in row.tolist())]
+            table.writerow(cells if found.files is None else [*cells, found.files[i]])
     with whole_file(note_path(path)) as file:
-        file.write(json.dumps({**note, "images": len(labels), "classes": list(classes)}, indent=2) + "\n")
+        file.write(json.dumps({**note, "images": len(found.places), "classes": list(classes)}, indent=2) + "\n")

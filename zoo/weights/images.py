@@ -45,7 +45,8 @@ def as_batch(images: Any, card: Card, how: str | None = None) -> Pixels:
 def picture(given: str | Path | Image.Image, card: Card, how: str | None) -> Pixels:
     """One picture as a network takes it: uint8 (C, H, W)."""
     image = flatten(given) if isinstance(given, Image.Image) else open_picture(Path(given))
-    return prepare(image, tuple(card["in_shape"]), how or card["prepare"])
+    where = "the picture" if isinstance(given, Image.Image) else str(given)
+    return prepare(image, tuple(card["in_shape"]), how or card["prepare"], where)
 
 
 def from_array(array: np.ndarray, card: Card, how: str | None) -> Pixels:

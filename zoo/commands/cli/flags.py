@@ -17,9 +17,7 @@ from zoo.config.error_messages import format_value
 from zoo.config.type_names import parts
 from zoo.config.yaml_limits import limit_yaml
 from zoo.errors import UsageError
-from zoo.runs.predictions import (
-    check_no_picture,
-)
+from zoo.runs.predictions import check_no_picture
 
 PROCESS_TIMEOUT = 1800.0  # seconds, as torch has it; one step, one save or one reading of the data must fit in
 CHECKPOINT_EVERY = 60.0  # seconds; what a killed run loses at most, and a save takes some hundredths of one
@@ -162,7 +160,7 @@ def learn_classes(data: Namespace, checkpoint: Path) -> None:
         UsageError: one picture is given where there should be an archive of them.
     """
     content = read_checkpoint(checkpoint)
-    check_no_picture(data.get("path"), content.get("hyper_parameters", {}).get("in_shape"))
+    check_no_picture(data.get("path"), checkpoint)
     if data["known_classes"] is None:
         known = content.get("hyper_parameters", {}).get("num_classes")
         sides = {len(weight) for weight in content["state_dict"].values() if weight.ndim}

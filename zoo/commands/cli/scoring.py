@@ -57,8 +57,8 @@ class Scores(RunState):
             path = predictions_path(self.folder.path if self.has_folder else Path(), source_name(source), source)
         digest = hashlib.sha256(self.datamodule.part("test").images.numpy()).hexdigest()
         note = {"source": source, "data": self.names["data"], "sha256": digest, "checkpoint": str(self.checkpoint)}
-        write_predictions(path, self.predictions, self.datamodule.classes, note)
-        print(f"predictions of {len(self.predictions.index):,} images of {source} ({digest[:12]}…): {path}")
+        write_predictions(path, self.predictions.found, self.datamodule.classes, note)
+        print(f"predictions of {len(self.predictions.found.places):,} images of {source} ({digest[:12]}…): {path}")
 
     def _trained_on(self) -> str | None:
         """The data of the run whose weights these are, as its config.yaml says."""

@@ -17,13 +17,11 @@ from zoo.resume.history import CompareScored, KeepHistory
 from zoo.resume.restore import ExplainRestoreErrors
 from zoo.resume.signals import StopSignals
 from zoo.resume.weights_fit import check_fits, other_images
+from zoo.runs.collect_predictions import CollectPredictions
 from zoo.runs.diagnostics import DiagnosticsFile
 from zoo.runs.folder import RECORDED, RunFolder
 from zoo.runs.lock import FolderLock
 from zoo.runs.metrics import MetricsFile
-from zoo.runs.predictions import (
-    CollectPredictions,
-)
 from zoo.runs.reports import ProfileReport
 from zoo.runs.source import AskForCode
 from zoo.training.callbacks.progress import EpochLines

@@ -43,13 +43,11 @@ from zoo.resume.history import CompareScored, KeepHistory
 from zoo.resume.keep_best import KeepBest
 from zoo.resume.keep_last import KeepLast
 from zoo.resume.restore import ExplainRestoreErrors
+from zoo.runs.collect_predictions import CollectPredictions
 from zoo.runs.diagnostics import DiagnosticsFile
 from zoo.runs.folder import RunFolder
 from zoo.runs.metrics import MetricsFile
 from zoo.runs.opening import OpenRun
-from zoo.runs.predictions import (
-    CollectPredictions,
-)
 from zoo.runs.reports import ProfileReport, is_profiled, let_speak
 from zoo.training.callbacks.first_average import FirstAverage
 from zoo.training.callbacks.non_finite import StopAtNonFinite

@@ -3,20 +3,29 @@
 SUMMARY                 what it does, for the overview
 ORDER                   its place there
 HELP                    what `VERB --help` shows: what people use; `--help_all` has the rest, and takes seconds
-run(args, data_class)   does it; `data_class()` gives the base class of data sets
+run(args, data_class)   does it; `data_class()` gives the base class of data sets, and see DataClass
 parser(data_class)      the parser of its flags, which shells complete; only where it is not LightningCLI's
 
 Overview, help and errors come before the seconds that torch takes to be imported: so a file imports what it needs in
 its functions.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cache
 from importlib import import_module
+from pathlib import Path
 from pkgutil import iter_modules
 from typing import Any, Protocol, cast
 
-DataClass = Callable[[], type[Any]]
+
+class DataClass(Protocol):
+    """What a verb learns of data sets; nothing is imported before it is asked for."""
+
+    def __call__(self) -> type[Any]:
+        """The base class of data sets; takes seconds."""
+
+    def new_images(self, path: Path, classes: Sequence[str]) -> Any:
+        """Images of an archive that a network is asked about; see datamodules/new_images.py."""
 
 
 class Verb(Protocol):

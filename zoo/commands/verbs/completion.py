@@ -30,9 +30,12 @@ def run(args: Sequence[str], data_class: DataClass) -> None:
 
 def script(shell: str) -> str:
     """The script for a shell, with the verbs and the names of files that there are."""
+    from zoo.weights.store import list_weights
+
     text = SHELLS[shell] + SCRIPT.read_text()
     recipes = sorted(path.stem for path in (folder() / "recipes").glob("*.yaml"))
     studies = sorted(path.parent.name for kind in STUDIES for path in (folder() / kind).glob("*/study.yaml"))
-    for mark, words in {"VERBS": verbs(), "CONFIGS": names(), "RECIPES": recipes, "STUDIES": studies}.items():
+    lists = {"VERBS": verbs(), "CONFIGS": names(), "RECIPES": recipes, "STUDIES": studies, "WEIGHTS": list_weights()}
+    for mark, words in lists.items():
         text = text.replace(f"@{mark}@", " ".join(words))
     return text

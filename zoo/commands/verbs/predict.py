@@ -1,17 +1,33 @@
-"""Writes down what a run's weights take each test image for."""
+"""Says what a network takes pictures for, or writes down what a run's weights take each test image for."""
 
 from collections.abc import Sequence
 
+from zoo.commands.named_weights import begins_with_weights
+from zoo.commands.plain_parser import PlainParser
 from zoo.commands.verbs import DataClass
 
-SUMMARY = "what they take each test image for"
+SUMMARY = "what they take pictures for, or each test image"
 ORDER = 40
 HELP = """\
-usage: python cli.py predict --run_dir DIR [FLAG VALUE] …      or --ckpt_path FILE --data NAME --model NAME
+usage: python cli.py predict NAME|RUN|DIR PICTURE|FOLDER|FILE.npz … [--out FILE.csv] [--prepare photo|digits]
+       python cli.py predict --run_dir DIR [FLAG VALUE] …      or --ckpt_path FILE --data NAME --model NAME
 
-Write what the weights of a run take each test image for, and the probability of each class.
+Say what a trained network takes pictures for: the three likeliest classes of each.
 
-  --run_dir DIR             the run: its config.yaml, and the weights that validation chose
+  NAME|RUN|DIR              weights of the zoo (`weights list`), the folder of a run, a folder with a card
+  PICTURE|FOLDER            pictures of any size; of a folder all that are in it, 2.png before 10.png
+  FILE.npz                  its array test_images (x_test) of the network's shape; with test_labels (y_test) the
+                            accuracy, too
+  --out FILE.csv            write a row for each picture with the probabilities of all classes
+  --prepare WAY             how pictures are brought to the network's shape, if not as its card says: photo (whole, its
+                            aspect kept) or digits (handwriting in any colours, centred as in MNIST); with FILE.npz it
+                            takes images of any shape
+
+A picture that cannot be read is named at the end, with exit code 1; the others are done.
+
+Or write what the weights of a run take each test image for, and the probability of each class.
+
+  --run_dir DIR             the run: its config.yaml, and the weights that validation chose; so does RUN alone
   --ckpt_path FILE          other weights; of a run's checkpoints/ its config.yaml is read, too
   --data.path FILE          other images of your own, for a run on Arrays
   --data.root DIR           where data lies
@@ -22,10 +38,27 @@ Write what the weights of a run take each test image for, and the probability of
   --debug                   show the traceback behind an error
 
   --help_all                all flags, with those of Lightning's Trainer"""
+FLAGS = ("--out", "--prepare")  # of pictures
 
 
 def run(args: Sequence[str], data_class: DataClass) -> None:
-    """Hands the words to LightningCLI."""
-    from zoo.commands.cli.command import run_lightning
+    """Asks about pictures, or hands the words to LightningCLI."""
+    if not begins_with_weights(args, FLAGS):
+        from zoo.commands.cli.command import run_lightning
 
-    run_lightning(["predict", *args], data_class())
+        run_lightning(["predict", *args], data_class())
+        return
+    options = pictures_parser().parse(args)
+    from zoo.commands.predict import predict
+
+    predict(options, data_class)
+
+
+def pictures_parser() -> PlainParser:
+    """The flags of `predict NAME PICTURE`."""
+    parser = PlainParser("predict", "Says what a network takes pictures for.")
+    parser.add_argument("weights", metavar="NAME", help="of weights, or the folder of a run or of a card")
+    parser.add_argument("pictures", nargs="+", metavar="PICTURE", help="or a folder of pictures, or an .npz archive")
+    parser.add_argument("--out", metavar="FILE.csv", help="where the predictions go")
+    parser.add_argument("--prepare", choices=("photo", "digits"), help="how pictures are brought to the shape")
+    return parser
