@@ -3,7 +3,7 @@
 python cli.py recipe run --seeds 1 --rows runs/seed0.csv --data-root DIR --cifar10 OUT.npz     trains them
 python scripts/weights.py --data-root DIR --cifar10 OUT.npz                                    writes them
 
-runs/recipes/NAME-FINGERPRINT/s0/  ->  zoo/weights/files/NAME.{safetensors,json}, results/weights.csv
+runs/recipes/NAME-FINGERPRINT/s0/  ->  zoo/weights/files/NAME.{safetensors,json,onnx}, results/weights.csv
 
 The seed was fixed before: it is 0, whatever the others came to. A run that falls out of the interval for one more run
 of its recipe is an error; that it differs from the older run of seed 0, on another processor, is only said.
@@ -55,7 +55,7 @@ def make(name: str, run: Path, folder: Path, flags: list[str], rows: list[dict[s
     notes["recipe_accuracy"] = {"mean": round(mean.value, 6), "half_width": round(mean.half, 6), "seeds": mean.n}
     if row["data"] in COPIES.values():
         notes["data_note"] = "a JPEG copy (quality 75), not the original"
-    path = save_run(run, folder, name, images_of(str(run), flags, ImageDataModule)[1], notes)
+    path = save_run(run, folder, name, images_of(str(run), flags, ImageDataModule)[1], notes, graph=True)
     card, size = read_card(path), weights_of(path).stat().st_size
     if size > MOST_BYTES:
         for each in folder.glob(f"{name}.*"):

@@ -35,20 +35,21 @@ def list_models(pattern: str = "*") -> list[str]:
     return list_weights(pattern)
 
 
-def load(where: "str | Path", device: str = "cpu") -> "ImageClassifier":
+def load(where: "str | Path", device: str | None = None, runtime: str = "auto") -> "ImageClassifier":
     """A trained network, ready to be asked about pictures: `zoo.load("mnist_lenet")("photo.png")`.
 
     Args:
         where: one of `list_models()`, the folder of a run, or a folder with a card.
-        device: where it computes, such as `cpu` or `cuda`.
+        device: where it computes, such as `cpu` or `cuda`; None is the CPU.
+        runtime: `torch`, `onnx` or `auto`: weights that came with the zoo answer on the CPU without torch.
 
     Raises:
-        UsageError: there is nothing of this name.
+        UsageError: there is nothing of this name, or it cannot run so.
         ValueError: a file is damaged, or card and weights do not fit.
     """
     from zoo.weights.loading import load
 
-    return load(where, device)
+    return load(where, device, runtime)
 
 
 def list_architectures() -> list[str]:

@@ -2,10 +2,12 @@
 
     images in any form -> uint8 (N, C, H, W) -> (x - shift) × scale, pixels in the network's order -> net -> (N, K)
 
-Torch is imported when it is first asked; Lightning is not.
+Weights of the zoo answer by `zoo.weights.runtime`, without torch. Others, `net` and `features` need torch, which is
+imported then; Lightning is not.
 """
 
-from functools import partial
+from collections.abc import Callable
+from functools import cached_property, partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +22,8 @@ from zoo.weights.images import as_batch
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from zoo.weights.runtime import GraphNet
+
 CHUNK = 200  # images at a time: more were no faster
 
 
@@ -29,24 +33,34 @@ class ImageClassifier:
     Attributes:
         card: what is known of the weights.
         classes: K names.
-        net: the network in torch, in eval mode: normalised images (B, C, H, W) float32 -> logits (B, K).
-        device: where it computes.
+        device: where torch computes.
+        graph: what answers without torch, if anything does.
     """
 
-    def __init__(self, card: Card, net: "nn.Module", device: str = "cpu") -> None:
-        import torch
-
+    def __init__(
+        self,
+        card: Card,
+        net: "nn.Module | Callable[[], nn.Module]",
+        device: str = "cpu",
+        graph: "GraphNet | None" = None,
+    ) -> None:
+        """Makes it of a network, or of a function that makes the network when it is asked for."""
         self.card = card
         self.classes: list[str] = card["classes"]
         self.device = device
-        self.net = net.to(device).eval()
-        self._shift = torch.tensor(card["shift"], device=device)[:, None, None]
-        self._scale = torch.tensor(card["scale"], device=device)[:, None, None]
-        self._pixels = None if card["pixels"] is None else torch.tensor(card["pixels"], device=device)
+        self.graph = graph
+        self._given = net
 
     def __repr__(self) -> str:
         shape = " × ".join(map(str, self.card["in_shape"]))
         return f"ImageClassifier({self.card['name']}: {shape} -> {len(self.classes)} classes)"
+
+    @cached_property
+    def net(self) -> "nn.Module":
+        """The network in torch, in eval mode: normalised images (B, C, H, W) float32 -> logits (B, K)."""
+        net: Any = self._given
+        net = net if hasattr(net, "state_dict") else net()
+        return net.to(self.device).eval()
 
     def __call__(self, images: Any, how: str | None = None) -> NDArray[np.float32]:
         """Probabilities (N, K) of images in any form that `zoo.weights.images` knows.
@@ -55,40 +69,50 @@ class ImageClassifier:
             images: paths, pictures, uint8 arrays or tensors.
             how: how pictures are brought to the network's shape, `photo` or `digits`; None takes the card's.
         """
-        return self._answers(self.net, as_batch(images, self.card, how)).softmax(1).cpu().numpy()
+        batch = as_batch(images, self.card, how)
+        return self.graph(batch) if self.graph else self._answers(batch).softmax(1).cpu().numpy()
 
     def predict(self, images: Any, how: str | None = None) -> list[str]:
         """The name of the likeliest class of each image."""
         return [self.classes[i] for i in self(images, how).argmax(1)]
 
     def features(self, images: Any, how: str | None = None) -> NDArray[np.float32]:
-        """What the last layer with weights gets of each image, (N, D)."""
+        """What the last layer with weights gets of each image, (N, D); by torch."""
+        import torch
         from torch import nn
 
         kept: list[Tensor] = []
         last = [layer for layer in self.net.modules() if isinstance(layer, nn.Linear)][-1]
         hook = last.register_forward_pre_hook(lambda layer, inputs: kept.append(inputs[0].flatten(1)))
         try:
-            self._answers(self.net, as_batch(images, self.card, how))
+            self._answers(as_batch(images, self.card, how))
         finally:
             hook.remove()
-        import torch
-
         return torch.cat(kept).cpu().numpy()
 
     def normalise(self, images: "Tensor") -> "Tensor":
         """Raw images (B, C, H, W) uint8 -> what the network sees, float32, as in training."""
-        if self._pixels is not None:
-            images = images.flatten(2)[:, :, self._pixels].reshape(images.shape)
-        return images.float().sub_(self._shift).mul_(self._scale)
+        shift, scale, pixels = self._constants
+        if pixels is not None:
+            images = images.flatten(2)[:, :, pixels].reshape(images.shape)
+        return images.float().sub_(shift).mul_(scale)
 
-    def _answers(self, net: "nn.Module", batch: NDArray[np.uint8]) -> "Tensor":
+    @cached_property
+    def _constants(self) -> "tuple[Tensor, Tensor, Tensor | None]":
+        """Shift and scale of each channel, and the order of pixels."""
+        import torch
+
+        shift, scale = (torch.tensor(self.card[key], device=self.device)[:, None, None] for key in ("shift", "scale"))
+        order = self.card["pixels"]
+        return shift, scale, None if order is None else torch.tensor(order, device=self.device)
+
+    def _answers(self, batch: NDArray[np.uint8]) -> "Tensor":
         """Logits (N, K)."""
         import torch
 
         with torch.inference_mode():
             parts = torch.from_numpy(batch).split(CHUNK)
-            logits = [net(self.normalise(part.to(self.device))) for part in parts]
+            logits = [self.net(self.normalise(part.to(self.device))) for part in parts]
             return torch.cat(logits) if len(batch) else torch.zeros(0, len(self.classes))
 
 

@@ -185,6 +185,7 @@ FIELDS: dict[str, Field] = {
     "prepare": Field(f"one of {', '.join(WAYS)}", one_of(*WAYS)),
     "dtype": Field(f"one of {', '.join(DTYPES)}", one_of(*DTYPES)),
     "sha256": Field("64 hexadecimal digits", is_like(SHA256)),
+    "onnx_sha256": Field("64 hexadecimal digits", is_like(SHA256), optional=True),
     "recipe": Field("a text or null", or_null(is_text), optional=True),
     "fingerprint": Field("a text or null", or_null(is_text), optional=True),
     "seed": Field("a whole number", is_count, optional=True),

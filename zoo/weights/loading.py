@@ -1,33 +1,49 @@
 """`zoo.load`: a name, a run folder or a folder with a card -> ImageClassifier."""
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.errors import UsageError, shorten
+from zoo.weights.card import Card
 from zoo.weights.guard import check_weights
-from zoo.weights.store import own, read_checked, weights_of
+from zoo.weights.store import is_own, own, read_checked, read_graph, weights_of
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from zoo.weights.classifier import ImageClassifier
 
 
-def load(where: str | Path, device: str = "cpu") -> "ImageClassifier":
-    """A trained network, ready to be asked about pictures; torch is imported, Lightning is not.
+RUNTIMES = ("auto", "onnx", "torch")
+
+
+def load(where: str | Path, device: str | None = None, runtime: str = "auto") -> "ImageClassifier":
+    """A trained network, ready to be asked about pictures.
 
     Args:
         where: the name of weights of the zoo, the folder of a run, a folder with one card, or a card's file.
-        device: where it computes, such as `cpu` or `cuda`.
+        device: where it computes, such as `cpu` or `cuda`; None is the CPU.
+        runtime: `torch`; or `onnx`, for weights that came with the zoo, on the CPU: torch is not imported. `auto` is
+            `onnx` wherever it can be: it was at least as fast for each of the networks, for one image and for many.
 
     Raises:
-        UsageError: there is nothing of this name.
+        UsageError: there is nothing of this name, or it cannot run so.
         ValueError: a file is damaged, or card and weights do not fit.
     """
-    found = card_in(where)
+    if runtime not in RUNTIMES:
+        raise UsageError(f"runtime: expected one of {', '.join(RUNTIMES)}, found {str(runtime)[:60]!r}. Try: auto")
+    found, device = card_in(where), device or "cpu"
     if found.suffix == ".json":
-        return from_card(found, device)
-    from zoo.weights.from_run import from_run
+        # a graph is a program: only those that were installed with the zoo are run
+        model = from_card(found, device, with_graph=runtime != "torch" and device == "cpu" and is_own(found))
+    else:
+        from zoo.weights.from_run import from_run
 
-    return from_run(found, device)
+        model = from_run(found, device)
+    if runtime == "onnx" and model.graph is None:
+        raise UsageError(f"runtime: expected torch for {str(where)[:60]!r} on {device}, found onnx. Try: auto")
+    return model
 
 
 def card_in(where: str | Path) -> Path:
@@ -52,14 +68,32 @@ def card_in(where: str | Path) -> Path:
     return own(str(where))
 
 
-def from_card(path: Path, device: str = "cpu") -> "ImageClassifier":
-    """The network of a card and the weights beside it."""
+def from_card(path: Path, device: str = "cpu", with_graph: bool = False) -> "ImageClassifier":
+    """The network of a card and the weights beside it.
+
+    Args:
+        path: the card's.
+        device: where it computes.
+        with_graph: whether the graph beside them, if there is one, answers; torch is needed no more then.
+    """
+    from zoo.weights.classifier import ImageClassifier
+
+    card, content = read_checked(path)
+    if with_graph and "onnx_sha256" in card:
+        from zoo.weights.runtime import GraphNet
+
+        graph = GraphNet(card, read_graph(card, path))
+        return ImageClassifier(card, partial(network, card, content, path), device, graph)
+    return ImageClassifier(card, network(card, content, path), device)
+
+
+def network(card: Card, content: bytes, path: Path) -> "nn.Module":
+    """The network of a card in torch, with the weights of a file's content."""
     from safetensors import SafetensorError
     from safetensors.torch import load as tensors_of
 
-    from zoo.weights.classifier import ImageClassifier, make_network
+    from zoo.weights.classifier import make_network
 
-    card, content = read_checked(path)
     check_weights(content, card, weights_of(path))
     net = make_network(card)
     try:
@@ -67,7 +101,7 @@ def from_card(path: Path, device: str = "cpu") -> "ImageClassifier":
     except SafetensorError as error:
         raise ValueError(f"weights in {weights_of(path)}: expected safetensors, found {shorten(error)}") from error
     fill(net, tensors, str(path))
-    return ImageClassifier(card, net, device)
+    return net
 
 
 def fill(net: Any, tensors: dict[str, Any], where: str) -> None:

@@ -1,6 +1,6 @@
 """From a run to weights that leave: counted again in float32, with what they are bad at.
 
-    RUN, its validation and test images -> NAME.safetensors, NAME.json
+    RUN, its validation and test images -> NAME.safetensors, NAME.json, and NAME.onnx of the zoo's own
 
 A run may have tested in bfloat16: the card's accuracies are those of these files, on the processor, in float32. Above
 `LARGE` bytes weights are stored in float16, and the card says how many predictions of test images that changes.
@@ -29,19 +29,28 @@ CONFUSIONS = 3  # most frequent ones that a card names
 
 
 def save_run(
-    run: Path, folder: Path, name: str, parts: Mapping[str, tuple[Any, Any]], notes: Mapping[str, Any] | None = None
+    run: Path,
+    folder: Path,
+    name: str,
+    parts: Mapping[str, tuple[Any, Any]],
+    notes: Mapping[str, Any] | None = None,
+    graph: bool = False,
 ) -> Path:
     """Writes the weights of a run with their card.
 
     Args:
         run: its folder.
-        folder: where the two files go.
-        name: of both.
+        folder: where the files go.
+        name: of all.
         parts: images (N, C, H, W) uint8, as the data set has them, and labels (N,) of `val` and `test`.
         notes: what the card says besides: recipe, fingerprint, data_note, recipe_accuracy.
+        graph: write NAME.onnx as well, by which the zoo's own weights answer without torch.
 
     Returns:
         The card's file.
+
+    Raises:
+        ValueError: the graph answers otherwise than the network.
     """
     from zoo.weights.from_run import read_run
 
@@ -65,7 +74,12 @@ def save_run(
         card["first_test_images"] = {"n": len(labels[first]), "right": right}
         card["confusions"] = confusions(predicted, labels, card["classes"])
     card["noise"] = answer_to_noise(made(card, tensors))
-    return write(folder, name, tensors, card)
+    path = write(folder, name, tensors, card)
+    if graph:
+        from zoo.weights.export.beside import add_graph
+
+        add_graph(path, [np.asarray(images) for images, _ in parts.values()])
+    return path
 
 
 def made(card: Card, tensors: Mapping[str, "Tensor"]) -> "ImageClassifier":

@@ -50,9 +50,19 @@ def own(name: str) -> Path:
     return OWN / f"{name}.json"
 
 
+def is_own(card: Path) -> bool:
+    """Whether a card is one of those that came with the zoo."""
+    return card.parent == OWN
+
+
 def weights_of(card: Path) -> Path:
     """The file of weights that belongs to a card."""
     return card.with_suffix(".safetensors")
+
+
+def graph_beside(card: Path) -> Path:
+    """The file of the ONNX graph that belongs to a card, if it has one."""
+    return card.with_suffix(".onnx")
 
 
 def read_checked(card_path: Path) -> tuple[Card, bytes]:
@@ -75,6 +85,22 @@ def read_checked(card_path: Path) -> tuple[Card, bytes]:
             " damaged, or of another card. Try: fetch both again"
         )
     return card, content
+
+
+def read_graph(card: Card, card_path: Path) -> Path:
+    """The file of a card's graph, which has the card's sum.
+
+    Raises:
+        ValueError: it is not there, or damaged.
+    """
+    path = graph_beside(card_path)
+    found = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "no file"
+    if found != card["onnx_sha256"]:
+        raise ValueError(
+            f"graph in {path}: expected SHA-256 {card['onnx_sha256'][:12]}… as in {card_path.name}, found {found[:12]}:"
+            " damaged, or of another card. Try: install the zoo again"
+        )
+    return path
 
 
 def serialise(tensors: Mapping[str, "Tensor"]) -> bytes:
