@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 import datamodules
-import zoo.training.classifier
+import zoo.training.checks
 from zoo import MLP, Classifier, ConvNet, LeNet, ResNet
 from zoo.geometry import Layer, arithmetic_of, check_geometry, oversized, walk
 from zoo.geometry.receptive_field import pixels
@@ -454,7 +454,7 @@ def test_other_errors_stay_as_they_are() -> None:
 
 
 def test_images_that_fit_cost_nothing_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(zoo.training.classifier, "misfit", None)  # would fail if it were asked
+    monkeypatch.setattr(zoo.training.checks, "misfit", None)  # would fail if it were asked
     model = LeNet((1, 28, 28), 10)
     assert torch.equal(model(images := torch.rand(2, 1, 28, 28)), model.net(images))
 

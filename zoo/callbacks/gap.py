@@ -14,6 +14,7 @@ from lightning import LightningModule, Trainer
 from zoo.callbacks.diagnostic import Diagnostic
 from zoo.training.accumulator import Accumulator, Result
 from zoo.training.classifier import Classifier
+from zoo.training.training_images import training_images
 
 STEP = 1000  # images at once
 
@@ -53,7 +54,7 @@ class Gap(Diagnostic):
         accumulator: Accumulator | None = None
         for start in range(trainer.global_rank, self.images, STEP * trainer.world_size):
             stop = min(start + STEP * trainer.world_size, self.images)
-            part = model.training_images(slice(start, stop, trainer.world_size))
+            part = training_images(trainer, slice(start, stop, trainer.world_size))
             x, y = (tensor.to(model.device) for tensor in part)
             with trainer.precision_plugin.val_step_context():
                 logits = model(trainer.precision_plugin.convert_input(x))

@@ -18,6 +18,7 @@ from zoo.callbacks.diagnostic import Diagnostic
 from zoo.geometry.running import forward_hooks
 from zoo.training.boundaries import accumulates
 from zoo.training.classifier import Classifier
+from zoo.training.training_images import training_images
 
 T = TypeVar("T")
 BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
@@ -85,7 +86,7 @@ class ProbeDiagnostic(Diagnostic):
     def _measure(self, trainer: Trainer, pl_module: LightningModule) -> None:
         assert isinstance(pl_module, Classifier)
         if self._x is None:
-            self._x = pl_module.training_images(slice(self.images))[0].to(pl_module.device)
+            self._x = training_images(trainer, slice(self.images))[0].to(pl_module.device)
         precision = trainer.precision_plugin
         with precision.forward_context():  # in the run's own precision
             self.measure(trainer, pl_module, precision.convert_input(self._x))

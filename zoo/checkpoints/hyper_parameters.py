@@ -7,13 +7,16 @@ optimizer=lambda params: SGD(params)  ->  None: a file without code cannot hold 
 """
 
 import inspect
+import io
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import nn
 
-from zoo.checkpoints.class_allowlist import KINDS, known_class
+from zoo.checkpoints.class_allowlist import KINDS, check_classes, known_class
+from zoo.checkpoints.storage import read_checkpoint
 from zoo.schedules import Schedule
 
 HELD = "hyper_parameters"  # their key in a checkpoint, as Lightning has it
@@ -115,6 +118,42 @@ def is_spec(value: Any) -> bool:
         and isinstance(value["init_args"], dict)
         and is_plain(value["init_args"])
     )
+
+
+def for_checkpoint(values: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+    """What a model was made with, as a file holds it, and in words what no file can hold.
+
+    A model that was built in Python may have been given objects, and its file must load with weights_only=True.
+    """
+    plain = {name: value if is_plain(value) else to_spec(value) for name, value in values.items()}
+    unsaved = {name for name, value in plain.items() if value is None and values[name] is not None}
+    held = {name: value for name, value in plain.items() if name not in unsaved}
+    return held, {name: describe_unsaved(value) for name, value in values.items() if name in unsaved}
+
+
+def checked_copy(cls: type, path: Path, given: dict[str, Any]) -> tuple[io.BytesIO, dict[str, Any]]:
+    """A checkpoint as Lightning may read it, and the objects that its model was made with.
+
+    Args:
+        cls: the model's.
+        path: the file.
+        given: what is given again for this model.
+
+    Raises:
+        ValueError: something in it is not what a checkpoint holds, or the model was made with what a file cannot hold,
+            and it is not given again.
+    """
+    content = read_checkpoint(path)
+    held = content.get(HELD, {})
+    check_classes(path, held)
+    check_given(cls, path, content, given)
+    built = {}
+    if "_instantiator" not in held:  # made in Python
+        built = {name: from_spec(value) for name, value in held.items() if name not in given and is_spec(value)}
+    checked = io.BytesIO()  # Lightning reads what was checked, not the file again
+    torch.save(content, checked)
+    checked.seek(0)
+    return checked, built
 
 
 def check_given(cls: type, path: Path, content: dict[str, Any], given: dict[str, Any]) -> None:

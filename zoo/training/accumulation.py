@@ -32,9 +32,11 @@ def short_window(trainer: Trainer) -> tuple[float, float]:
     return (batches - rest, window / rest) if rest else (math.inf, 1.0)
 
 
-def check_windows(trainer: Trainer) -> None:
-    """Raises UsageError if a window is longer than an epoch, whose end cuts it."""
+def start_windows(trainer: Trainer) -> None:
+    """Sets the window of the epoch that begins or goes on; raises UsageError if one is longer than an epoch."""
     scheduler, batches = scheduler_of(trainer), trainer.num_training_batches
+    if scheduler:  # which Lightning does not ask where it goes on in mid-epoch
+        trainer.accumulate_grad_batches = scheduler.get_accumulate_grad_batches(trainer.current_epoch)
     longest = max(scheduler.scheduling.values()) if scheduler else trainer.accumulate_grad_batches
     if longest > batches > 0:
         flag = "--trainer.callbacks.scheduling" if scheduler else "--trainer.accumulate_grad_batches"
@@ -45,13 +47,21 @@ def check_windows(trainer: Trainer) -> None:
 
 
 def steps_of(trainer: Trainer) -> float:
-    """Steps of the whole training; infinite if it has no end. As Lightning's, but it counts changing windows too."""
+    """Steps of the whole training, over which a schedule is laid out; raises ValueError if it has no end.
+
+    As Lightning's, but it counts changing windows too.
+    """
     total, scheduler = trainer.estimated_stepping_batches, scheduler_of(trainer)
     batches, epochs = trainer.num_training_batches, trainer.max_epochs
-    if scheduler is None or epochs is None or epochs < 0 or batches == math.inf:
-        return total
-    steps = sum(math.ceil(batches / scheduler.get_accumulate_grad_batches(epoch)) for epoch in range(epochs))
-    return min(steps, trainer.max_steps) if trainer.max_steps >= 0 else steps
+    if scheduler and epochs is not None and epochs >= 0 and batches != math.inf:
+        steps = sum(math.ceil(batches / scheduler.get_accumulate_grad_batches(epoch)) for epoch in range(epochs))
+        total = min(steps, trainer.max_steps) if trainer.max_steps >= 0 else steps
+    if total == math.inf:
+        raise ValueError(
+            "end of training in --trainer.max_epochs: expected a number for the schedule to reach its end, found none."
+            " Try: --trainer.max_epochs 10"
+        )
+    return total
 
 
 def check_closure(optimizer: Optimizer, trainer: Trainer) -> None:

@@ -1,16 +1,16 @@
-"""What a Classifier is given, checked where it is used: batches, labels, images, an optimiser's settings, the compiler.
+"""What a network is given, checked where it is used: batches, labels, images, the compiler.
 
 Each check costs nothing as long as all is well: it looks at types, or waits for the error.
 """
 
-import inspect
-import sys
-from collections.abc import Mapping
+from contextlib import nullcontext
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from zoo.geometry import misfit
 
 
 def labelled(batch: Any) -> tuple[Tensor, Tensor]:
@@ -45,6 +45,29 @@ def cross_entropy(logits: Tensor, y: Tensor, **settings: Any) -> Tensor:
         ) from error
 
 
+def several_loaders(split: str) -> str:
+    """The message for images of a split that come from several loaders."""
+    return (
+        f"loaders of {split} images in the Trainer: expected one, whose images are counted together, found several."
+        " Try: torch.utils.data.ConcatDataset in one loader"
+    )
+
+
+def wrong_images(model: Any, x: Tensor, error: RuntimeError) -> str | None:
+    """The message for images that a network does not take; None if the error is about something else.
+
+    Args:
+        model: a Classifier.
+        x: the images (B, C, H, W).
+        error: what came of them.
+    """
+    # compiled layers could not be watched; the compiler itself takes seconds to import
+    eager = torch.compiler.set_stance("force_eager") if model.hparams.get("compile") else nullcontext()
+    with eager:
+        text = misfit(model.net, type(model).__name__, x, model.hparams.get("in_shape"))
+    return text or uncompiled(error) or other_numbers(x, model)
+
+
 def other_numbers(x: Tensor, model: nn.Module) -> str | None:
     """The message for images whose numbers are of another kind than the weights'; None if they are of the same."""
     expected = next((weight.dtype for weight in model.parameters()), x.dtype)
@@ -66,26 +89,3 @@ def uncompiled(error: RuntimeError) -> str | None:
         "network in --model.compile: expected one that torch.compile can compile here, found one that it cannot"
         f" ({reason.strip()[:160]}). Try: --model.compile false"
     )
-
-
-def wrong_setting(optimizer: Any, error: str) -> str | None:
-    """The message for an optimiser's setting that its class does not take; None if the error names none.
-
-    Args:
-        optimizer: class_path and init_args.
-        error: what the class says, such as `Invalid learning rate: -1.0`.
-    """
-    if not isinstance(optimizer, Mapping) or "class_path" not in optimizer:  # made in Python
-        return None
-    module, _, name = str(optimizer["class_path"]).rpartition(".")
-    defaults = inspect.signature(getattr(sys.modules.get(module), name, dict)).parameters
-    for setting, value in optimizer.get("init_args", {}).items():
-        values = value if isinstance(value, list | tuple) else [value]
-        if setting in defaults and any(error.endswith(f": {each}") for each in values):
-            default = defaults[setting].default
-            default = f"[{','.join(map(str, default))}]" if isinstance(default, list | tuple) else default
-            return (
-                f"{setting} in --model.optimizer.{setting}: expected what {name} takes, found {value} ({error})."
-                f" Try: --model.optimizer.{setting} {default}"
-            )
-    return None

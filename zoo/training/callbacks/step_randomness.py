@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import torch
 from lightning import Callback, LightningModule, Trainer
+from torch import Tensor
 
 BLOCK = 1024  # steps whose seeds are derived at once
 PURPOSE = 4  # keeps these draws apart from those of the data, which use the small numbers before it
@@ -42,3 +43,26 @@ class StepRandomness(Callback):
             self._seeds = step_seeds(self.seed, trainer.current_epoch, block, trainer.global_rank)
         for generator in self._generators:
             generator.manual_seed(self._seeds[place])
+
+
+class SameDraws:
+    """Lets all evaluations of a batch draw the same dropout: LBFGS makes several in a step, and compares them."""
+
+    def __init__(self) -> None:
+        self._states: list[Tensor] = []  # of the generators before the first evaluation
+
+    def begin(self, device: torch.device, *, first: bool) -> None:
+        """Is called before each evaluation.
+
+        Args:
+            device: the network's.
+            first: whether it is the first of its batch.
+        """
+        if first:
+            self._states = [torch.get_rng_state()]
+            if device.type == "cuda":
+                self._states.append(torch.cuda.get_rng_state(device))
+            return
+        torch.set_rng_state(self._states[0])
+        if device.type == "cuda":
+            torch.cuda.set_rng_state(self._states[1], device)
