@@ -175,7 +175,9 @@ class ImageDataModule(LightningDataModule, ABC):
             mean, std = self._normalisation.statistics
             state |= {"mean": list(mean), "std": list(std)}
         if self.shuffle_pixels is not None:  # a network outside the zoo cannot draw it again
-            state["pixels"] = self._permutation().tolist()
+            state["pixels"] = self._permutation()
+        if sum(map(len, names := [str(name) for name in self.classes])) > MOST_NAMES:  # else they are in the record
+            state["classes"] = names
         return state
 
     def identity(self, splits: Sequence[str] = ("train", "val", "test")) -> dict[str, Any]:

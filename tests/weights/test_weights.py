@@ -57,25 +57,6 @@ def test_a_class_and_its_network_take_the_same_arguments(path: str) -> None:
     assert [*of_network] == [name for name in of_class if name != "training"]
 
 
-@pytest.mark.parametrize(
-    "flags",
-    [
-        "",
-        "--data.normalize none",
-        "--data.normalize symmetric",
-        "--data.normalize unit",
-        "--data.shuffle_pixels 3",
-        "--model LeNet --model.channels [2,3] --model.activation torch.nn.Tanh",
-    ],
-)
-def test_a_run_answers_as_lightning_does(flags: str, tmp_path: Path, images: np.ndarray) -> None:
-    command = FIT.replace("--model MLP --model.hidden [8]", "") if "LeNet" in flags else FIT
-    main([*command.split(), *flags.split(), "--run_dir", str(tmp_path / "run")])
-    main(["predict", "--run_dir", str(tmp_path / "run")])
-    rows = np.genfromtxt(RunFolder(tmp_path / "run").predictions, delimiter=",", skip_header=1)[:40, 4:]
-    assert np.abs(load(tmp_path / "run")(images) - rows).max() < 2e-6
-
-
 def test_saved_weights_answer_as_the_run_does(run: Path, saved: Path, images: np.ndarray) -> None:
     model = load(saved.parent)
     assert (model(images) == load(run)(images)).all()

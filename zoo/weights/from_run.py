@@ -9,13 +9,17 @@ Runs of older versions are read too; what their record lacks is said.
 
 import hashlib
 import json
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from zoo.errors import shorten
 from zoo.runs.folder import RunFolder
 from zoo.weights.card import Card, check_card
-from zoo.weights.fields import NETWORKS, SCHEMA
+from zoo.weights.fields import FIELDS, MOST_CLASSES, NETWORKS, SCHEMA, are_numbers, is_count, is_shape
 from zoo.weights.store import serialise
 
 if TYPE_CHECKING:
@@ -24,7 +28,8 @@ if TYPE_CHECKING:
     from zoo.weights.classifier import ImageClassifier
 
 OF_NETWORK = ("in_shape", "num_classes")  # arguments that the data decide
-HANDWRITING = ("MNIST", "Digits")  # data sets whose pictures are prepared as digits
+HANDWRITING = ("MNIST", "Digits")  # data sets whose pictures are prepared as digits, and whose classes are 0 to 9
+PIXELS = 3  # what a draw of a permutation is called by datamodules/randomness.py
 KEPT = ("seed", "parameters", "multiply_adds", "seconds", "device", "processor", "precision", "versions")
 
 
@@ -52,27 +57,30 @@ def read_run(path: Path) -> tuple[Card, dict[str, "Tensor"]]:
     folder.check_own()
     folder.check_run()
     content = read_checkpoint(folder.chosen)
-    weights = content.get("current_model_state") or content["state_dict"]
-    tensors = {name.removeprefix("net."): tensor for name, tensor in weights.items() if name.startswith("net.")}
-    identity = content.get("identity", {})
-    data, config = identity.get("data", {}), with_classes(identity.get("config") or config_in(folder.config), path)
-    state = state_of_data(content, config)
+    identity = mapping(content, "identity")
+    config = with_classes(identity.get("config") or config_in(folder.config), path)
     model = model_of(content, config, folder.chosen)
-    in_shape = list(content["hyper_parameters"]["in_shape"])
-    shift, scale = shift_and_scale(config["data"]["init_args"].get("normalize", "standard"), state, in_shape[0], path)
-    classes = data.get("classes") or [str(i) for i in range(content["hyper_parameters"]["num_classes"])]
-    name = config["data"]["class_path"].rpartition(".")[2]
+    in_shape = plain(mapping(content, "hyper_parameters").get("in_shape"))
+    if not is_shape(in_shape):
+        raise ValueError(
+            f"in_shape in {folder.chosen}: expected {FIELDS['in_shape'].words}, found {shorten(in_shape, 60)}"
+        )
+    name, given = config["data"]["class_path"].rpartition(".")[2], config["data"]["init_args"]
+    state = {**mapping(identity, "data"), **mapping(content, name)}
+    normalize = given.get("normalize", "standard")
+    shift, scale = shift_and_scale(normalize, state, in_shape[0], path)
+    tensors = tensors_of(content)
     card = {
         "schema": SCHEMA,
         "name": f"{name}-{model['class_path'].rpartition('.')[2]}".lower(),
         "model": model,
         "in_shape": in_shape,
         "colours": "RGB" if in_shape[0] == 3 else "grey",
-        "classes": classes,
-        "normalize": config["data"]["init_args"].get("normalize", "standard"),
+        "classes": classes_of(content, state, name, path),
+        "normalize": normalize,
         "shift": shift,
         "scale": scale,
-        "pixels": pixels_of(config, state, path),
+        "pixels": pixels_of(given.get("shuffle_pixels"), state.get("pixels"), in_shape, path),
         "prepare": "digits" if name in HANDWRITING else "photo",
         "dtype": "float32",
         "sha256": hashlib.sha256(serialise(tensors)).hexdigest(),
@@ -80,6 +88,21 @@ def read_run(path: Path) -> tuple[Card, dict[str, "Tensor"]]:
         **numbers_of(folder),
     }
     return check_card(card, str(path)), tensors
+
+
+def mapping(content: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    """What stands under a key, if it is a mapping: a run may be a stranger's."""
+    found = content.get(key)
+    return found if isinstance(found, Mapping) else {}
+
+
+def tensors_of(content: Mapping[str, Any]) -> dict[str, "Tensor"]:
+    """The weights of the network by name, in float32: where they were averaged, the averages, which were validated."""
+    return {
+        name.removeprefix("net."): tensor.float() if tensor.is_floating_point() else tensor
+        for name, tensor in content["state_dict"].items()
+        if name.startswith("net.")
+    }
 
 
 def config_in(path: Path) -> Any:
@@ -96,15 +119,24 @@ def with_classes(config: Any, where: Path) -> dict[str, Any]:
         part = config.get(key) if isinstance(config, Mapping) else None
         if not (isinstance(part, Mapping) and isinstance(part.get("class_path"), str)):
             raise ValueError(f"{key} in the configuration of {where}: expected class_path and init_args, found others")
-        parts[key] = {"class_path": part["class_path"], "init_args": dict(part.get("init_args") or {})}
+        parts[key] = {"class_path": part["class_path"], "init_args": dict(mapping(part, "init_args"))}
     return parts
 
 
-def state_of_data(content: Mapping[str, Any], config: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What the checkpoint remembers of its data."""
-    state = content.get(config["data"]["class_path"].rpartition(".")[2], {})
-    known = content.get("identity", {}).get("data", {})
-    return {**{key: known[key] for key in ("mean", "std") if key in known}, **state}
+def classes_of(content: Mapping[str, Any], state: Mapping[str, Any], data: str, where: Path) -> list[str]:
+    """The names of the classes; their numbers, where the run does not hold names."""
+    if names := state.get("classes"):
+        return plain(names)
+    count = mapping(content, "hyper_parameters").get("num_classes")
+    if type(count) is not int or not 2 <= count <= MOST_CLASSES:
+        raise ValueError(f"num_classes in {where}: expected 2 to {MOST_CLASSES:,}, found {shorten(count, 60)}")
+    if data not in HANDWRITING:
+        warnings.warn(
+            f"classes of {where}: expected names in its checkpoint, found none: it is of an older version, and they are"
+            f" called 0 to {count - 1}",
+            stacklevel=2,
+        )
+    return [str(i) for i in range(count)]
 
 
 def model_of(content: Mapping[str, Any], config: Mapping[str, Any], where: Path) -> dict[str, Any]:
@@ -116,13 +148,13 @@ def model_of(content: Mapping[str, Any], config: Mapping[str, Any], where: Path)
     import inspect
     from importlib import import_module
 
-    held = content.get("hyper_parameters", {})
+    held = mapping(content, "hyper_parameters")
     path = held.get("_class_path", config["model"]["class_path"])
     path = next((each for each in NETWORKS if path in (each, f"zoo.{each.rpartition('.')[2]}")), path)
-    if path not in NETWORKS:
+    if not isinstance(path, str) or path not in NETWORKS:
         raise ValueError(
-            f"network in {where}: expected one of {', '.join(NETWORKS)}, found {str(path)[:60]!r}, which needs its own"
-            " code. Try: load_from_checkpoint of its class"
+            f"network in {where}: expected one of {', '.join(NETWORKS)}, found {shorten(path, 60)!r}, which needs its"
+            " own code. Try: load_from_checkpoint of its class"
         )
     file, function = NETWORKS[path]
     names = inspect.signature(getattr(import_module(f"zoo.nn.{file}"), function)).parameters
@@ -142,36 +174,57 @@ def plain(value: Any) -> Any:
 
 
 def shift_and_scale(
-    normalize: str, state: Mapping[str, Any], channels: int, where: Path
+    normalize: Any, state: Mapping[str, Any], channels: int, where: Path
 ) -> tuple[list[float], list[float]]:
     """What is subtracted from a pixel in 0 … 255, and what it is multiplied by, for each channel, as in training."""
     import torch
 
     if normalize == "none":
         return [0.0] * channels, [1.0] * channels
-    mean, std = {"unit": ([0.0], [1.0]), "symmetric": ([0.5], [0.5])}.get(
-        normalize, (state.get("mean"), state.get("std"))
-    )
-    if mean is None or std is None:
+    fixed = {"unit": ([0.0], [1.0]), "symmetric": ([0.5], [0.5])}
+    if normalize not in (*fixed, "standard"):
+        raise ValueError(f"normalize in {where}: expected one of none, unit, symmetric, standard, found another")
+    mean, std = fixed.get(normalize, (plain(state.get("mean")), plain(state.get("std"))))
+    if not (are_numbers(mean) and are_numbers(std, 0) and len(mean) == len(std) and len(mean) in (1, channels)):
         raise ValueError(
-            f"normalisation of {where}: expected mean and std in its checkpoint, found none: it is of an older version."
-            " Try: python cli.py test --run_dir, which counts them again"
+            f"normalisation of {where}: expected mean and std of {channels} channels in its checkpoint, found"
+            f" {shorten(mean, 60)} and {shorten(std, 60)}. Try: another checkpoint of the run"
         )
     wide = channels // len(mean)
     shift, scale = 255 * torch.tensor(mean), 1 / (255 * torch.tensor(std))  # in float32, as the data module has them
     return shift.tolist() * wide, scale.tolist() * wide
 
 
-def pixels_of(config: Mapping[str, Any], state: Mapping[str, Any], where: Path) -> list[int] | None:
-    """Which pixel comes to each place; None where they were left in theirs."""
-    if config["data"]["init_args"].get("shuffle_pixels") is None:
+def pixels_of(seed: Any, held: Any, in_shape: list[int], where: Path) -> list[int] | None:
+    """Which pixel comes to each place; None where they were left in theirs.
+
+    Args:
+        seed: of the permutation.
+        held: the permutation in the checkpoint, tensor or list; one of an older version has the sum alone.
+        in_shape: C, H, W.
+        where: the run.
+    """
+    import torch
+
+    if seed is None:
         return None
-    if "pixels" not in state:
+    if torch.is_tensor(held):
+        held = held.tolist()
+    if isinstance(held, list):
+        return held
+    if not is_count(seed):
+        raise ValueError(f"shuffle_pixels in {where}: expected a whole number, found {shorten(seed, 60)}")
+    # drawn as datamodules/randomness.py draws it
+    state = np.random.SeedSequence((seed, PIXELS, 0)).generate_state(1, np.uint64)
+    generator = torch.Generator().manual_seed(int(state[0] >> np.uint64(1)))
+    pixels = torch.randperm(in_shape[1] * in_shape[2], generator=generator)
+    found = hashlib.sha256(pixels.numpy().astype("<i8").tobytes()).hexdigest()
+    if held not in (None, found):
         raise ValueError(
-            f"order of pixels of {where}: expected it in the checkpoint, found none: it is of an older version."
-            " Try: python cli.py test --run_dir, which draws it again"
+            f"order of pixels in {where}: expected SHA-256 {shorten(held, 12)}, found {found[:12]}: this version draws"
+            " another"
         )
-    return list(state["pixels"])
+    return pixels.tolist()
 
 
 def numbers_of(folder: RunFolder) -> dict[str, Any]:
@@ -180,10 +233,9 @@ def numbers_of(folder: RunFolder) -> dict[str, Any]:
         result: Any = json.loads(folder.result.read_text())
     except (OSError, ValueError, RecursionError):
         return {}
-    numbers = {key: result[key] for key in KEPT if result.get(key) is not None}
+    if not isinstance(result, dict):
+        return {}
+    numbers = {key: result.get(key) for key in KEPT} | {"commit": result.get("git_commit")}
     for split in ("val", "test"):
-        part = result.get(split) or {}
-        numbers |= {f"{split}_{key}": part[key] for key in ("accuracy", "n") if part.get(key) is not None}
-    if result.get("git_commit"):
-        numbers["commit"] = result["git_commit"]
-    return numbers
+        numbers |= {f"{split}_{key}": mapping(result, split).get(key) for key in ("accuracy", "n")}
+    return {key: value for key, value in numbers.items() if value is not None and FIELDS[key].holds(value)}
