@@ -10,8 +10,8 @@ from torch import nn
 
 from cli import main
 from datamodules import CIFAR10, MNIST
-from zoo.commands.describe import row
 from zoo.commands.layer_table import cells, rounded
+from zoo.commands.network_numbers import row
 from zoo.commands.precision_advice import Machine, advise, this_machine
 from zoo.geometry import walk
 

@@ -21,12 +21,12 @@ import yaml
 import datamodules
 import zoo
 from cli import main
-from zoo.commands.named_weights import begins_with_weights
+from zoo.commands.named_weights import card_and_words
 from zoo.commands.plain_parser import action_of
 from zoo.commands.recipes import check_names
 from zoo.commands.studies import folder_of
 from zoo.commands.verbs import verbs
-from zoo.commands.verbs.predict import pictures_parser
+from zoo.commands.verbs.predict import about_pictures, pictures_parser
 from zoo.errors import UsageError
 from zoo.studies.recipes import names as recipes
 
@@ -164,8 +164,10 @@ def command(args: Sequence[str], run: bool) -> None:
     if verb in ("study", "recipe"):
         check_action(verb, rest)
         return
-    if verb == "predict" and not run and begins_with_weights(rest):
+    if verb == "predict" and not run and about_pictures(rest):
         pictures_parser().parse(rest)
+        return
+    if verb in ("validate", "test", "predict") and not run and card_and_words(rest)[0]:
         return
     asks = any(word.startswith("--") and ("help" in word or word == "--print_config") for word in args)
     if verb in ("validate", "test", "predict"):

@@ -4,10 +4,8 @@
                       --json  ->  the numbers as one JSON object
 """
 
-import json
 from argparse import SUPPRESS, ArgumentError, ArgumentParser
 from collections.abc import Sequence
-from typing import Any
 
 from jsonargparse import ActionConfigFile
 from lightning import LightningDataModule
@@ -15,12 +13,11 @@ from lightning import LightningDataModule
 from zoo.commands.arguments import add_allow_import
 from zoo.commands.class_help import show_class_help
 from zoo.commands.cli.flags import check_values, link_data, prepared
-from zoo.commands.layer_table import show
-from zoo.commands.precision_advice import advise, this_machine
+from zoo.commands.network_numbers import tell
 from zoo.config.parser import Parser, PlainHelp, innermost
 from zoo.config.type_names import choices
 from zoo.errors import UsageError
-from zoo.geometry import Layer, check_geometry, walk
+from zoo.geometry import check_geometry
 from zoo.launch.process import quieten
 from zoo.runs.folder import RunFolder
 from zoo.training.classifier import Classifier
@@ -50,12 +47,8 @@ def describe(data_class: type[LightningDataModule], args: Sequence[str]) -> None
         check_geometry(model.net, data.in_shape)
     except ValueError as error:  # a constructor refused a value, or a layer its input
         raise UsageError(innermost(error)) from error
-    layers = walk(model.net, data.in_shape)
-    record = network_numbers(data, model, layers)
-    if config.json:
-        print(json.dumps(record))
-    else:
-        show(record, layers)
+    names = type(data).__name__, type(model).__name__
+    tell(*names, model.net, data.in_shape, data.num_classes, as_json=config.json)
 
 
 def with_run(args: Sequence[str]) -> list[str]:
@@ -102,34 +95,3 @@ def make_parser(data_class: type[LightningDataModule]) -> Parser:
     parser.add_argument("--seed_everything", type=bool | int, default=0, help=SUPPRESS)
     link_data(parser)
     return parser
-
-
-def network_numbers(data: Any, model: Classifier, layers: list[Layer]) -> dict[str, Any]:
-    """The numbers of a network on a data set, as plain values."""
-    total = sum(layer.multiply_adds for layer in layers)
-    return {
-        "data": type(data).__name__,
-        "model": type(model).__name__,
-        "in_shape": list(data.in_shape),
-        "num_classes": data.num_classes,
-        "layers": [{**row(layer), "share": layer.multiply_adds / max(total, 1)} for layer in layers],
-        "parameters": sum(parameter.numel() for parameter in model.parameters()),
-        "multiply_adds": total,
-        "precision": advise(total, this_machine())._asdict(),
-    }
-
-
-def row(layer: Layer) -> dict[str, Any]:
-    """The numbers of a layer, its receptive field not cut to the image; None for what it does not have."""
-    window = layer.slide.window if layer.slide else None
-    return {
-        "name": layer.name,
-        "kind": layer.kind,
-        "kernel": list(window.kernel) if window else None,
-        "stride": list(window.stride) if window else None,
-        "padding": list(window.padding) if window else None,
-        "output": list(layer.output),
-        "receptive_field": list(layer.field.size) if layer.field else None,
-        "parameters": layer.num_parameters,
-        "multiply_adds": layer.multiply_adds,
-    }

@@ -8,33 +8,42 @@ Needs no torch: who only asks about pictures waits for none.
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from zoo.commands.verbs import DataClass
 
 
-def begins_with_weights(args: Sequence[str], flags: Sequence[str] = ()) -> bool:
-    """Whether the first word of a verb is no flag.
-
-    Args:
-        args: the words after the verb.
-        flags: those that may stand before it, with a value each.
-    """
-    words = list(args)
-    while words and words[0].partition("=")[0] in flags:
-        words = words[1 if "=" in words[0] else 2 :]
-    return bool(words) and not words[0].startswith("-")
-
-
-def card_or_words(args: Sequence[str]) -> tuple[Path | None, list[str]]:
-    """The file of a card and the words after it; for a run None, and the words that LightningCLI takes.
+def card_and_words(args: Sequence[str]) -> tuple[Path | None, list[str]]:
+    """The file of the card that the first word names, and the words after it; None if it is a run or a flag.
 
     Args:
-        args: what follows the verb, weights at the beginning.
+        args: what follows the verb.
+
+    Returns:
+        The card; and what is left to be parsed, of a run with `--run_dir`.
 
     Raises:
-        UsageError: there are no such weights.
+        UsageError: the first word is no flag, and there are no such weights.
     """
+    if not args or args[0].startswith("-"):
+        return None, list(args)
     from zoo.weights.loading import card_in
 
     found = card_in(args[0])
     if found.suffix == ".json":
         return found, list(args[1:])
     return None, ["--run_dir", args[0], *args[1:]]
+
+
+def score(verb: str, args: Sequence[str], data_class: "DataClass") -> None:
+    """Runs `validate`, `test` or `predict` on data: for weights with a card here, or else by LightningCLI."""
+    card, words = card_and_words(args)
+    if card:
+        from zoo.commands.card_scores import score_card
+
+        score_card(verb, card, words, data_class())
+    else:
+        from zoo.commands.cli.command import run_lightning
+
+        run_lightning([verb, *words], data_class())

@@ -42,6 +42,12 @@ def predict(options: Namespace, data: "DataClass") -> None:
         ValueError: a file holds something else; the other pictures are done.
     """
     words = options.pictures
+    if not words:
+        command = f"{program()} predict {options.weights}"
+        raise UsageError(
+            f"pictures in {command}: expected files, folders or an .npz archive, found none. Try: {command} FOLDER, or"
+            f" --data.root DIR for the test images"
+        )
     archives = [word for word in words if Path(word).suffix.lower() == ".npz" and Path(word).is_file()]
     if archives and len(words) > 1:
         raise UsageError(

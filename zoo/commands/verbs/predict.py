@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from zoo.commands.named_weights import begins_with_weights
+from zoo.commands.named_weights import card_and_words, score
 from zoo.commands.plain_parser import PlainParser
 from zoo.commands.verbs import DataClass
 
@@ -27,7 +27,8 @@ A picture that cannot be read is named at the end, with exit code 1; the others 
 
 Or write what the weights of a run take each test image for, and the probability of each class.
 
-  --run_dir DIR             the run: its config.yaml, and the weights that validation chose; so does RUN alone
+  --run_dir DIR             the run: its config.yaml, and the weights that validation chose; RUN alone is the same,
+                            NAME --data.root DIR takes the data that the card names
   --ckpt_path FILE          other weights; of a run's checkpoints/ its config.yaml is read, too
   --data.path FILE          other images of your own, for a run on Arrays
   --data.root DIR           where data lies
@@ -42,23 +43,33 @@ FLAGS = ("--out", "--prepare")  # of pictures
 
 
 def run(args: Sequence[str], data_class: DataClass) -> None:
-    """Asks about pictures, or hands the words to LightningCLI."""
-    if not begins_with_weights(args, FLAGS):
-        from zoo.commands.cli.command import run_lightning
-
-        run_lightning(["predict", *args], data_class())
+    """Asks about pictures, or about the test images of data."""
+    if not about_pictures(args):
+        score("predict", args, data_class)
         return
     options = pictures_parser().parse(args)
+    if not options.pictures and card_and_words([options.weights])[0] is None:
+        score("predict", [options.weights, *(["--out", options.out] if options.out else [])], data_class)
+        return
     from zoo.commands.predict import predict
 
     predict(options, data_class)
+
+
+def about_pictures(args: Sequence[str]) -> bool:
+    """Whether words begin with weights, and no flag of data or of Lightning follows them."""
+    words = list(args)
+    while words and words[0].partition("=")[0] in FLAGS:
+        words = words[1 if "=" in words[0] else 2 :]
+    others = [word for word in words[:2] if word.startswith("-") and word.partition("=")[0] not in FLAGS]
+    return bool(words) and not others
 
 
 def pictures_parser() -> PlainParser:
     """The flags of `predict NAME PICTURE`."""
     parser = PlainParser("predict", "Says what a network takes pictures for.")
     parser.add_argument("weights", metavar="NAME", help="of weights, or the folder of a run or of a card")
-    parser.add_argument("pictures", nargs="+", metavar="PICTURE", help="or a folder of pictures, or an .npz archive")
+    parser.add_argument("pictures", nargs="*", metavar="PICTURE", help="or a folder of pictures, or an .npz archive")
     parser.add_argument("--out", metavar="FILE.csv", help="where the predictions go")
     parser.add_argument("--prepare", choices=("photo", "digits"), help="how pictures are brought to the shape")
     return parser

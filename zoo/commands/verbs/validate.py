@@ -2,16 +2,19 @@
 
 from collections.abc import Sequence
 
+from zoo.commands.named_weights import score
 from zoo.commands.verbs import DataClass
 
 SUMMARY = "score a run's weights on the validation images"
 ORDER = 20
 HELP = """\
-usage: python cli.py validate --run_dir DIR [FLAG VALUE] …      or --ckpt_path FILE --data NAME --model NAME
+usage: python cli.py validate NAME|RUN|DIR [FLAG VALUE] …      or --ckpt_path FILE --data NAME --model NAME
 
-Score the weights of a run on the validation images.
+Score the weights on the validation images.
 
-  --run_dir DIR             the run: its config.yaml, and the weights that validation chose
+  NAME, DIR                 weights of the zoo (`weights list`), or in a folder with a card; on the data that the card
+                            names, in float32; it says whether the card has the same accuracy
+  RUN, --run_dir DIR        a run: its config.yaml, and the weights that validation chose
   --ckpt_path FILE          other weights; of a run's checkpoints/ its config.yaml is read, too
   --data.path FILE          other images of your own, for a run on Arrays
   --data.root DIR           where data lies
@@ -24,7 +27,5 @@ Score the weights of a run on the validation images.
 
 
 def run(args: Sequence[str], data_class: DataClass) -> None:
-    """Hands the words to LightningCLI."""
-    from zoo.commands.cli.command import run_lightning
-
-    run_lightning(["validate", *args], data_class())
+    """Scores weights with a card, or hands the words to LightningCLI."""
+    score("validate", args, data_class)

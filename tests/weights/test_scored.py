@@ -1,0 +1,159 @@
+"""Protects `NAME | RUN | DIR` behind verbs: a run is `--run_dir`, weights with a card are scored on the data that it
+names and give its number, and images that the network cannot know are refused."""
+
+import csv
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import zoo.weights.store as store
+from cli import main
+from datamodules import Digits
+
+FIT = (
+    "fit --data Digits --data.batch_size 64 --data.shuffle_pixels 3 --model MLP --model.hidden [8]"
+    " --trainer.max_epochs 1 --trainer.accelerator cpu --figures false"
+)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("runs") / "run"
+    main([*FIT.split(), "--run_dir", str(folder)])
+    return folder
+
+
+@pytest.fixture(scope="module")
+def saved(run: Path) -> Path:
+    """A folder with the card of its weights."""
+    main(["weights", "save", str(run), "--out", str(run.parent / "out"), "--name", "digits_mlp"])
+    return run.parent / "out"
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, saved: Path) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(store, "OWN", saved)
+    return tmp_path
+
+
+@pytest.fixture
+def said(capsys: pytest.CaptureFixture[str]) -> Any:
+    """What a command prints."""
+
+    def of(*words: Any) -> str:
+        capsys.readouterr()
+        main([*map(str, words)])
+        return capsys.readouterr().out
+
+    return of
+
+
+def table(text: str) -> list[str]:
+    """The rows of the table of accuracies."""
+    return [line for line in text.splitlines() if "│" in line]
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.mark.parametrize("verb", ["test", "validate", "describe"])
+def test_a_run_may_stand_without_its_flag(verb: str, run: Path, said: Any) -> None:
+    assert said(verb, run) == said(verb, "--run_dir", run) != ""
+
+
+@pytest.mark.parametrize("verb", ["test", "validate"])
+def test_weights_have_the_accuracy_of_their_card(verb: str, run: Path, saved: Path, said: Any) -> None:
+    text = said(verb, "digits_mlp")
+    assert table(text) == table(said(verb, "--run_dir", run))
+    split = {"test": "test", "validate": "val"}[verb]
+    n = json.loads((saved / "digits_mlp.json").read_text())[f"{split}_n"]
+    assert "\nthe same as on the card: " in text
+    assert f" of {n} right" in text
+    assert said(verb, saved) == text
+    assert not [*Path().iterdir()]  # nothing is written
+
+
+def test_another_number_than_the_card_s_is_told(saved: Path, tmp_path: Path, said: Any) -> None:
+    shutil.copytree(saved, tmp_path / "other")
+    card = tmp_path / "other/digits_mlp.json"
+    content = json.loads(card.read_text())
+    right = round(content["test_accuracy"] * 359)
+    card.write_text(json.dumps({**content, "test_accuracy": (right + 1) / 359}))
+    assert f"not the same as on the card: {right} of 359 right, where it says {right + 1}" in said("test", "other")
+    fewer = said("validate", "other", "--data.val_size", "100")
+    assert f"the card's {100 * content['val_accuracy']:.2f} % is of 143 validation images" in fewer
+
+
+def test_predictions_of_test_images(run: Path, said: Any) -> None:
+    said("predict", run)
+    of_run = rows(run / "predictions.csv")
+    said("predict", "digits_mlp", "--data", "Digits", "--out", "out.csv")
+    said("predict", "digits_mlp", "--data.root", "data")
+    for path in ("out.csv", "predictions.csv"):
+        found = rows(Path(path))
+        assert [*found[0]] == [*of_run[0]]
+        for key in ("index", "label", "predicted"):
+            assert [row[key] for row in found] == [row[key] for row in of_run]
+    said("predict", "--out", "again.csv", run)
+    assert rows(Path("again.csv")) == of_run
+
+
+def test_the_network_of_a_card_is_described(run: Path, said: Any) -> None:
+    ours, of_run = (json.loads(said("describe", where, "--json")) for where in ("digits_mlp", run))
+    assert ours == of_run
+    assert said("describe", "digits_mlp") == said("describe", run)
+
+
+def test_own_images_with_named_labels(said: Any) -> None:
+    data = Digits()
+    data.setup("test")
+    images, labels = (each.numpy() for each in data.part("test"))
+    names = [str(k) for k in range(10)]
+    np.savez("text.npz", test_images=images[:, 0], test_labels=labels.astype(str))
+    np.savez("named.npz", test_images=images[:, 0], test_labels=9 - labels, classes=names[::-1])
+    found = [said("test", "digits_mlp", *words) for words in ((), ("--data.path", "text.npz"))]
+    assert [line.split("│")[1:] for line in table(found[0])] == [line.split("│")[1:] for line in table(found[1])]
+    assert "% is of 359 test images of Digits" in found[1]
+    named = said("test", "digits_mlp", "--data", "Arrays", "--data.path", "named.npz")
+    assert table(named) == table(found[1])
+
+
+BAD: dict[str, tuple[str, str]] = {
+    "no such name": ("test digits_mpl", "found 'digits_mpl'. Try: digits_mlp"),
+    "another shape": ("test digits_mlp --data.path large.npz", "large.npz: expected 1 × 28 × 28 as digits_mlp takes"),
+    "other classes": ("test digits_mlp --data.path other.npz", "expected those of the network"),
+    "no labels": ("test digits_mlp --data.path plain.npz", "test_labels missing"),
+    "no such data": ("test digits_mlp --data Digit", "Digits"),
+    "no such flag": ("test digits_mlp --data.rot x", "--data.root"),
+    "flags of a run": ("test digits_mlp --trainer.accelerator cpu", "trainer"),
+    "data of a strange card": ("test strange", "data in the card of digits_mlp: expected one of Arrays, CIFAR10"),
+    "a flag of describe": ("describe digits_mlp --jsn", "Try: --json"),
+    "nothing of that kind": ("validate nothing", "weights in nothing: expected a run or a folder with one card"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_what_does_not_fit_is_told_in_one_line(
+    name: str, saved: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words, text = BAD[name]
+    np.savez("large.npz", test_images=np.zeros((2, 30, 30), np.uint8), test_labels=[0, 1])
+    np.savez("other.npz", test_images=np.zeros((2, 28, 28), np.uint8), test_labels=[0, 1], classes=["a", "b"])
+    np.savez("plain.npz", test_images=np.zeros((2, 28, 28), np.uint8))
+    Path("nothing").mkdir()
+    shutil.copytree(saved, "strange")
+    card = json.loads((tmp_path / "strange/digits_mlp.json").read_text())
+    (tmp_path / "strange/digits_mlp.json").write_text(json.dumps({**card, "data": "large.npz"}))
+    with pytest.raises(SystemExit) as stop:
+        main(words.split())
+    assert stop.value.code in (1, 2)
+    [line] = [line for line in capsys.readouterr().err.splitlines() if not line.startswith("warning: ")]
+    assert line.startswith("error: ")
+    assert text in line
