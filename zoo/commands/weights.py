@@ -1,5 +1,6 @@
 """The verb `weights`: what its parts do."""
 
+import re
 from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +11,7 @@ from zoo.errors import UsageError
 from zoo.weights.card import Card, card_text, read_card
 from zoo.weights.fields import NAME
 from zoo.weights.report import percent, text
-from zoo.weights.store import list_weights, own
+from zoo.weights.store import cards_in, list_weights, own
 
 
 def list_all(options: Namespace) -> None:
@@ -43,16 +44,45 @@ def card_of(where: str) -> Card:
 
 
 def save(options: Namespace, rest: Sequence[str], data_class: type[Any]) -> None:
-    """Writes the weights of a run, and shows their card."""
+    """Writes the weights of a run with their card and its page, and shows the card."""
     from zoo.weights.making import save_run
+    from zoo.weights.readme import NAME as README
+    from zoo.weights.readme import write_readme
 
-    if options.name is not None and not NAME.fullmatch(options.name):
-        raise UsageError(f"name in --name: expected letters, digits, . _ -, found {options.name!r}")
+    folder, run = Path(options.out), Path(options.run)
+    if options.name is not None:
+        check_target(folder, options.name)
     data, parts = images_of(options.run, rest, data_class)
-    name = options.name or f"{data}-{Path(options.run).name}".lower()
-    path = save_run(Path(options.run), Path(options.out), name, parts)
-    print(text(read_card(path)))
-    print(f"weights: {path.with_suffix('.safetensors')}   card: {path}")
+    name = options.name or re.sub(r"[^\w.-]+", "-", f"{data}-{run.resolve().name}".lower())[:80]
+    path = check_target(folder, name)
+    before = card_before(path)
+    save_run(run, folder, name, parts)
+    card = read_card(path)
+    written = write_readme(folder, card, before)
+    print(text(card))
+    page = f"page: {folder / README}" if written else f"page: {folder / README} is kept, as it is not of this command"
+    print(f"weights: {path.with_suffix('.safetensors')}   card: {path}   {page}")
+
+
+def check_target(folder: Path, name: str) -> Path:
+    """The card that weights of this name get; raises UsageError for no name, or where weights of another name lie."""
+    if not NAME.fullmatch(name):
+        raise UsageError(f"name in --name: expected letters, digits, . _ -, found {name[:60]!r}. Try: --name mine")
+    others = [card for card in cards_in(folder) if card.stem != name]
+    if others:
+        raise UsageError(
+            f"folder in --out: expected one for {name} alone, found {others[0].name} in {folder}."
+            f" Try: --out {folder / name}, or --name {others[0].stem} to replace it"
+        )
+    return folder / f"{name}.json"
+
+
+def card_before(path: Path) -> Card | None:
+    """The card that is to be replaced, if one lies there that can be read."""
+    try:
+        return read_card(path)
+    except (ValueError, OSError):
+        return None
 
 
 def images_of(run: str, rest: Sequence[str], data_class: type[Any]) -> tuple[str, dict[str, tuple[Any, Any]]]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from zoo.errors import UsageError, shorten
 from zoo.weights.card import Card
 from zoo.weights.guard import check_weights
-from zoo.weights.store import is_own, own, read_checked, read_graph, weights_of
+from zoo.weights.store import cards_in, is_own, own, read_checked, read_graph, weights_of
 
 if TYPE_CHECKING:
     from torch import nn
@@ -56,7 +56,7 @@ def card_in(where: str | Path) -> Path:
     if path.suffix == ".json" and path.is_file():
         return path
     if path.is_dir():
-        cards = sorted(each for each in path.glob("*.json") if each.with_suffix(".safetensors").is_file())
+        cards = cards_in(path)
         if len(cards) == 1:
             return cards[0]
         if not cards and ((path / "config.yaml").is_file() or (path / "checkpoints").is_dir()):

@@ -1,4 +1,4 @@
-"""A card for people: what `zoo weights show` prints, and README.md in the form of the Hugging Face Hub."""
+"""A card for people: what `zoo weights show` prints."""
 
 from zoo.weights.card import Card
 
@@ -21,7 +21,8 @@ def lines(card: Card) -> list[tuple[str, str]]:
         found.append(("trained on", ", ".join(str(card[key]) for key in ("data", "data_note") if key in card)))
     for split, name in (("test", "test images"), ("val", "validation images")):
         if f"{split}_accuracy" in card:
-            found.append((name, f"{percent(card[f'{split}_accuracy'])} of {card[f'{split}_n']:,}"))
+            count = f" of {card[f'{split}_n']:,}" if f"{split}_n" in card else ""
+            found.append((name, percent(card[f"{split}_accuracy"]) + count))
     if recipe := card.get("recipe_accuracy"):
         spread = f"{percent(recipe['mean'])} ± {100 * recipe['half_width']:.2f} over {recipe['seeds']} seeds"
         found.append(("its recipe", f"{card.get('recipe')}: {spread}"))

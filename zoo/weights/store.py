@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from zoo.errors import UsageError
 from zoo.files import temporary, whole_file
+from zoo.weights.card import MOST_BYTES as MOST_OF_CARD
 from zoo.weights.card import Card, card_text, check_card, read_card
 
 if TYPE_CHECKING:
@@ -53,6 +54,11 @@ def own(name: str) -> Path:
 def is_own(card: Path) -> bool:
     """Whether a card is one of those that came with the zoo."""
     return card.parent == OWN
+
+
+def cards_in(folder: Path) -> list[Path]:
+    """The cards of a folder that have weights beside them."""
+    return sorted(card for card in folder.glob("*.json") if weights_of(card).is_file())
 
 
 def weights_of(card: Path) -> Path:
@@ -124,6 +130,8 @@ def write(folder: Path, name: str, tensors: Mapping[str, "Tensor"], card: Card) 
     """
     content = serialise(tensors)
     card = check_card({**card, "sha256": hashlib.sha256(content).hexdigest()}, f"{name}.json")
+    if (size := len(card_text(card).encode())) > MOST_OF_CARD:
+        raise ValueError(f"card in {name}.json: expected at most {MOST_OF_CARD:,} bytes, found {size:,}")
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}.json"
     beside = temporary(weights_of(path))

@@ -18,8 +18,8 @@ Weights with a card that says all that is needed to use and to trust them: NAME.
   list                      the zoo's own weights, those that fit a pattern such as 'mnist*'
   show                      a card, for people; of a run, what its card would say
     --json                  print it as it is stored
-  save                      write the weights of a run, counted again in float32
-    --out DIR               where the two files go
+  save                      write the weights of a run, counted again in float32, a card, and its page README.md
+    --out DIR               where they go
     --name NAME             of both (data and model)
     --data.root DIR         and other flags of the data, if they lie elsewhere now"""
 
@@ -43,7 +43,7 @@ def save_parser() -> PlainParser:
     """The flags of `weights save`; those of the data follow."""
     parser = PlainParser("weights save", "Writes the weights of a run.")
     parser.add_argument("run", metavar="RUN", help="its folder")
-    parser.add_argument("--out", required=True, metavar="DIR", help="where the two files go")
+    parser.add_argument("--out", required=True, metavar="DIR", help="where they go")
     parser.add_argument("--name", metavar="NAME", help="of both")
     return parser
 
