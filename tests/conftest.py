@@ -47,6 +47,21 @@ def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("zoo.commands.cli.fitting.draw_run", lambda *args: None)
 
 
+@pytest.fixture
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The test stands in an empty folder of its own."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where a zoo is installed; its configurations are those that the test puts there, as in a wheel."""
+    package = tmp_path / "site/zoo"
+    monkeypatch.setattr("zoo.config.config_files.PACKAGE", package)
+    return package
+
+
 @pytest.fixture(scope="session")
 def real_data() -> Path:
     """The folder with the real data sets: $ZOO_DATA, else ../shared/data beside the repository."""

@@ -12,23 +12,16 @@ from zoo.errors import UsageError
 
 ROOT = Path(__file__).parents[2]
 RECIPE = str(ROOT / "configs/recipes/mnist_lenet.yaml")
-
-
-@pytest.fixture(autouse=True)
-def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
+pytestmark = pytest.mark.usefixtures("elsewhere")
 
 
 @pytest.fixture
-def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def installed(package: Path) -> Path:
     """A zoo whose configurations lie inside the package, as in a wheel; `mnist` is the name of two."""
-    package = tmp_path / "site/zoo"
     for name in ("data/mnist", "recipes/mnist", "recipes/mnist_mlp", "studies/pooling"):
         file = package / f"configs/{name}.yaml"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.touch()
-    monkeypatch.setattr(config_files, "PACKAGE", package)
     return package / "configs"
 
 

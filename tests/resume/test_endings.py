@@ -1,7 +1,6 @@
 """Protects the end of a run: however training ends, the chosen weights are tested, and the same command changes
 nothing more."""
 
-import json
 import math
 import signal
 from pathlib import Path
@@ -12,17 +11,13 @@ import pytest
 
 from cli import main
 from forked import done_by_two
-from test_resume import equal, signal_at, state
+from small_runs import BASE, equal, fit, record, signal_at, state
 from zoo import Classifier
 from zoo.checkpoints.storage import read_checkpoint
 from zoo.resume.keep_best import KeepBest, is_better
 from zoo.runs.folder import RunFolder
 from zoo.runs.metrics import read_metrics
 
-BASE = (
-    "fit --data Digits --data.train_size 320 --data.batch_size 32 --model MLP --model.hidden [16] --figures false"
-    " --trainer.max_epochs 3 --trainer.accelerator cpu"
-)  # 10 steps an epoch
 STOPPING = "--trainer.callbacks EarlyStopping --trainer.callbacks.monitor val/accuracy --trainer.callbacks.mode max"
 SAVING = "--trainer.callbacks ModelCheckpoint --trainer.callbacks.monitor val/accuracy --trainer.callbacks.mode max"
 EMA = "--trainer.callbacks EMAWeightAveraging --trainer.callbacks.decay 0.9"
@@ -39,15 +34,6 @@ class Grows(Callback):
     def load_state_dict(self, state):
         self.epochs, self.by_epoch, self.best = state["epochs"], state["by_epoch"], state["best"]
 """
-
-
-def fit(folder: Path, *flags: str) -> RunFolder:
-    main([*BASE.split(), "--run_dir", str(folder), *" ".join(flags).split()])
-    return RunFolder(folder)
-
-
-def record(folder: RunFolder) -> dict[str, Any]:
-    return json.loads(folder.result.read_text())
 
 
 @pytest.fixture

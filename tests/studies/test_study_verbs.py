@@ -18,30 +18,22 @@ from cli import main
 from forked import Forked, until
 from studies import write_study
 from zoo.commands.verbs import verbs
-from zoo.config import config_files
 from zoo.launch.jobs import Jobs
 from zoo.studies.recipes import names
 from zoo.studies.rows import read_table
 
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture(autouse=True)
-def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
+pytestmark = pytest.mark.usefixtures("elsewhere")
 
 
 @pytest.fixture
-def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def installed(package: Path) -> Path:
     """A zoo that is installed, with a small study, a recipe and claims."""
-    package = tmp_path / "site/zoo"
     write_study(package / "configs/studies/small", seeds=1)
     write_study(package / "configs/studies/other", question="Another\x1b[31m one?")
     (package / "configs/studies/claims.yaml").write_text("C8: GELU is the best.\n")
     (package / "configs/recipes").mkdir()
     shutil.copy(ROOT / "configs/recipes/quickstart.yaml", package / "configs/recipes")
-    monkeypatch.setattr(config_files, "PACKAGE", package)
     return package / "configs"
 
 
@@ -71,6 +63,9 @@ def test_an_installed_study_is_run_in_a_copy_and_reported(installed, elsewhere, 
     main(["study", "report"])
     assert "small" in (elsewhere / "studies/index.html").read_text()
     assert "page: studies/index.html" in capsys.readouterr().out
+    linked = re.findall(r"\]\(([^)]+)\)", (elsewhere / "studies/README.md").read_text())
+    assert "index.html" in linked
+    assert all((elsewhere / "studies" / each).exists() for each in linked)
     main(["study", "list"])
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[:2] for line in lines[:3]] == [["other", "0"], ["small", "0"], ["studies/small", "2"]]

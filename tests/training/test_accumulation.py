@@ -12,7 +12,7 @@ from lightning.pytorch.callbacks import Callback, GradientAccumulationScheduler
 from torch import Tensor
 
 from datamodules import Digits
-from test_endings import fit, record
+from small_runs import fit, record
 from zoo import MLP
 from zoo.checkpoints.storage import read_checkpoint
 from zoo.runs.metrics import read_metrics
