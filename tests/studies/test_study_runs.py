@@ -16,7 +16,7 @@ from datamodules import Digits, ImageDataModule
 from datamodules.sharing import sharing
 from forked import Forked, until
 from studies import study_of, write_rows, write_study
-from zoo.commands.many_runs import start_in
+from zoo.commands.many_runs import starting
 from zoo.errors import UsageError
 from zoo.launch.in_process import restore_globals, run_in_process
 from zoo.launch.jobs import Ended, start_here
@@ -101,7 +101,7 @@ def test_data_is_read_once_where_it_is_shared_and_only_there(monkeypatch):
 
 
 def test_the_runs_of_one_process_read_the_data_once(monkeypatch, tmp_path):
-    monkeypatch.setattr("datamodules.sharing._kept", None)
+    """And leave nothing behind in it."""
     read: list[int] = []
 
     def read_digits(self):
@@ -109,12 +109,12 @@ def test_the_runs_of_one_process_read_the_data_once(monkeypatch, tmp_path):
         return self._images
 
     monkeypatch.setattr(Digits, "load", read_digits)
-    start = start_in(ImageDataModule)
-    gc.collect()
-    for i in range(2):
-        assert start([*SHORT, "--run_dir", str(tmp_path / str(i))]).code == 0
-    assert len(read) == 1
-    gc.unfreeze()
+    with starting(ImageDataModule) as start:
+        for i in range(2):
+            assert start([*SHORT, "--run_dir", str(tmp_path / str(i))]).code == 0
+        assert len(read) == 1
+    Digits().setup()
+    assert (len(read), gc.get_freeze_count()) == (2, 0)
 
 
 def rows_of(study: Study, tmp_path: Path) -> Rows:

@@ -3,13 +3,12 @@
 task: arms × seeds  ->  the runs that have no rows yet, each once, side by side  ->  rows
 """
 
-import atexit
 import gc
 import os
 import sys
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -22,10 +21,7 @@ if TYPE_CHECKING:
     from zoo.launch.jobs import Start
     from zoo.studies.rows import Row
     from zoo.studies.spec import Study
-    from zoo.studies.workers import Task
-
-
-until_the_end = ExitStack()  # of all runs: their data are kept, and what is imported is not searched for garbage
+    from zoo.studies.workers import Maker, Task
 
 
 def add_flags(parser: ArgumentParser) -> None:
@@ -39,8 +35,9 @@ def add_flags(parser: ArgumentParser) -> None:
     parser.add_argument("--slurm", nargs="*", default=[], metavar="KEY=VALUE", help="settings of submitit for its jobs")
 
 
-def start_in(data_class: type[Any], trusted: Sequence[str] = ()) -> "Start":
-    """Starts runs in this process, each with the data that an earlier one has read.
+@contextmanager
+def starting(data_class: type[Any], trusted: Sequence[str] = ()) -> Iterator["Start"]:
+    """Within it, runs can be started in this process, each with the data that an earlier one has read.
 
     Args:
         data_class: the base class of data sets.
@@ -50,11 +47,12 @@ def start_in(data_class: type[Any], trusted: Sequence[str] = ()) -> "Start":
     from zoo.launch.in_process import run_in_process
 
     assert zoo.commands.cli.command  # imported before what is there is frozen
-    until_the_end.enter_context(data_class.sharing())
-    gc.freeze()  # what is imported stays: the search for garbage after each run need not go through it
-    until_the_end.callback(gc.unfreeze)  # or what is written in C++ calls it leaked
-    atexit.register(until_the_end.close)
-    return partial(run_in_process, command=partial(command, data_class=data_class, trusted=trusted))
+    with data_class.sharing():
+        gc.freeze()  # what is imported stays: the search for garbage after each run need not go through it
+        try:
+            yield partial(run_in_process, command=partial(command, data_class=data_class, trusted=trusted))
+        finally:
+            gc.unfreeze()  # or what is written in C++ calls it leaked when the process ends
 
 
 def command(words: Sequence[str], data_class: type[Any], trusted: Sequence[str] = ()) -> None:
@@ -85,11 +83,9 @@ def do(
     Returns:
         The rows of all runs of the task, and their file.
     """
-    from zoo.launch.jobs import STOPPED, Jobs
-    from zoo.resume.signals import StopSignals
     from zoo.studies.rows import keys_of
     from zoo.studies.running import num_runs, runnable
-    from zoo.studies.workers import num_finished, work_as_jobs, work_on
+    from zoo.studies.workers import num_finished
 
     study = task.study()
     rows = task.rows(study)
@@ -97,26 +93,35 @@ def do(
     rows.forget_failures()
     there = rows.read()
     if runnable(study, there).keys() - keys_of(there).keys():
-        with until_the_end:  # whoever called it goes on as before
-            check(study, start_in(data_class, trusted))
+        make = partial(starting, data_class, trusted)
+        with make() as start:  # around all, so that the runs have the data that the check has read
+            check(study, start)
             task = replace(task, begin=time(), had=num_finished(study, there))
             print(f"{num_runs(study) - task.had} of {num_runs(study)} runs to do, rows: {rows.path}", flush=True)
-            if options.executor == "slurm":
-                given = dict(setting.partition("=")[::2] for setting in options.slurm)
-                work_as_jobs(
-                    task, Jobs(task.place.work / "jobs", Path.cwd(), task.threads, given), options.jobs, trusted
-                )
-            else:
-                try:
-                    with StopSignals().handled():  # the other processes are told, too
-                        work_on(task, partial(start_in, data_class, trusted), options.jobs)
-                except SystemExit as leave:
-                    if leave.code in STOPPED:
-                        print("stopped: what ran has saved. Next: the same command, which goes on", file=sys.stderr)
-                    raise
+            work_where_asked(task, options, make, trusted)
     there = rows.read()
     own = runnable(study, there)
     return [dict(row) for key, row in keys_of(there).items() if key in own], rows.path
+
+
+def work_where_asked(task: "Task", options: Namespace, make: "Maker", trusted: Sequence[str]) -> None:
+    """Has the runs done, by jobs of a cluster or by processes here, which say so when they are stopped."""
+    from zoo.launch.jobs import STOPPED, Jobs
+    from zoo.resume.signals import StopSignals
+    from zoo.studies.workers import work_as_jobs, work_on
+
+    if options.executor == "slurm":
+        given = dict(setting.partition("=")[::2] for setting in options.slurm)
+        cluster = Jobs(task.place.work / "jobs", Path.cwd(), task.threads, given)
+        work_as_jobs(task, cluster, options.jobs, trusted)
+        return
+    try:
+        with StopSignals().handled():  # the other processes are told, too
+            work_on(task, make, options.jobs)
+    except SystemExit as leave:
+        if leave.code in STOPPED:
+            print("stopped: what ran has saved. Next: the same command, which goes on", file=sys.stderr)
+        raise
 
 
 def place_of(options: Namespace, work: Path) -> Any:

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from zoo.studies.spec import Study
 
 HEARS = 1.0  # seconds after which a process that only waits looks for signals
 
-Maker = Callable[[], Start]  # makes what starts runs, in the process that will use it
+Maker = Callable[[], AbstractContextManager[Start]]  # makes what starts runs, in the process that will use it
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ class Task:
 def one_worker(task: Task, make: Maker) -> None:
     """Works on the task in this process until there is nothing left to do, or its parent has gone."""
     torch.set_num_threads(task.threads)
-    study, start = task.study(), make()
+    study = task.study()
     parent = multiprocessing.parent_process()
 
     def log(run: Run, row: Row, rows: list[Row]) -> None:
@@ -72,7 +73,8 @@ def one_worker(task: Task, make: Maker) -> None:
         if parent and not parent.is_alive():  # it was killed, and whoever did so wants no more of this
             sys.exit(1)
 
-    work(study, task.rows(study), task.place, start, log)
+    with make() as start:
+        work(study, task.rows(study), task.place, start, log)
 
 
 def work_on(task: Task, make: Maker, jobs: int) -> None:
@@ -115,7 +117,7 @@ def work_as_jobs(task: Task, cluster: Jobs, jobs: int, trusted: Sequence[str] = 
         return cluster.start([*words, *trusted])
 
     with cluster.left_alone(), ThreadPoolExecutor(jobs) as pool:
-        workers = [pool.submit(one_worker, task, lambda: start) for _ in range(jobs)]
+        workers = [pool.submit(one_worker, task, lambda: nullcontext(start)) for _ in range(jobs)]
         # Linux may give a signal to a thread that starts a program just then (sbatch, squeue). Python answers it in
         # its first thread only, and that one sleeps on, so it wakes by itself now and then
         while wait(workers, HEARS).not_done:
