@@ -65,7 +65,7 @@ def parser_of(verb: str) -> Any:
 def options(parser: Any, values: Words) -> list[str]:
     """The flags of a parser; what may stand behind them is added to `values`."""
     flags: list[str] = []
-    for action in parser.known() if hasattr(parser, "known") else parser._actions:
+    for action in parser.known():
         for flag in action.option_strings if action.help != SUPPRESS else []:
             if flag.endswith(("+", ".help")) or flag.rpartition(".")[2] in LINKED:
                 continue

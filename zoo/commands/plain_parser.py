@@ -31,13 +31,17 @@ class PlainParser(ArgumentParser):
 
     def __init__(self, command: str, description: str) -> None:
         self.command = f"{program()} {command}"
-        self.flags: set[str] = set()
+        self.options: list[Action] = []
         super().__init__(prog=self.command, description=description, allow_abbrev=False)
 
     def add_argument(self, *names: Any, **settings: Any) -> Action:
-        """Adds an option, and remembers its flags."""
-        self.flags |= {name for name in names if name.startswith("--")}
-        return super().add_argument(*names, **settings)
+        """Adds an option, and remembers it."""
+        self.options.append(super().add_argument(*names, **settings))
+        return self.options[-1]
+
+    def known(self) -> list[Action]:
+        """What was added."""
+        return self.options
 
     def parse(self, args: Sequence[str]) -> Namespace:
         """The options in the words.
@@ -47,7 +51,8 @@ class PlainParser(ArgumentParser):
         """
         options, rest = self.parse_known_intermixed_args(args)
         if rest:
-            known = sorted(self.flags - {"--help"})
+            flags = {name for option in self.options for name in option.option_strings if name.startswith("--")}
+            known = sorted(flags - {"--help"})
             found = rest[0].partition("=")[0]
             near = get_close_matches(found, known, 1) if found.startswith("-") else []
             expected = f"one of {', '.join(known)}" if found.startswith("-") and known else "nothing more"

@@ -28,7 +28,8 @@ from zoo.training.callbacks.named_callbacks import options_of
 from zoo.training.classifier import Classifier
 
 FINDERS = (LearningRateFinder, BatchSizeFinder)
-RATES = ("", "lr", "learning_rate", "optimizer.lr", "optimizer.init_args.lr", "model.optimizer.lr")
+# what the value may be called; there is only one
+RATES: tuple[str, ...] = ("lr", "", "learning_rate", "optimizer.lr", "optimizer.init_args.lr", "model.optimizer.lr")
 SIZES = ("batch_size", "data.batch_size")
 FEWEST = 13  # steps of a search for a rate: Lightning leaves out the first ten and the last, and needs a slope
 DEFAULTS = {"num_training_steps": 100, "init_val": 2, "steps_per_trial": 3, "max_trials": 25, "max_val": 8192}
@@ -63,7 +64,9 @@ def check_finder(finder: Any) -> None:
                 f" found {options['min_lr']:g} and {options['max_lr']:g}. Try: --trainer.callbacks.min_lr 1e-8"
             )
         numbers = {"num_training_steps": FEWEST}
+        option, names = "attr_name", RATES
     else:
+        option, names = "batch_arg_name", SIZES
         numbers = dict.fromkeys(("init_val", "steps_per_trial", "max_trials", "max_val"), 1)
     for name, least in numbers.items():
         if (value := options[name]) < least:
@@ -71,6 +74,10 @@ def check_finder(finder: Any) -> None:
                 f"number in --trainer.callbacks.{name}: expected at least {least}, found {value}."
                 f" Try: --trainer.callbacks.{name} {DEFAULTS[name]}"
             )
+    if options[option] not in names:
+        raise UsageError(
+            f"name in --trainer.callbacks.{option}: expected {names[0]}, found {options[option]!r}. Try: without it"
+        )
 
 
 def search_trainer(flags: Mapping[str, Any], root: str, **settings: Any) -> Trainer:
@@ -106,11 +113,6 @@ def find_rate(
         UsageError: there are too few steps to tell.
     """
     options = options_of(finder)
-    if options["attr_name"] not in RATES:
-        raise UsageError(
-            f"name in --trainer.callbacks.attr_name: expected lr, the optimiser's, found {options['attr_name']!r}."
-            " Try: without it"
-        )
     model.schedule = None  # the finder has one of its own
     kept = {name: options[name] for name in ("min_lr", "max_lr", "mode", "early_stop_threshold")}
     kept |= {"num_training": options["num_training_steps"], "update_attr": False}
@@ -159,11 +161,6 @@ def find_batch_size(
         images: the most that a batch may hold.
     """
     options = options_of(finder)
-    if options["batch_arg_name"] not in SIZES:
-        raise UsageError(
-            f"name in --trainer.callbacks.batch_arg_name: expected batch_size, found {options['batch_arg_name']!r}."
-            " Try: without it"
-        )
     before = data.batch_size
 
     def fits(size: int) -> bool:
