@@ -35,15 +35,14 @@ MEANS = {"relu, plain": 0.9, "tanh, plain": 0.95, "relu, shuffled": 0.9, "tanh, 
 
 def test_reports_are_those_of_the_rows(tmp_path, monkeypatch):
     """Who changes a study, its rows or this program must run `zoo study report`."""
-    shutil.copytree(STUDIES, tmp_path / "studies")
-    monkeypatch.chdir(ROOT)
-    # and what the comments say is what the rows say, or this would exit
-    main(["study", "report", "--studies", str(tmp_path / "studies"), "--page", str(tmp_path / "page")])
-    assert (tmp_path / "page").read_text() == PAGE.read_text()
-    for path in [STUDIES / "README.md", *STUDIES.glob("*/README.md"), *STUDIES.glob("*/*.svg")]:
-        assert (tmp_path / "studies" / path.relative_to(STUDIES)).read_text() == path.read_text(), path
-    made = {path.relative_to(tmp_path / "studies") for path in (tmp_path / "studies").glob("*/*")}
-    assert made == {path.relative_to(STUDIES) for path in STUDIES.glob("*/*")}
+    shutil.copytree(ROOT / "configs", tmp_path / "configs")
+    monkeypatch.setattr("zoo.config.config_files.PACKAGE", tmp_path / "zoo")  # a checkout
+    monkeypatch.chdir(tmp_path)
+    main(["study", "report"])  # and what the comments say is what the rows say, or this would exit
+    for path in [PAGE, STUDIES / "README.md", *STUDIES.glob("*/README.md"), *STUDIES.glob("*/*.svg")]:
+        assert (tmp_path / path.relative_to(ROOT)).read_text() == path.read_text(), path
+    made = {path.relative_to(tmp_path) for path in (tmp_path / "configs/studies").glob("*/*")}
+    assert made == {path.relative_to(ROOT) for path in STUDIES.glob("*/*")}
 
 
 def test_rows_are_of_the_studies_as_they_are_and_name_their_code(monkeypatch):
@@ -100,7 +99,9 @@ def test_verdicts_are_those_of_the_rows(folder):
     assert "What decides: 2 &lt;" not in render_readme(report, CLAIMS)
     assert decision(what).endswith("points of test accuracy (tanh − relu, shuffled), ≥ 2.00 expected")
     assert f"{decision(what)}; refuted." in render_readme(report, CLAIMS)
-    assert "of 4 parts 3 supported, 1 refuted" in render_page([report], CLAIMS, "overview.md", None)
+    assert "of 4 parts 3 supported, 1 refuted" in render_page(
+        [report], CLAIMS, "overview.md", None, page="index.html", guide=""
+    )
     mean = report.parts[1].contrasts[0].mean
     assert mean
     assert mean.low < 5 < mean.high
@@ -133,7 +134,9 @@ def test_a_verdict_names_the_cells_that_were_tuned_to_the_edge_of_their_grid(tmp
     assert report.verdicts == {"C8": "supported"}
     assert "But 1 of the 2 tuned cells that this rests on lies at the edge of the grid" in text  # not that of elu
     assert "beyond which the best may be: relu." in text
-    assert "1 of 2 tuned cells at the edge" in render_page([report], CLAIMS, "overview.md", None)
+    assert "1 of 2 tuned cells at the edge" in render_page(
+        [report], CLAIMS, "overview.md", None, page="index.html", guide=""
+    )
     assert "several epochs were equally good on validation, and what chose: 9 by lot." in text
 
 

@@ -10,6 +10,8 @@ from zoo.studies.settings import FILES, RETEST, short_label
 from zoo.studies.statistics import Mean
 from zoo.studies.verdicts import Assessment, Decided
 
+USUAL_DEVICE = "cpu, 1 threads"  # of most rows
+
 
 def with_interval(mean: Mean | None, outcome: Outcome, *, plus: bool = False) -> str:
     """A mean with its interval and unit."""
@@ -18,6 +20,11 @@ def with_interval(mean: Mean | None, outcome: Outcome, *, plus: bool = False) ->
     unit = " %" if outcome.unit == "points" and not plus else ""
     value = signed(mean.value, outcome.digits) if plus else f"{mean.value:.{outcome.digits}f}"
     return f"{value} ± {mean.half:.{outcome.digits}f}{unit}" if math.isfinite(mean.half) else f"{value}{unit}"
+
+
+def format_device(name: str) -> str:
+    """What runs computed on, as people say it; rows say `cpu, 1 threads`."""
+    return "cpu, 1 thread" if name == USUAL_DEVICE else name
 
 
 def signed(value: float, digits: int) -> str:

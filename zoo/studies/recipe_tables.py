@@ -7,7 +7,7 @@ from pathlib import Path
 from statistics import mean
 
 from zoo.files import whole_file
-from zoo.studies.formatting import with_interval
+from zoo.studies.formatting import USUAL_DEVICE, format_device, with_interval
 from zoo.studies.outcomes import Outcome
 from zoo.studies.recipes import RECIPE, file_of, names
 from zoo.studies.rows import COPIES, Row
@@ -20,7 +20,6 @@ DATA = ("MNIST", "FashionMNIST", COPY)  # columns of the README's table
 ORDERED_BY = "FashionMNIST"  # each model has a recipe for it
 LEAST_SEEDS = 5  # a mean of fewer is not shown
 ACCURACY = Outcome("accuracy", "test.accuracy", "test accuracy", "points")
-USUAL_DEVICE = "cpu, 1 threads"
 
 
 def published(rows: list[Row], least: int = LEAST_SEEDS) -> dict[str, list[Row]]:
@@ -59,7 +58,8 @@ def first_lines(name: str, rows: list[Row]) -> str:
             words,
             f"# test accuracy {accuracy(rows, 'test')} ({seeds}, chosen on validation)"
             f" of {int(first['test_n']):,} images of {first['data']}",
-            f"# {duration(best)} of training and validation on {best['device']}, precision {best['precision']}",
+            f"# {duration(best)} of training and validation on {format_device(best['device'])},"
+            f" precision {best['precision']}",
         ]
     )
 
@@ -128,7 +128,7 @@ def duration(one: Row) -> str:
 
 def elsewhere(one: Row) -> str:
     """What a run computed on, if that is not what most of the table did."""
-    return "" if one["device"] == USUAL_DEVICE else f" ({one['device']})"
+    return "" if one["device"] == USUAL_DEVICE else f" ({format_device(one['device'])})"
 
 
 def with_table(text: str, table: str) -> str:

@@ -4,6 +4,7 @@ study.yaml, results.csv  ->  Report  ->  README.md, *.svg  and, with those of th
 """
 
 import base64
+import os
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,6 +14,7 @@ import jinja2
 import yaml
 from matplotlib.figure import Figure
 
+from zoo.config import config_files
 from zoo.studies import figures
 from zoo.studies.drawing import style, to_svg
 from zoo.studies.formatting import (
@@ -20,6 +22,7 @@ from zoo.studies.formatting import (
     cost,
     decision,
     flags,
+    format_device,
     format_expectation,
     p_words,
     signed,
@@ -183,8 +186,15 @@ def write_all(reports: list[Report], claims: dict[str, str], page: Path) -> list
         Files under these names that are no reports and were left as they are.
     """
     left: list[Path] = []
+    repository = config_files.repository()
     for folder in sorted({report.study.folder.parent for report in reports}):
-        left += write_one(folder / "README.md", render_page(reports, claims, "overview.md", markdown))
+        here = folder.resolve()
+        guide = repository / "docs/studies.md" if repository and here.is_relative_to(repository) else None
+        places = {
+            "page": os.path.relpath(page.resolve(), here),
+            "guide": os.path.relpath(guide, here) if guide else "",  # a wheel has no documents
+        }
+        left += write_one(folder / "README.md", render_page(reports, claims, "overview.md", markdown, **places))
     page.parent.mkdir(parents=True, exist_ok=True)
     return left + write_one(page, render_page(reports, claims, "index.html", None))
 
@@ -198,12 +208,16 @@ def render_readme(report: Report, claims: dict[str, str]) -> str:
     )
 
 
-def render_page(reports: list[Report], claims: dict[str, str], template: str, finalize: Any) -> str:
-    """A page of all studies."""
+def render_page(reports: list[Report], claims: dict[str, str], template: str, finalize: Any, **places: str) -> str:
+    """A page of all studies, with the places that it links to."""
     order = {claim: place for place, claim in enumerate(claims)}
     reports = sorted(reports, key=lambda report: min((order[c] for c in report.study.claims if c in order), default=99))
     lines = [(claim, [report for report in reports if claim in report.study.claims]) for claim in claims]
-    return template_environment(finalize).get_template(template).render(reports=reports, claims=claims, lines=lines)
+    return (
+        template_environment(finalize)
+        .get_template(template)
+        .render(reports=reports, claims=claims, lines=lines, **places)
+    )
 
 
 def template_environment(finalize: Any) -> jinja2.Environment:
@@ -278,7 +292,7 @@ def design(report: Report) -> list[str]:
 def machine(row: Row) -> str:
     """What a run computed on and with."""
     processor = row["processor"] or "of a processor that is not recorded"
-    return f"{row['device']}, {processor}, torch {row['torch']}, Lightning {row['lightning']}"
+    return f"{format_device(row['device'])}, {processor}, torch {row['torch']}, Lightning {row['lightning']}"
 
 
 def has_ties(row: Row) -> bool:
