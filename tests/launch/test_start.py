@@ -72,7 +72,15 @@ def test_the_overview_has_the_verbs_that_there_are(capsys: pytest.CaptureFixture
     cli = ZooCLI(datamodules.ImageDataModule, ["--data", "Digits", "--model", "MLP"], run=False)
     of_lightning, *others = len(cli.subcommands()), *verbs()
     assert others[:of_lightning] == [*cli.subcommands()]
-    assert sorted(others[of_lightning:]) == ["completion", "describe", "download", "recipe", "study", "weights"]
+    assert sorted(others[of_lightning:]) == [
+        "completion",
+        "describe",
+        "download",
+        "export",
+        "recipe",
+        "study",
+        "weights",
+    ]
     main(["--help"])
     page = capsys.readouterr().out
     assert all(f"\n  {verb} " in page for verb in verbs())

@@ -38,7 +38,13 @@ BLOCK = re.compile(
 NOT_RUN = re.compile(r"<!-- not run: \S.* -->")
 PLACEHOLDERS = {"DIR": "data", "RECIPE": "configs/recipes/quickstart.yaml", "FILE": "own.npz"}
 # files that a reader may write
-EXAMPLES = {"zoo/maxout.py", "configs/model/maxout.yaml", "configs/data/stripes.yaml", "configs/studies/NAME"}
+EXAMPLES = {
+    "predict.py",
+    "zoo/maxout.py",
+    "configs/model/maxout.yaml",
+    "configs/data/stripes.yaml",
+    "configs/studies/NAME",
+}
 FOLDERS = ("zoo", "datamodules", "configs", "scripts", "tests", "docs", "results", "findings")
 EPOCHS = ("1", "2")  # a command that trains for no longer runs
 
@@ -168,6 +174,10 @@ def command(args: Sequence[str], run: bool) -> None:
         pictures_parser().parse(rest)
         return
     if verb in ("validate", "test", "predict") and not run and card_and_words(rest)[0]:
+        return
+    if verb == "export" and not run:
+        if rest:
+            verbs()[verb].parser(datamodules.ImageDataModule).parse(rest)  # type: ignore[attr-defined]
         return
     asks = any(word.startswith("--") and ("help" in word or word == "--print_config") for word in args)
     if verb in ("validate", "test", "predict"):

@@ -117,7 +117,7 @@ def test_a_graph_of_others_is_not_run(drawn: Path, tmp_path: Path) -> None:
     path = Path(shutil.copytree(drawn.parent, tmp_path / "theirs")) / drawn.name
     path.with_suffix(".onnx").write_bytes(b"no graph at all")
     assert load(path).graph is None
-    with pytest.raises(UsageError, match=r"runtime: expected torch for .*, found onnx"):
+    with pytest.raises(UsageError, match=r"runtime in zoo.load: expected torch for .*, found onnx"):
         load(path, runtime="onnx")
     assert load(path, runtime="torch")(noise((1, 28, 28))).shape == (30, 3)
 
@@ -137,12 +137,14 @@ def test_weights_without_a_graph_are_run_by_torch(own: Path) -> None:
     del card["onnx_sha256"]
     own.write_text(json.dumps(card))
     assert load("drawn").graph is None
-    with pytest.raises(UsageError, match="runtime: expected torch"):
+    with pytest.raises(UsageError, match=r"runtime in zoo.load: expected torch"):
         load("drawn", runtime="onnx")
 
 
 def test_an_unknown_runtime_is_refused() -> None:
-    with pytest.raises(UsageError, match=r"runtime: expected one of auto, onnx, torch, found 'jax'. Try: auto"):
+    with pytest.raises(
+        UsageError, match=r"runtime in zoo.load: expected one of auto, onnx, torch, found 'jax'. Try: auto"
+    ):
         load("mnist_lenet", runtime="jax")
 
 

@@ -116,8 +116,14 @@ def out_path(out: str | None, source: str) -> Path:
     return requested_path(out, source) if out else predictions_path(Path(), "predictions", source)
 
 
-def images_of(data: Any, card: Card, verb: str) -> tuple[np.ndarray, np.ndarray]:
+def images_of(data: Any, card: Card, verb: str, download: bool = True) -> tuple[np.ndarray, np.ndarray]:
     """Images (N, C, H, W) uint8 and labels (N,), below 0 where they are not known, in the order of the card's classes.
+
+    Args:
+        data: of the class that the card or the command names.
+        card: of the weights.
+        verb: its name.
+        download: images that are not there.
 
     Raises:
         UsageError: they are none that the network could know.
@@ -126,7 +132,8 @@ def images_of(data: Any, card: Card, verb: str) -> tuple[np.ndarray, np.ndarray]
     if hasattr(data, "known_classes"):  # the user's own: labels with names are brought to the network's
         data.known_classes = data.known_classes or len(card["classes"])
         data.call_classes(card["classes"])
-    data.prepare_data()
+    if download:
+        data.prepare_data()
     data.setup(verb)
     check_same(data, card)
     images, labels = data.part(split)

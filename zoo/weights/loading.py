@@ -32,7 +32,9 @@ def load(where: str | Path, device: str | None = None, runtime: str = "auto") ->
         ValueError: a file is damaged, or card and weights do not fit.
     """
     if runtime not in RUNTIMES:
-        raise UsageError(f"runtime: expected one of {', '.join(RUNTIMES)}, found {str(runtime)[:60]!r}. Try: auto")
+        raise UsageError(
+            f"runtime in zoo.load: expected one of {', '.join(RUNTIMES)}, found {str(runtime)[:60]!r}. Try: auto"
+        )
     found, device = card_in(where), device or "cpu"
     if found.suffix == ".json":
         # a graph is a program: only those that were installed with the zoo are run
@@ -42,7 +44,9 @@ def load(where: str | Path, device: str | None = None, runtime: str = "auto") ->
 
         model = from_run(found, device)
     if runtime == "onnx" and model.graph is None:
-        raise UsageError(f"runtime: expected torch for {str(where)[:60]!r} on {device}, found onnx. Try: auto")
+        raise UsageError(
+            f"runtime in zoo.load: expected torch for {str(where)[:60]!r} on {device}, found onnx. Try: auto"
+        )
     return model
 
 

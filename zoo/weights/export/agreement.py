@@ -41,7 +41,7 @@ def check_agreement(expected: NDArray[np.float32], found: NDArray[np.float32], w
     result = compare(expected, found)
     if result.agree < result.images:
         raise ValueError(
-            f"predictions of {where}: expected those of torch for {result.images:,} images, found"
+            f"predictions in {where}: expected those of torch for {result.images:,} images, found"
             f" {result.images - result.agree:,} others"
         )
     return result

@@ -53,6 +53,12 @@ class Asked(nn.Module):
         return logits.softmax(1), logits
 
 
+def example_of(model: "ImageClassifier") -> Tensor:
+    """Images (2, H, W, C) as the network takes them: of a batch of one the exporters take the one for a constant."""
+    channels, height, width = model.card["in_shape"]
+    return torch.zeros(2, height, width, channels, dtype=torch.uint8)
+
+
 def check_exporter() -> None:
     """Raises UsageError if the packages that write ONNX are not installed."""
     from importlib.util import find_spec
@@ -60,7 +66,7 @@ def check_exporter() -> None:
     for name in ("onnx", "onnxscript"):
         if find_spec(name) is None:
             raise UsageError(
-                f"package for ONNX: expected {name}, found none. Try: pip install 'small-image-zoo[export]'"
+                f"package in --format onnx: expected {name}, found none. Try: pip install 'small-image-zoo[export]'"
             )
 
 
@@ -77,11 +83,9 @@ def graph_of(model: "ImageClassifier") -> "ModelProto":
     import onnx_ir
     from onnxscript.optimizer import optimize
 
-    channels, height, width = model.card["in_shape"]
-    images = torch.zeros(2, height, width, channels, dtype=torch.uint8)
     program = torch.onnx.export(
         Asked(model).eval(),
-        (images,),
+        (example_of(model),),
         dynamo=True,
         opset_version=OPSET,
         dynamic_shapes=({0: "batch"},),

@@ -1,0 +1,191 @@
+"""The verb `export`: what it does."""
+
+from argparse import Namespace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zoo.commands.plain_parser import program
+from zoo.errors import UsageError, shorten, warn
+from zoo.weights.card import Card, read_card
+from zoo.weights.export.agreement import Agreement
+from zoo.weights.loading import card_in, load
+
+if TYPE_CHECKING:
+    from zoo.commands.verbs import DataClass
+
+MOST = 10_000  # images that a file is asked
+FLOAT32 = "32-true"  # precision of a run whose own accuracies are those of its weights
+
+
+class Asked(NamedTuple):
+    """Images (N, C, H, W) uint8, their labels (N,) if they are test images, and what they are called."""
+
+    images: NDArray[np.uint8]
+    labels: NDArray[np.int64] | None
+    name: str
+
+
+def export(options: Namespace, data_class: "DataClass") -> None:
+    """Does it, and says how the file compares with the network.
+
+    Args:
+        options: `weights`, `out`, `format`; and `data`, `data_root`, `data_path`, which may be None.
+        data_class: gives the base class of data sets.
+
+    Raises:
+        UsageError: the command cannot be done.
+        ValueError: a file is damaged, or what was written answers otherwise; it is not kept.
+    """
+    out, found = Path(options.out), card_in(options.weights)
+    form = form_of(options.format, out)
+    from zoo.weights.export.forms import FORMS
+    from zoo.weights.export.writing import export as write
+
+    check_out(out, form, FORMS[form].ending)
+    if form in ("onnx", "bundle"):
+        from zoo.weights.export.graph import check_exporter
+
+        check_exporter()
+    model = load(options.weights, runtime="torch")
+    if found.suffix != ".json" and model.card.get("precision") != FLOAT32:
+        for key in ("val_accuracy", "val_n", "test_accuracy", "test_n"):  # of another precision than the file's
+            model.card.pop(key, None)
+    asked = images_for(options, found, model.card, data_class)
+    agreement, card = write(model, form, out, asked.images, asked.labels)
+    report(out, form, card, agreement, asked)
+
+
+def form_of(given: str | None, out: Path) -> str:
+    """The form that was asked for, or that the ending of the file says.
+
+    Raises:
+        UsageError: neither says it.
+    """
+    endings = {".onnx": "onnx", ".pt2": "pt2", ".safetensors": "safetensors"}
+    if given is None and out.suffix not in endings:
+        raise UsageError(
+            f"form in --format: expected it, or --out with one of {', '.join(endings)}, found neither."
+            " Try: --format bundle, which makes a folder"
+        )
+    return given or endings[out.suffix]
+
+
+def check_out(out: Path, form: str, ending: str) -> None:
+    """Raises UsageError for a place that cannot be written, or where something else lies, before anything is done."""
+    if not out.parent.is_dir():
+        raise UsageError(
+            f"folder in --out: expected one that is there, found none at {out.parent}. Try: --out {out.name}"
+        )
+    there = [out] if out.exists() else []
+    if form == "bundle":
+        if out.is_dir() and not any(out.iterdir()):
+            there = []
+        expected, advice = "a folder that is not there yet", f"--out {out}-2"
+    else:
+        if out.suffix != ending:
+            raise UsageError(
+                f"file in --out: expected one that ends in {ending} for --format {form}, found {out.name}."
+                f" Try: --out {out.with_suffix(ending)}"
+            )
+        there = [] if out.is_file() else there
+        expected, advice = "a file", f"--out {out / f'model{ending}'}"
+        card = out.with_suffix(".json")
+        if form == "safetensors" and card.exists() and not is_card(card):
+            there, expected, advice = [card], f"no other file where the card of {out.name} goes", "another name"
+    if there:
+        kind = "a folder" if there[0].is_dir() else "a file"
+        raise UsageError(f"name in --out: expected {expected}, found {kind} at {there[0]}. Try: {advice}")
+
+
+def is_card(path: Path) -> bool:
+    """Whether a file is a card, and no file of something else."""
+    try:
+        read_card(path)
+    except ValueError:
+        return False
+    return True
+
+
+def images_for(options: Namespace, found: Path, card: Card, data_class: "DataClass") -> Asked:
+    """The test images of a card or a run, if they are there; made ones if not. Nothing is downloaded.
+
+    Args:
+        options: those of the data.
+        found: the file of the card, or the folder of the run.
+        card: its card.
+        data_class: gives the base class of data sets.
+
+    Raises:
+        OSError, ValueError: they are not there, or others, although a flag says where they are.
+    """
+    from zoo.commands.card_scores import images_of
+    from zoo.weights.export.writing import made_images
+
+    given = {key: getattr(options, f"data_{key}") for key in ("root", "path") if getattr(options, f"data_{key}")}
+    name = options.data or ("Arrays" if "path" in given else card.get("data", ""))
+    try:
+        data = data_of(name, given, None if found.suffix == ".json" or options.data else found, data_class())
+        images, labels = images_of(data, card, "predict", download=False)
+    except (OSError, ValueError) as error:
+        if given or options.data:
+            raise
+        reason = shorten(str(error).partition(". Try:")[0], 200)
+        warn(
+            f"test images of {name or 'the card'}: {reason}. Made ones are asked, and no accuracy is counted. Try:"
+            " --data.root DIR"
+        )
+        return Asked(made_images(card), None, "made images")
+    known = labels[:MOST] if (labels >= 0).all() else None
+    return Asked(images[:MOST], known, f"test images of {shorten(given.get('path', name))}")
+
+
+def data_of(name: str, given: dict[str, str], run: Path | None, data_class: type[Any]) -> Any:
+    """A data set with nothing loaded yet.
+
+    Args:
+        name: of its class.
+        given: where it lies.
+        run: the run whose configuration says more of it, if any.
+        data_class: the base class of data sets.
+
+    Raises:
+        UsageError: there is no such set.
+    """
+    from zoo import list_architectures
+    from zoo.commands import card_scores, describe
+    from zoo.commands.cli.flags import prepared
+    from zoo.config.type_names import choices
+    from zoo.launch.process import left_as_found, quieten
+
+    flags = [f"--data.{key}={value}" for key, value in given.items()]
+    with left_as_found():
+        quieten()
+        if run:
+            list_architectures()
+            parser = describe.make_parser(data_class)
+            # the network reorders the pixels itself
+            words = describe.with_run(["--run_dir", str(run), *prepared(flags), "--data.shuffle_pixels", "null"])
+        else:
+            if name not in (known := choices(data_class)):  # it may stand in a stranger's card
+                raise UsageError(f"data in --data: expected one of {', '.join(known)}, found {shorten(name, 60)!r}")
+            parser, words = card_scores.make_parser("export", data_class), prepared(["--data", name, *flags])
+        return parser.instantiate(parser.parse_args(words))["data"]
+
+
+def report(out: Path, form: str, card: Card, agreement: Agreement, asked: Asked) -> None:
+    """Prints how the file compares, and what it holds."""
+    print(
+        f"{out}: {agreement.agree:,} of {agreement.images:,} predictions are those of torch, on {asked.name};"
+        f" largest difference of a probability {agreement.largest:.1e}"
+    )
+    if asked.labels is not None:
+        print(f"accuracy in float32: {100 * card['test_accuracy']:.2f} % of {card['test_n']:,} test images")
+    elif "test_accuracy" not in card:
+        print("accuracy in float32: not counted")
+    if form == "bundle":
+        print(f"try it: python {out}/predict.py PICTURE")
+    elif form == "safetensors":
+        print(f"card: {out.with_suffix('.json')}   try it: {program()} predict {out.with_suffix('.json')} PICTURE")
