@@ -2,6 +2,7 @@
 
 own.npz: X, y                        -> python -c '… numpy.savez("own-split.npz", train_images=…, test_images=…, …)'
 own.npz: X_train, y_train, X_test …  -> the same, under the names that are read
+own.npz: arr_0, arr_1                -> the same, by their shapes
 """
 
 import re
@@ -55,7 +56,8 @@ def missing_error(path: Path, needed: Sequence[str], found: Sequence[str], missi
 def advice(path: Path, needed: Sequence[str]) -> str:
     """What to do about it: the command that renames arrays or splits off a test part, or what is to be added."""
     _, names = read_arrays(path, ())
-    meant = arrays_meant(names, "train" if "train_images" in needed else "test")
+    without_split = "train" if "train_images" in needed else "test"
+    meant = arrays_meant(names, without_split) or nameless(path, names, without_split)
     if "train_images" not in needed and "test_images" not in meant:  # the only images there are, then
         meant |= {key.replace("train", "test"): name for key, name in meant.items() if key.startswith("train")}
     missing = [key for key in needed if key not in meant]
@@ -72,7 +74,10 @@ def advice(path: Path, needed: Sequence[str]) -> str:
             f"numpy.savez with the training images and labels too; or python cli.py predict --run_dir DIR --data.path"
             f" {shlex.quote(str(path))}, with a trained network"
         )
-    return "numpy.savez with the arrays under these names"
+    given = ", ".join(f"{key}={item(meant[key]) if key in meant else '…'}" for key in needed)
+    source = f"f = numpy.load({double_quoted(str(path))}); " if meant.keys() & {*needed} else ""
+    out = double_quoted(f"{path.stem}-named.npz")
+    return f"{source}numpy.savez({out}, {given}), images (N, H, W, C) and class numbers (N,)"
 
 
 def arrays_meant(names: Sequence[str], without_split: str) -> dict[str, str]:
@@ -96,6 +101,28 @@ def arrays_meant(names: Sequence[str], without_split: str) -> dict[str, str]:
             twice |= {key} & meant.keys()
             meant[key] = name
     return {key: name for key, name in meant.items() if key not in twice}
+
+
+def nameless(path: Path, names: Sequence[str], first: str) -> dict[str, str]:
+    """What was saved as `numpy.savez(path, x, y)`, so that NumPy called it arr_0, arr_1, …: images have several axes.
+
+    Args:
+        path: of the file.
+        names: of all arrays in it.
+        first: the split of the first images and labels.
+    """
+    if not all(re.fullmatch(r"arr_\d+", name) for name in names):
+        return {}
+    raw, _ = read_arrays(path, names)
+    kinds = {
+        "images": [name for name in names if raw[name].ndim > 2],
+        "labels": [name for name in names if raw[name].ndim in (1, 2)],
+    }
+    pairs = list(zip(*kinds.values(), strict=False))
+    if any(len(raw[images]) != num_labelled(raw[labels]) for images, labels in pairs):
+        return {}
+    splits = ("train", "test") if first == "train" else ("test",)
+    return {f"{split}_{kind}": name for kind in kinds for split, name in zip(splits, kinds[kind], strict=False)}
 
 
 def renamed(path: Path, meant: Mapping[str, str], needed: Sequence[str]) -> str:

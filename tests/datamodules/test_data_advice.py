@@ -660,6 +660,34 @@ def test_arrays_under_other_names_are_renamed(names: str, stage: str, tmp_path: 
     ADVICES["other names"].add(f"{names} {stage}")
 
 
+@pytest.mark.parametrize("labels", [lambda y: y, lambda y: y[:, None], one_hot])
+@pytest.mark.parametrize("both", [True, False])
+def test_arrays_without_names_are_known_by_their_shapes(both: bool, labels: Callable[..., Any], tmp_path: Path) -> None:
+    """As of `numpy.savez(path, x, y)`, which calls them arr_0 and arr_1."""
+    path, truth = tmp_path / "own.npz", own()
+    arrays = [*changed(truth, labels=labels).values()]
+    np.savez(path, *arrays[: 4 if both else 2])
+    with pytest.raises(ValueError, match="missing") as caught:
+        Arrays(str(path)).setup("fit")
+    module = Arrays(made_by(str(caught.value)), batch_size=4)
+    module.setup("fit")
+    if both:
+        check(module, truth)
+    assert (len(module.part("train").labels), len(module.part("test").labels)) == ((30, 12) if both else (24, 6))
+    ADVICES["no names"].add(f"{both} {labels}")
+
+
+def test_images_without_a_name_and_without_labels_are_told_what_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "own.npz"
+    np.savez(path, own()["train_images"])
+    with pytest.raises(ValueError, match="missing") as caught:
+        Arrays(str(path)).setup("fit")
+    assert str(caught.value).partition(" Try: ")[2] == (
+        f'f = numpy.load("{path}"); numpy.savez("own-named.npz", train_images=f["arr_0"],'
+        " train_labels=…, test_images=…, test_labels=…), images (N, H, W, C) and class numbers (N,)"
+    )
+
+
 def test_arrays_in_another_form_get_their_names_first(tmp_path: Path) -> None:
     """Then the message about their form has the names that its line of Python needs."""
     path, truth = tmp_path / "own.npz", own()

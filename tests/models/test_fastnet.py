@@ -128,7 +128,7 @@ def test_small_images_are_framed_as_far_as_that_helps(side):
 REFUSED = [
     ({"in_shape": (1, 6, 20)}, r"geometry in pooling in group 3 of 3: expected a map of at least 2 × 2"),
     ({"whiten_kernel": 40, "channels": [2]}, "geometry in whitening: expected a map of at least 40 × 40"),
-    ({"depth": 0}, r"convolutions per group in --model.depth: expected at least 1, found 0"),
+    ({"depth": 0}, r"convolutions per group in --model.depth: expected at least 1, found 0\. Try: --model\.depth 2"),
     ({"whiten_kernel": 0}, r"kernel size in --model.whiten_kernel: expected at least 1, found 0"),
     ({"channels": []}, r"widths in --model.channels: expected at least 1 whole number from 1, found \[\]"),
 ]

@@ -182,7 +182,7 @@ def test_the_network_can_be_traced(positions):
             "width in --model.width: expected a multiple of 12 for 6 heads and sincos positions, found 66."
             " Try: --model.width 72",
         ),
-        ({"heads": 0}, "size in --model.heads: expected at least 1, found 0"),
+        ({"heads": 0}, "size in --model.heads: expected at least 1, found 0. Try: --model.heads 4"),
         ({"depth": 0}, "size in --model.depth: expected at least 1, found 0"),
         ({"mlp_ratio": 0.001}, "size in --model.mlp_ratio × --model.width: expected at least 1, found 0"),
     ],

@@ -8,8 +8,10 @@ the beginnings of jsonargparse's messages, and take what was expected from the p
 
 import re
 from argparse import ArgumentParser
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
+from shlex import quote
 from typing import Any, get_args, get_origin
 
 import yaml
@@ -53,6 +55,7 @@ OTHER_OPTIONS = {  # what other programs call them, as far as the last words her
     "arch": "model",
     "dataset": "data",
 }
+UNKNOWN = re.compile(r"option \S+ in --(\S+): expected an option of .*, found none of that name\. Try: --(\S+)")
 MAX_SHOWN = 60  # characters of what the user wrote
 NOISE = (  # beginnings of lines that only repeat types or wrap another message
     *("Parser key ", "Does not validate against any of the Union subtypes", "Problem with given class_path"),
@@ -201,6 +204,27 @@ def no_option(key: str, parser: ArgumentParser) -> str:
         if 0 < len(others) <= MAX_LISTED:
             return format_error(what, f"--{key}", "a class that has it", owner, f"-- {' | '.join(others)}")
     return format_error(what, f"--{key}", f"an option of {owner}", "none of that name", f"--{near}" if near else helped)
+
+
+def with_value(line: str, parser: ArgumentParser) -> str:
+    """The line for an option that does not exist, with the value that it was given behind the one it advises."""
+    match = UNKNOWN.fullmatch(line)
+    words = [word for each in family(parser) for word in getattr(each, "args", None) or ()]
+    value = value_behind(f"--{match[1]}", words) if match else None
+    if not match or value is None or len(value) > MAX_SHOWN:
+        return line
+    hint = type_of(match[2], parser)
+    return f"{line} {corrected(value, choices(hint), only_lists(hint)) or quote(value)}"
+
+
+def value_behind(flag: str, words: Sequence[str]) -> str | None:
+    """The value that stands behind a flag; None where none does."""
+    for word, after in pairwise([*words, "--"]):
+        if word.startswith(f"{flag}="):
+            return word.partition("=")[2]
+        if word == flag and not after.startswith("--"):
+            return after
+    return None
 
 
 def others_with(option: str, cls: type, root: type) -> list[str]:

@@ -22,7 +22,7 @@ from lightning.pytorch.cli import LightningArgumentParser
 
 from zoo.config.allowlist import untrusted_path
 from zoo.config.class_keys import misspelt
-from zoo.config.error_messages import FORMATTERS, NOISE, first_line, format_error, in_file, key_in
+from zoo.config.error_messages import FORMATTERS, NOISE, first_line, format_error, in_file, key_in, with_value
 from zoo.config.type_names import UNIONS, command, family, format_type, type_of
 from zoo.config.yaml_limits import load
 from zoo.errors import UsageError, chain, demand
@@ -171,9 +171,10 @@ def explain(message: str, parser: ArgumentParser, error: BaseException | None = 
     """
     key = key_in(message, parser)
     if line := line_within(message, error):
-        return prefix_flag(key, line)
+        return with_value(prefix_flag(key, line), parser)
     lines = (formatter(message, parser) for formatter in FORMATTERS)
-    return " ".join((next((line for line in lines if line), None) or fallback_line(message, key, parser)).split())
+    line = " ".join((next((line for line in lines if line), None) or fallback_line(message, key, parser)).split())
+    return with_value(line, parser)
 
 
 def fallback_line(message: str, key: str, parser: ArgumentParser) -> str:

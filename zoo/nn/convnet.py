@@ -39,7 +39,7 @@ def convnet(
     check_images(in_shape, num_classes)
     check_widths("channels", channels, least=1)
     check_kernel_size(kernel_size)
-    check_size("convolutions per stage", "depth", depth)
+    check_size("convolutions per stage", "depth", depth, 2)
     shape, padding = in_shape, kernel_size // 2
     layers: list[nn.Module] = []
     for i, width in enumerate(channels):

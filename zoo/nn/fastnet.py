@@ -58,9 +58,9 @@ def fastnet(
     """The network of `zoo.FastNet`, which says what each argument means: images (B, C, H, W) -> logits (B, K)."""
     check_images(in_shape, num_classes)
     check_widths("channels", channels, least=1)
-    check_size("convolutions per group", "depth", depth)
-    check_size("kernel size", "whiten_kernel", whiten_kernel)
-    check_factor("head_scale", head_scale)
+    check_size("convolutions per group", "depth", depth, 2)
+    check_size("kernel size", "whiten_kernel", whiten_kernel, 2)
+    check_factor("head_scale", head_scale, 0.1)
     check_map("whitening", in_shape, whiten_kernel)
     # images too small to be halved once per group are framed
     padding = whiten_kernel // 2 if min(in_shape[1:]) - whiten_kernel + 1 < 2 ** len(channels) else 0

@@ -134,11 +134,11 @@ def check_images(in_shape: Any, num_classes: Any) -> None:
         )
 
 
-def check_size(what: str, name: str, value: Any) -> None:
-    """Raises ValueError unless the value of an argument is a whole number from 1."""
+def check_size(what: str, name: str, value: Any, usual: int) -> None:
+    """Raises ValueError, with a usual value, unless that of an argument is a whole number from 1."""
     if not is_size(value):
         expected = "at least 1" if type(value) is int else "a whole number from 1"
-        raise ValueError(f"{what} in --model.{name}: expected {expected}, found {value!r}")
+        raise ValueError(f"{what} in --model.{name}: expected {expected}, found {value!r}. Try: --model.{name} {usual}")
 
 
 def check_share(name: str, value: Any) -> None:
@@ -147,10 +147,12 @@ def check_share(name: str, value: Any) -> None:
         raise ValueError(f"share in --model.{name}: expected 0 to below 1, found {value!r}. Try: --model.{name} 0.1")
 
 
-def check_factor(name: str, value: Any) -> None:
-    """Raises ValueError unless the value of an argument is a number above 0."""
+def check_factor(name: str, value: Any, usual: float) -> None:
+    """Raises ValueError, with a usual value, unless that of an argument is a number above 0."""
     if not isinstance(value, Real) or not 0 < float(value) < math.inf:
-        raise ValueError(f"factor in --model.{name}: expected a number above 0, found {value!r}")
+        raise ValueError(
+            f"factor in --model.{name}: expected a number above 0, found {value!r}. Try: --model.{name} {usual}"
+        )
 
 
 def check_widths(name: str, widths: Any, least: int = 0) -> None:

@@ -37,7 +37,7 @@ def lenet(
     check_images(in_shape, num_classes)
     check_widths("channels", channels, least=1)
     check_widths("hidden", hidden)
-    check_size("kernel size", "kernel_size", kernel_size)
+    check_size("kernel size", "kernel_size", kernel_size, 5)
     shape = in_shape
     stride = 2 if pool == "stride" else 1
     layers: list[nn.Module] = []

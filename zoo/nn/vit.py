@@ -132,12 +132,15 @@ def vit(
 ) -> nn.Sequential:
     """The network of `zoo.ViT`, which says what each argument means: images (B, C, H, W) -> logits (B, K)."""
     check_images(in_shape, num_classes)
-    for name, size in (("width", width), ("depth", depth), ("heads", heads)):
-        check_size("size", name, size)
-    check_factor("mlp_ratio", mlp_ratio)
+    for name, size, usual in (("width", width, 64), ("depth", depth, 4), ("heads", heads, 4)):
+        check_size("size", name, size, usual)
+    check_factor("mlp_ratio", mlp_ratio, 2)
     hidden = round(mlp_ratio * width)
     if hidden < 1:
-        raise ValueError(f"size in --model.mlp_ratio × --model.width: expected at least 1, found {mlp_ratio} × {width}")
+        raise ValueError(
+            f"size in --model.mlp_ratio × --model.width: expected at least 1, found {mlp_ratio} × {width}."
+            " Try: --model.mlp_ratio 2"
+        )
     check_name("--model.positions", positions, ["learned", "sincos"])
     check_patches(in_shape, patch_size)
     check_heads(width, heads, positions)
