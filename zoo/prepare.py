@@ -2,7 +2,8 @@
 
     open_picture(path)   a file -> one image, turned as its EXIF says, transparency on white, mode L or RGB
     photo                the whole picture, its aspect kept: made to fit, the rest in the colour of its edge
-    digits               handwriting as MNIST has it: ink bright on black, its longer side 20 of 28, centred by its mass
+    digits               handwriting as MNIST has it: ink bright on black, longer side 20 of 28, centred by its mass,
+                         from paper that may be lit from one side
 
 A picture that has the network's size is taken as it is; by `digits`, if its edge is dark as MNIST's is. Needs neither
 torch nor Lightning. Shrinking is always antialiased: without it a thin pen loses every second digit.
@@ -23,6 +24,8 @@ MOST_BYTES = 100_000_000  # of a file
 MOST_PIXELS = 64_000_000  # of a picture
 BOX = 20 / 28  # side of a digit's box, as a share of the image's: LeCun et al. 1998, §III.A
 FAINT = 0.3  # share of the darkest ink below which nothing counts as ink when its box is sought
+FAR_FROM_GROUND = 80  # of 255: a pixel of the edge that differs by more from most of it is ink
+ENOUGH = 1000  # pixels of the longer side of a picture in which a digit is looked for
 LEAST_INK = 25  # of 255: a picture with less contrast is empty
 DARK = 64  # of 255: the edge of a picture that is bright on dark already
 FAR = 50  # of 255: images that differ by so much on average are of another kind, or inverted
@@ -115,7 +118,7 @@ def prepare(image: Image.Image, shape: tuple[int, int, int], how: str = "photo",
         pixels = WAYS[how](image.convert("L" if channels == 1 else "RGB"), height, width)
     except NoInk as error:
         raise NoInk(f"ink in {where}: {error}") from error
-    return np.ascontiguousarray(np.atleast_3d(pixels).transpose(2, 0, 1))
+    return np.array(np.broadcast_to(np.atleast_3d(pixels), (height, width, channels)).transpose(2, 0, 1), order="C")
 
 
 def photo(image: Image.Image, height: int, width: int) -> Pixels:
@@ -136,15 +139,18 @@ def digits(image: Image.Image, height: int, width: int) -> Pixels:
     Raises:
         NoInk: there is nothing to be read.
     """
-    pixels = np.asarray(image.convert("L")).astype(np.int16)
-    ground = int(np.median(border(pixels)))
-    if image.size == (width, height) and ground < DARK:
-        return pixels.astype(np.uint8)
+    image = image.convert("L")
+    if image.size == (width, height) and np.median(border(np.asarray(image))) < DARK:
+        return np.asarray(image)
+    pixels = np.asarray(image.reduce(max(1, max(image.size) // ENOUGH))).astype(np.float32)
+    ground = light_of_ground(pixels)
     # ink is what differs from the ground, the way most of it does: dark on bright paper, or chalk on a board
     darker, brighter = (ground - pixels).clip(0), (pixels - ground).clip(0)
-    ink = darker if darker.sum() > brighter.sum() else brighter
+    dark = darker.sum() > brighter.sum()
+    ink = darker if dark else brighter
     if ink.max() < LEAST_INK:
         raise NoInk("expected some on another colour, found an even grey. Try: --prepare photo")
+    ink /= (ground if dark else 255 - ground).clip(FAR_FROM_GROUND)  # as strong in the shade
     rows, columns = np.nonzero(ink > FAINT * ink.max())
     box = ink[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
     box = (box * (255 / box.max())).astype(np.uint8)
@@ -176,6 +182,16 @@ def other_brightness(grey: float, before: float) -> str | None:
     inverted = abs(255 - grey - before) < FAR / 2
     advice = " inverted? Try: test_images = 255 - test_images" if inverted else " are they of the same kind and scale?"
     return f"mean grey of these images is {grey:.0f}, of the training images {before:.0f}:{advice}"
+
+
+def light_of_ground(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
+    """What a picture (H, W) would be without its ink: the plane through its edge, as light falls from one side."""
+    down, across = (np.linspace(-1, 1, size, dtype=np.float32) for size in pixels.shape)
+    x = np.stack([border(np.broadcast_to(each, pixels.shape)) for each in (np.float32(1), down[:, None], across)], 1)
+    y = border(pixels)
+    kept = np.abs(y - np.median(y)) < FAR_FROM_GROUND
+    level, slope_down, slope_across = np.linalg.lstsq(x[kept], y[kept], rcond=None)[0]
+    return level + slope_down * down[:, None] + slope_across * across
 
 
 def border(pixels: NDArray) -> NDArray:

@@ -43,6 +43,31 @@ def test_ink_may_be_darker_or_brighter_than_its_ground(drawing: Image.Image) -> 
     assert (prepare(chalk, GREY, "digits") == prepare(drawing, GREY, "digits")).all()
 
 
+def test_paper_may_be_lit_from_one_side(drawing: Image.Image) -> None:
+    light = np.linspace(1, 0.5, 400)[None] * np.linspace(1, 0.8, 300)[:, None]
+    lit = Image.fromarray((np.asarray(drawing) * light).round().astype(np.uint8))
+    first, second = (prepare(each, GREY, "digits").astype(int) for each in (drawing, lit))
+    assert np.abs(second - first).mean() < 12  # the ink on the dark side is fainter
+    assert (second[:, [0, -1]] == 0).all()
+
+
+def test_a_digit_may_be_asked_of_a_network_of_colours(drawing: Image.Image) -> None:
+    pixels = prepare(drawing, COLOUR, "digits")
+    assert pixels.shape == COLOUR
+    assert (pixels == prepare(drawing.convert("RGB"), COLOUR, "digits")).all()
+    assert (pixels == pixels[:1]).all()
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 5000), (30000, 2)])
+@pytest.mark.parametrize("way", ["photo", "digits"])
+def test_a_picture_may_have_any_shape(size: tuple[int, int], way: str) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, size, np.uint8)
+    try:
+        assert prepare(Image.fromarray(noise), COLOUR, way).shape == COLOUR
+    except ValueError as error:
+        assert "found an even grey" in str(error)
+
+
 def test_where_it_was_drawn_and_how_large_changes_little(drawing: Image.Image) -> None:
     first = prepare(drawing, GREY, "digits").astype(int)
     moved = Image.new("L", (700, 500), 235)
