@@ -14,6 +14,7 @@ _zoo_flags() { # of a verb, or of a class
         study.report) echo '--debug --help_all --help --page --studies -h' ;;
         weights.show) echo '--debug --help_all --help --json -h' ;;
         weights.save) echo '--debug --help_all --help --name --out -h' ;;
+        weights.push) echo '--debug --help_all --help --private -h' ;;
         Arrays) echo '--data.augment --data.batch_size --data.normalize --data.path --data.root --data.shuffle_pixels --data.train_size --data.val_size' ;;
         CIFAR10|Digits|FashionMNIST|MNIST) echo '--data.augment --data.batch_size --data.normalize --data.root --data.shuffle_pixels --data.train_size --data.val_size' ;;
         ConvNet) echo '--model.activation --model.channels --model.compile --model.depth --model.dropout --model.init --model.kernel_size --model.label_smoothing --model.norm --model.optimizer --model.pool --model.schedule' ;;
@@ -49,7 +50,7 @@ _zoo_actions() { # of a verb that does several things
     case $1 in
         recipe) echo 'run list table' ;;
         study) echo 'run report list' ;;
-        weights) echo 'list show save' ;;
+        weights) echo 'list show save push' ;;
     esac
 }
 

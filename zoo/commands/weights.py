@@ -43,6 +43,14 @@ def card_of(where: str) -> Card:
     return read_card(found) if found.suffix == ".json" else read_run(found)[0]
 
 
+def push(options: Namespace) -> None:
+    """Uploads weights to the Hub."""
+    from zoo.weights.push import push
+
+    place = push(options.where, options.repository, options.private)
+    print(f"pushed: zoo.load({place!r})   {program()} predict {place} PICTURE")
+
+
 def save(options: Namespace, rest: Sequence[str], data_class: type[Any]) -> None:
     """Writes the weights of a run with their card and its page, and shows the card."""
     from zoo.weights.making import save_run

@@ -245,6 +245,10 @@ def wrong_config(message: str, parser: ArgumentParser) -> str | None:
         place = f", line {places[-1][0]}, column {places[-1][1]}" if places else ""
         problem = [text.strip() for text in message.splitlines() if not text.strip().startswith("in ")][-1]
         problem = problem.removeprefix("Problems parsing config: ").partition(' in "<')[0]
+        if problem.startswith("an address of the Hub"):
+            return format_error(
+                "value", f"--config{place}", "one on this machine", problem, "download it, and name that"
+            )
         return format_error("syntax", f"--config{place}", "valid yaml", f"an error ({problem})")
     match = re.match(r"Parser key \"config\": .*'([^']*)'", message)
     if not match:

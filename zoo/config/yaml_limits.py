@@ -6,10 +6,12 @@
     "[[[[[[[[ …"      so does text, as jsonargparse reads it as yaml again where no text is expected
     lr: 0.1           the last of two equal keys would win in silence, far below the first
     lr: 1.0
+    x: hf://me/net    whatever takes it would read or write on the Hub, with the token of the user
 
 All of it is seen while the text is read piece by piece, before anything is made of it.
 """
 
+import re
 from typing import Any
 
 import yaml
@@ -20,12 +22,20 @@ MOST_VALUES = 20_000
 DEEPEST = 50  # levels of lists and mappings
 LONGEST = 10_000  # characters of one text; a class path of many dots would be looked at in the square of that
 
+HUB = re.compile(
+    r"\s*([\w+-]+::)*hf:/", re.IGNORECASE
+)  # weights on the Hub are named on the command line, or in Python
+
 Events = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml is quicker, where there is one
 _load = get_loader("yaml")
 
 
 class BeyondLimitError(yaml.MarkedYAMLError):
     """Yaml that is too long, too deep or without end."""
+
+
+class HubAddressError(BeyondLimitError):
+    """An address that no file may name."""
 
 
 def limit_yaml() -> None:
@@ -73,6 +83,8 @@ def count_values(text: str, deep: int = 0) -> int:
             if event.anchor not in held:
                 raise BeyondLimitError(problem="an alias of what it is part of", **where)
             count += held[event.anchor]
+        elif isinstance(event, yaml.ScalarEvent) and HUB.match(event.value):
+            raise HubAddressError(problem=f"an address of the Hub ({event.value.strip()[:60]})", **where)
         elif isinstance(event, yaml.CollectionStartEvent):
             levels.append(Level(event, count + 1))
             held.pop(event.anchor, None)  # from here on the name means this, though there may have been another

@@ -9,14 +9,13 @@ Runs of older versions are read too; what their record lacks is said.
 
 import hashlib
 import json
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zoo.errors import shorten
+from zoo.errors import shorten, warn
 from zoo.runs.folder import RunFolder
 from zoo.weights.card import Card, check_card
 from zoo.weights.fields import FIELDS, MOST_CLASSES, NETWORKS, SCHEMA, are_numbers, is_count, is_shape
@@ -131,10 +130,9 @@ def classes_of(content: Mapping[str, Any], state: Mapping[str, Any], data: str, 
     if type(count) is not int or not 2 <= count <= MOST_CLASSES:
         raise ValueError(f"num_classes in {where}: expected 2 to {MOST_CLASSES:,}, found {shorten(count, 60)}")
     if data not in HANDWRITING:
-        warnings.warn(
+        warn(
             f"classes of {where}: expected names in its checkpoint, found none: it is of an older version, and they are"
-            f" called 0 to {count - 1}",
-            stacklevel=2,
+            f" called 0 to {count - 1}"
         )
     return [str(i) for i in range(count)]
 

@@ -1,4 +1,4 @@
-"""`zoo.load`: a name, a run folder or a folder with a card -> ImageClassifier."""
+"""`zoo.load`: a name, a run folder, a folder with a card or an address of the Hub -> ImageClassifier."""
 
 from functools import partial
 from pathlib import Path
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from zoo.errors import UsageError, shorten
 from zoo.weights.card import Card
 from zoo.weights.guard import check_weights
+from zoo.weights.hub import fetch, is_address
 from zoo.weights.store import cards_in, is_own, own, read_checked, read_graph, weights_of
 
 if TYPE_CHECKING:
@@ -22,13 +23,15 @@ def load(where: str | Path, device: str | None = None, runtime: str = "auto") ->
     """A trained network, ready to be asked about pictures.
 
     Args:
-        where: the name of weights of the zoo, the folder of a run, a folder with one card, or a card's file.
+        where: the name of weights of the zoo, the folder of a run, a folder with one card, a card's file, or a
+            repository on the Hugging Face Hub, `hf://USER/REPO` or `hf://USER/REPO@REVISION`.
         device: where it computes, such as `cpu` or `cuda`; None is the CPU.
         runtime: `torch`; or `onnx`, for weights that came with the zoo, on the CPU: torch is not imported. `auto` is
             `onnx` wherever it can be: it was at least as fast for each of the networks, for one image and for many.
 
     Raises:
         UsageError: there is nothing of this name, or it cannot run so.
+        OSError: the Hub is not there, and its weights were not fetched before.
         ValueError: a file is damaged, or card and weights do not fit.
     """
     if runtime not in RUNTIMES:
@@ -56,6 +59,8 @@ def card_in(where: str | Path) -> Path:
     Raises:
         UsageError: there is nothing of this name.
     """
+    if is_address(where):
+        return fetch(where)
     path = Path(where)
     if path.suffix == ".json" and path.is_file():
         return path

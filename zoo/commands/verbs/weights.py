@@ -5,12 +5,13 @@ from collections.abc import Sequence
 from zoo.commands.plain_parser import PlainParser, action_of
 from zoo.commands.verbs import DataClass
 
-SUMMARY = "trained networks to take along: weights list, weights show, weights save"
+SUMMARY = "trained networks to take along: weights list, show, save, push"
 ORDER = 64
 HELP = """\
 usage: python cli.py weights list [PATTERN]
-       python cli.py weights show NAME | RUN | DIR
+       python cli.py weights show NAME | RUN | DIR | hf://USER/REPO
        python cli.py weights save RUN --out DIR [--name NAME] [--data.root DIR]
+       python cli.py weights push DIR USER/REPO [--private]
 
 Weights with a card that says all that is needed to use and to trust them: NAME.safetensors and NAME.json. In Python,
 `zoo.load(NAME | RUN | DIR)` makes a network of them that answers about pictures.
@@ -21,7 +22,10 @@ Weights with a card that says all that is needed to use and to trust them: NAME.
   save                      write the weights of a run, counted again in float32, a card, and its page README.md
     --out DIR               where they go
     --name NAME             of both (data and model)
-    --data.root DIR         and other flags of the data, if they lie elsewhere now"""
+    --data.root DIR         and other flags of the data, if they lie elsewhere now
+  push                      upload card, weights and page to the Hugging Face Hub: pip install huggingface_hub, and
+                            hf auth login, once
+    --private               make a new repository for its owners only"""
 
 
 def list_parser() -> PlainParser:
@@ -48,7 +52,16 @@ def save_parser() -> PlainParser:
     return parser
 
 
-ACTIONS = {"list": list_parser, "show": show_parser, "save": save_parser}
+def push_parser() -> PlainParser:
+    """The flags of `weights push`."""
+    parser = PlainParser("weights push", "Uploads weights to the Hugging Face Hub.")
+    parser.add_argument("where", metavar="DIR", help="with a card, or the name of weights")
+    parser.add_argument("repository", metavar="USER/REPO", help="made if there is none")
+    parser.add_argument("--private", action="store_true", help="for its owners only")
+    return parser
+
+
+ACTIONS = {"list": list_parser, "show": show_parser, "save": save_parser, "push": push_parser}
 
 
 def run(args: Sequence[str], data_class: DataClass) -> None:
@@ -62,4 +75,4 @@ def run(args: Sequence[str], data_class: DataClass) -> None:
         weights.save(options, rest, data_class())
     else:
         options = parser.parse(args[1:])
-        (weights.show if action == "show" else weights.list_all)(options)
+        {"list": weights.list_all, "show": weights.show, "push": weights.push}[action](options)

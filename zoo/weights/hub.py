@@ -1,0 +1,361 @@
+"""Weights on the Hugging Face Hub: `hf://USER/REPO[@REVISION]` -> the card's file in the cache of the Hub's client.
+
+    what the repository holds  ->  its one card  ->  the weights beside it, by commit; nothing else is downloaded
+
+The sizes are looked at before, the SHA-256 of the weights is the card's. Without a Hub, or with HF_HUB_OFFLINE, what
+was fetched before is taken. The client is the extra `hub`; what it says of itself is not shown.
+"""
+
+import hashlib
+import re
+import threading
+import time
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import Any, NamedTuple, TypeVar
+
+from zoo.errors import UsageError, shorten, warn
+from zoo.weights.card import MOST_BYTES as MOST_OF_CARD
+from zoo.weights.card import read_card
+from zoo.weights.fields import NAME
+from zoo.weights.store import MOST_BYTES, weights_of
+
+REPOSITORY = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,95}/[A-Za-z0-9][A-Za-z0-9_.-]{0,95}"
+ADDRESS = re.compile(rf"hf:/{{1,2}}({REPOSITORY})(?:@([A-Za-z0-9_][A-Za-z0-9_./-]{{0,199}}))?")
+OTHER_KINDS = ("datasets", "spaces", "models", "kernels", "buckets")  # what else an address of the Hub may begin with
+COMMIT = re.compile(r"[0-9a-f]{40}")
+ETAG = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+TIMEOUT = 10.0  # seconds for one answer
+PATIENCE = 60.0  # seconds in which nothing comes: the client would wait and try again for longer
+AGAIN = (408, 429, 500, 502, 503, 504)  # states of a hub that is there at other times
+
+T = TypeVar("T")
+
+
+class Place(NamedTuple):
+    """A repository on the Hub, and which state of it."""
+
+    repository: str
+    revision: str | None
+
+    def __str__(self) -> str:
+        return f"hf://{self.repository}" + (f"@{self.revision}" if self.revision else "")
+
+
+class Listed(NamedTuple):
+    """A file of a repository: its name, its size in bytes, and its SHA-256 where the Hub knows it."""
+
+    name: str
+    size: int
+    sha256: str | None
+
+
+class Absent(Exception):
+    """There is no Hub to be asked: why."""
+
+
+def is_address(where: object) -> bool:
+    """Whether this is meant as an address of the Hub; a Path has lost one of its slashes."""
+    return str(where).startswith("hf:/")
+
+
+def place_of(address: object) -> Place:
+    """The repository that an address names; raises UsageError for another form."""
+    match = ADDRESS.fullmatch(str(address))
+    if not match or match[1].split("/")[0] in OTHER_KINDS or ".." in str(address):
+        raise UsageError(
+            f"address in weights: expected hf://USER/REPO or hf://USER/REPO@REVISION, found {shorten(address, 80)!r}."
+            " Try: hf://USER/REPO"
+        )
+    return Place(match[1], match[2])
+
+
+def fetch(address: object) -> Path:
+    """The file of a card, with its weights beside it, in the cache of the client.
+
+    Args:
+        address: hf://USER/REPO, with @ and a branch, tag or commit.
+
+    Raises:
+        UsageError: there is no such place, or it is not for this user.
+        OSError: the Hub is not there, and nothing was fetched before.
+        ValueError: what lies there is no card with weights, too large, or damaged.
+    """
+    place, hub = place_of(address), client()
+    with explained(place), quiet(hub):
+        try:
+            commit, files = listing(hub, place)
+        except Absent as absent:
+            return cached(hub, place, absent)
+        card, weights = card_and_weights(files, place)
+        path = download(hub, place, commit, card)
+        expected = read_card(path)["sha256"]
+        if weights.sha256 not in (None, expected):
+            raise ValueError(
+                f"weights in {place}: expected SHA-256 {expected[:12]}… as in {card.name}, found"
+                f" {str(weights.sha256)[:12]}… on the Hub"
+            )
+        beside = download(hub, Place(place.repository, commit), commit, weights)
+        if (found := hashlib.sha256(beside.read_bytes()).hexdigest()) != expected:
+            for each in (path, beside):
+                forget(each)
+            raise ValueError(
+                f"weights in {place}: expected SHA-256 {expected[:12]}… as in {card.name}, found {found[:12]}…; they"
+                " are out of the cache again. Try: the same once more"
+            )
+    return path
+
+
+def client() -> ModuleType:
+    """The Hub's own client; raises UsageError where it is not installed."""
+    try:
+        import huggingface_hub
+    except ImportError as error:
+        raise UsageError(
+            "package huggingface_hub in this Python: expected it for weights on the Hub, found none."
+            " Try: pip install huggingface_hub"
+        ) from error
+    return huggingface_hub
+
+
+@contextmanager
+def quiet(hub: ModuleType) -> Iterator[None]:
+    """The client says nothing meanwhile: neither its bars nor what a server lets it say."""
+    before, shown = hub.logging.get_verbosity(), not hub.utils.are_progress_bars_disabled()
+    hub.logging.set_verbosity(50)
+    hub.utils.disable_progress_bars()
+    try:
+        yield
+    finally:
+        hub.logging.set_verbosity(before)
+        if shown:
+            hub.utils.enable_progress_bars()
+
+
+@contextmanager
+def explained(place: Place, doing: str = "weights") -> Iterator[None]:
+    """Says in one line what the client raises. What a server says is not repeated, and no token."""
+    from huggingface_hub import errors
+
+    try:
+        yield
+    except errors.GatedRepoError as error:
+        raise UsageError(
+            f"{doing} in {place}: expected a repository whose terms you have accepted, found one that asks for it."
+            " Try: accept them on its page, then hf auth login"
+        ) from error
+    except errors.RepositoryNotFoundError as error:
+        raise UsageError(
+            f"{doing} in {place}: expected a repository that you may read, found none."
+            " Try: hf auth login, if it is private"
+        ) from error
+    except errors.RevisionNotFoundError as error:
+        raise UsageError(
+            f"revision in {place}: expected a branch, tag or commit of it, found none of this name."
+            f" Try: hf://{place.repository}"
+        ) from error
+    except errors.HFValidationError as error:
+        raise UsageError(f"address in {doing}: expected hf://USER/REPO, found {place}. Try: hf://USER/REPO") from error
+    except errors.HfHubHTTPError as error:
+        status = error.response.status_code
+        if status in (401, 403):
+            raise UsageError(
+                f"{doing} in {place}: expected a token that may do this, found none or another (HTTP {status})."
+                " Try: hf auth login"
+            ) from error
+        raise OSError(f"{doing} in {place}: expected the Hub to do it, found HTTP {status}. Try: later") from error
+    except network_errors() as error:
+        raise OSError(
+            f"{doing} in {place}: expected the Hub to answer, found {type(error).__name__}. Try: with a network"
+        ) from error
+    except (OSError, RuntimeError, ValueError) as error:
+        if getattr(error, "errno", None) or ": expected " in str(error):  # the system's, or ours
+            raise
+        raise OSError(
+            f"{doing} in {place}: expected whole answers of the Hub, found {type(error).__name__}. Try: again"
+        ) from error
+
+
+def network_errors() -> tuple[type[Exception], ...]:
+    """What the client raises where there is no network, by the package that it speaks HTTP with."""
+    try:
+        import httpx2 as http
+    except ImportError:
+        import httpx as http  # type: ignore[no-redef]
+    from huggingface_hub.errors import OfflineModeIsEnabled
+
+    return http.HTTPError, OfflineModeIsEnabled
+
+
+def listing(hub: ModuleType, place: Place) -> tuple[str, dict[str, Listed]]:
+    """The commit that a place stands for, and the files of it by name.
+
+    Raises:
+        Absent: there is no Hub.
+        ValueError: it answers with something else.
+    """
+    from huggingface_hub import errors
+
+    try:
+        found = hub.HfApi().model_info(place.repository, revision=place.revision, files_metadata=True, timeout=TIMEOUT)
+        files = [Listed(each.rfilename, each.size, each.lfs.sha256 if each.lfs else None) for each in found.siblings]
+        commit = str(found.sha)
+    except errors.HfHubHTTPError as error:
+        if error.response.status_code in AGAIN:
+            raise Absent(f"HTTP {error.response.status_code}") from error
+        raise
+    except errors.OfflineModeIsEnabled as error:
+        raise Absent("HF_HUB_OFFLINE") from error
+    except network_errors() as error:
+        raise Absent(type(error).__name__) from error
+    except (TypeError, KeyError, AttributeError, ValueError) as error:
+        raise ValueError(f"weights in {place}: expected the Hub's list of files, found another answer") from error
+    if not COMMIT.fullmatch(commit) or not all(isinstance(each.name, str) for each in files):
+        raise ValueError(f"weights in {place}: expected the Hub's list of files, found another answer")
+    return commit, {each.name: each for each in files}
+
+
+def pairs(files: Collection[str]) -> list[str]:
+    """The names of which there are both files, a card and weights."""
+    stems = {name.removesuffix(".json") for name in files if name.endswith(".json")}
+    return sorted(stem for stem in stems if NAME.fullmatch(stem) and f"{stem}.safetensors" in files)
+
+
+def card_and_weights(files: dict[str, Listed], place: Place) -> tuple[Listed, Listed]:
+    """The one card of a repository and the weights beside it; raises UsageError or ValueError without just one."""
+    names = pairs(files)
+    if len(names) != 1:
+        found = ", ".join(names[:3]) if names else "none"
+        raise UsageError(
+            f"weights in {place}: expected one card NAME.json with NAME.safetensors beside it, found {found}"
+        )
+    pair = files[f"{names[0]}.json"], files[f"{names[0]}.safetensors"]
+    for file, most in zip(pair, (MOST_OF_CARD, MOST_BYTES), strict=True):
+        if type(file.size) is not int or not 0 < file.size <= most:
+            raise ValueError(
+                f"{file.name} in {place}: expected 1 to {most:,} bytes, found {shorten(file.size or 'none told', 30)}"
+            )
+    return pair
+
+
+def download(hub: ModuleType, place: Place, commit: str, file: Listed) -> Path:
+    """A file of a repository in the cache; asked for once, and held to the size that was listed.
+
+    Args:
+        hub: the client.
+        place: with the revision under which the cache is to remember the commit.
+        commit: the one that was listed.
+        file: which.
+    """
+    if not isinstance(hub.try_to_load_from_cache(place.repository, file.name, revision=commit), str):
+        # asked for here first: the client itself would wait and ask again, and look at no size
+        url = hub.hf_hub_url(place.repository, file.name, revision=place.revision)
+        told = hub.get_hf_file_metadata(url, timeout=TIMEOUT)
+        if told.size != file.size or told.commit_hash != commit or not ETAG.fullmatch(told.etag or ""):
+            raise ValueError(
+                f"{file.name} in {place}: expected {file.size:,} bytes of commit {commit[:12]}, as listed, found"
+                f" {shorten(told.size, 30)} of {shorten(told.commit_hash, 12)}. Try: again, if it was just changed"
+            )
+    received = Received(file)
+
+    def get() -> str:
+        return hub.hf_hub_download(
+            place.repository, file.name, revision=place.revision, etag_timeout=TIMEOUT, tqdm_class=bar(hub, received)
+        )
+
+    found = Path(patiently(get, received.idle, f"{file.name} in {place}"))
+    if found.parent.name != commit:
+        raise OSError(f"{file.name} in {place}: expected commit {commit[:12]}, found a newer one. Try: again")
+    return found
+
+
+class Received:
+    """How much of a file has come, and when the last of it."""
+
+    def __init__(self, file: Listed) -> None:
+        self.file, self.count, self.last = file, 0.0, time.monotonic()
+
+    def add(self, count: float | None) -> None:
+        """More of it; raises ValueError where it is more than was listed."""
+        self.count += count or 0
+        self.last = time.monotonic()
+        if self.count > self.file.size:
+            raise ValueError(f"{self.file.name} in the Hub: expected {self.file.size:,} bytes, as listed, found more")
+
+    def idle(self) -> float:
+        """Seconds since the last of it came."""
+        return time.monotonic() - self.last
+
+
+def bar(hub: ModuleType, received: Received) -> type[Any]:
+    """The client's progress bar, which shows nothing and hands on what it is told."""
+
+    class Bar(hub.utils.tqdm):  # type: ignore[name-defined]
+        def update(self, n: float | None = 1) -> bool | None:
+            received.add(n)
+            return super().update(n)
+
+    return Bar
+
+
+def patiently(work: Callable[[], T], idle: Callable[[], float], what: str) -> T:
+    """Does it in a thread of its own, which is left behind after `PATIENCE` seconds in which nothing came.
+
+    The client waits as long as a server tells it to, and nothing stops it.
+
+    Args:
+        work: what takes long.
+        idle: seconds since it came on last.
+        what: for the message.
+    """
+    done: list[T] = []
+    failed: list[BaseException] = []
+
+    def act() -> None:
+        try:
+            done.append(work())
+        except BaseException as error:
+            failed.append(error)
+
+    thread = threading.Thread(target=act, daemon=True)
+    thread.start()
+    while thread.is_alive() and idle() < PATIENCE:
+        thread.join(0.05)
+    if failed:
+        raise failed[0]
+    if not done:
+        raise OSError(f"{what}: expected the Hub to go on, found nothing for {PATIENCE:.0f} s. Try: later")
+    return done[0]
+
+
+def cached(hub: ModuleType, place: Place, absent: Absent) -> Path:
+    """The card in the cache that a place stood for when it was fetched last; raises OSError if it never was."""
+    revision = place.revision or "main"
+    try:
+        repositories = hub.scan_cache_dir(hub.constants.HF_HUB_CACHE).repos
+    except hub.CacheNotFound:
+        repositories = frozenset()
+    for repository in repositories:
+        if repository.repo_id != place.repository or repository.repo_type != "model":
+            continue
+        for each in repository.revisions:
+            if revision in each.refs or revision == each.commit_hash:
+                cards = [card for card in each.snapshot_path.glob("*.json") if weights_of(card).is_file()]
+                if len(cards) == 1:
+                    if str(absent) != "HF_HUB_OFFLINE":
+                        warn(f"weights in {place}: the Hub is not there ({absent}); taken as fetched before")
+                    return cards[0]
+    raise OSError(
+        f"weights in {place}: expected the Hub, or that they were fetched before, found neither ({absent})."
+        " Try: with a network" + (", without HF_HUB_OFFLINE" if str(absent) == "HF_HUB_OFFLINE" else "")
+    )
+
+
+def forget(path: Path) -> None:
+    """Takes a file out of the cache: the name in its commit, and the content that the name leads to."""
+    content = path.resolve()
+    path.unlink(missing_ok=True)
+    if content.parent.name == "blobs":
+        content.unlink(missing_ok=True)

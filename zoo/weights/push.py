@@ -1,0 +1,90 @@
+"""A folder with a card -> a commit on the Hugging Face Hub: card, weights and page, and nothing else of the folder.
+
+weights are read as whoever loads them will  ->  the repository is made if there is none  ->  one commit, or none
+"""
+
+import time
+from pathlib import Path
+
+from zoo.errors import UsageError, shorten
+from zoo.weights.card import Card, card_text
+from zoo.weights.hub import Absent, Place, client, explained, is_address, listing, pairs, patiently, place_of, quiet
+from zoo.weights.loading import card_in, network
+from zoo.weights.readme import NAME as PAGE
+from zoo.weights.readme import is_page_of, readme
+from zoo.weights.store import read_checked
+
+MOST_OF_PAGE = 1_000_000  # bytes
+SLOWEST = 50_000  # bytes a second
+
+
+def push(where: str, repository: str, private: bool = False) -> str:
+    """Uploads weights with their card.
+
+    Args:
+        where: a folder with a card, or the name of weights of the zoo.
+        repository: USER/REPO; it is made where there is none.
+        private: whether a new one is to be seen by its owners only.
+
+    Returns:
+        The address that `zoo.load` takes.
+
+    Raises:
+        UsageError: there are no weights, or they cannot go there.
+        OSError: the Hub is not there.
+        ValueError: the weights are damaged.
+    """
+    place = place_of(repository if is_address(repository) else f"hf://{repository}")
+    if place.revision or is_address(where):
+        raise UsageError(
+            "words of weights push: expected a folder with a card, and USER/REPO, found"
+            f" {shorten(where, 60)} and {place}. Try: zoo weights push DIR {place.repository}"
+        )
+    path = card_in(where)
+    if path.suffix != ".json":
+        raise UsageError(
+            f"weights in {path}: expected a folder with a card, found a run."
+            f" Try: zoo weights save {path} --out {path.name}-weights, and that folder"
+        )
+    card, content = read_checked(path)
+    network(card, content, path)  # what does not load is not spread
+    files = {
+        f"{path.stem}.json": card_text(card).encode(),
+        f"{path.stem}.safetensors": content,
+        PAGE: page(path.parent / PAGE, card, place),
+    }
+    commit(place, files, private)
+    return str(place)
+
+
+def page(path: Path, card: Card, place: Place) -> bytes:
+    """The page that goes with a card: that in its folder where somebody has changed it, else one with the address."""
+    if not path.is_file() or is_page_of(path, card):
+        return readme(card, place.repository).encode()
+    if path.is_symlink() or path.stat().st_size > MOST_OF_PAGE:
+        found = "a link" if path.is_symlink() else f"{path.stat().st_size:,} bytes"
+        raise UsageError(f"page in {path}: expected a file of up to {MOST_OF_PAGE:,} bytes, found {found}")
+    return path.read_bytes()
+
+
+def commit(place: Place, files: dict[str, bytes], private: bool) -> None:
+    """Makes a repository of these files, or adds them to it; raises UsageError where it holds other weights."""
+    hub = client()
+    begun, size = time.monotonic(), sum(map(len, files.values()))
+
+    def act() -> None:
+        api = hub.HfApi()
+        api.create_repo(place.repository, private=private or None, exist_ok=True)
+        _, there = listing(hub, place)
+        if others := sorted({*pairs(there)} - {*pairs(files)}):
+            raise UsageError(
+                f"weights in {place}: expected a repository for these alone, found {others[0]}. Try: another REPO"
+            )
+        operations = [hub.CommitOperationAdd(name, content) for name, content in files.items()]
+        api.create_commit(place.repository, operations, commit_message=f"{min(files)}: weights, card and page")
+
+    with explained(place, "upload"), quiet(hub):
+        try:
+            patiently(act, lambda: time.monotonic() - begun - size / SLOWEST, f"upload in {place}")
+        except Absent as absent:
+            raise OSError(f"upload in {place}: expected the Hub to answer, found {absent}. Try: later") from absent
