@@ -1,6 +1,7 @@
 """Protects docs/which-model.md: it says what the cards and the measured times say."""
 
 import which_model
+
 from zoo.weights.store import list_weights
 
 
