@@ -88,6 +88,8 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: Path) -> Path:
     """A folder in which the repository's files are found under their names."""
     for name in ("configs", "scripts", "results"):
         (tmp_path / name).symlink_to(ROOT / name)
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "tests/pictures").symlink_to(ROOT / "tests/pictures")
     (tmp_path / "RUN").symlink_to(run)
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("ZOO_DATA", raising=False)
