@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from zoo.commands.plain_parser import program
 from zoo.errors import UsageError, shorten, warn
+from zoo.resume.signals import StopSignals
 from zoo.weights.card import Card, read_card
 from zoo.weights.export.agreement import Agreement
 from zoo.weights.loading import card_in, load
@@ -54,7 +55,8 @@ def export(options: Namespace, data_class: "DataClass") -> None:
         for key in ("val_accuracy", "val_n", "test_accuracy", "test_n"):  # of another precision than the file's
             model.card.pop(key, None)
     asked = images_for(options, found, model.card, data_class)
-    agreement, card = write(model, form, out, asked.images, asked.labels)
+    with StopSignals().handled():  # an export that is told to stop takes away what it has begun
+        agreement, card = write(model, form, out, asked.images, asked.labels)
     report(out, form, card, agreement, asked)
 
 
