@@ -20,11 +20,7 @@ import torch
 
 from datamodules.archive import fitting, read_arrays
 from datamodules.base import ImageDataModule, Images
-from datamodules.classes import (
-    Names,
-    check_learnable,
-    images_per_class,
-)
+from datamodules.classes import Names, check_learnable, images_per_class
 from datamodules.contents import KEYS, OPTIONAL, SPLITS, UNKNOWN, Contents, in_order, read_contents, require_arrays
 from datamodules.forms import shaped
 from datamodules.missing import missing_error

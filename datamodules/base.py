@@ -53,7 +53,8 @@ class ImageDataModule(LightningDataModule, ABC):
         train_size: train on the first so many images of a fixed stratified order; None takes all.
         normalize: `none` 0 to 255, `unit` 0 to 1, `symmetric` -1 to 1, `standard` zero mean and unit variance per
             channel by the statistics of the official training images. The same for all splits.
-        augment: random changes of training images, in this order: names, or class paths with arguments.
+        augment: random changes of training images, in this order: names, or class paths with arguments; None makes
+            none.
         shuffle_pixels: seed of one fixed permutation of the pixel positions, for all splits; None leaves them.
         seed: names the draws of order and augmentation.
     """

@@ -12,17 +12,7 @@ import numpy as np
 
 from datamodules.archive import read_arrays, readable
 from datamodules.checks import FormError, together
-from datamodules.classes import (
-    UNNAMED,
-    Names,
-    as_known,
-    check_numbers,
-    check_range,
-    class_names,
-    few,
-    numbered,
-    placed,
-)
+from datamodules.classes import UNNAMED, Names, as_known, check_numbers, check_range, class_names, few, numbered, placed
 from datamodules.forms import DARK, as_images, brightest, is_ambiguous
 from datamodules.labels import Labels, as_labels, num_labelled
 from datamodules.missing import missing_error

@@ -11,17 +11,13 @@ from typing import Any
 
 from jsonargparse import Namespace
 from lightning import Callback, LightningDataModule
-from lightning.pytorch.callbacks import (
-    ModelPruning,
-)
+from lightning.pytorch.callbacks import ModelPruning
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 
 import zoo
 from zoo.commands.arguments import complete, run_and_state
 from zoo.commands.class_help import show_class_help
-from zoo.commands.cli.finders import (
-    without_finders,
-)
+from zoo.commands.cli.finders import without_finders
 from zoo.commands.cli.fitting import Fits
 from zoo.commands.cli.flags import (
     add_flags,
@@ -37,12 +33,7 @@ from zoo.commands.cli.flags import (
 from zoo.commands.cli.run_folder import FindsRun
 from zoo.commands.cli.scoring import Scores
 from zoo.commands.cli.search import MakesObjects
-from zoo.commands.cli.trainer_checks import (
-    check_parts,
-    check_trainer,
-    stands_still,
-    too_small,
-)
+from zoo.commands.cli.trainer_checks import check_parts, check_trainer, stands_still, too_small
 from zoo.commands.cli.trainer_setup import MakesTrainer, without_repeats
 from zoo.commands.verbs import verbs as all_verbs
 from zoo.commands.verbs import without_debug
@@ -67,10 +58,7 @@ from zoo.resume.signals import StopSignals
 from zoo.resume.training_state import check_loops_and_callbacks, check_training_state
 from zoo.resume.weights_fit import check_continues
 from zoo.runs.lock import FolderLock
-from zoo.runs.predictions import (
-    requested_path,
-    source_of,
-)
+from zoo.runs.predictions import requested_path, source_of
 from zoo.runs.source import AskForCode
 from zoo.training.accumulation import check_closure
 from zoo.training.callbacks.named_callbacks import OPTIONS, with_options

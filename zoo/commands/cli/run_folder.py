@@ -5,16 +5,11 @@ from typing import Any
 
 from zoo.checkpoints.storage import read_checkpoint
 from zoo.commands.arguments import config_state
-from zoo.commands.cli.finders import (
-    known_proposals,
-    taken_up,
-)
+from zoo.commands.cli.finders import known_proposals, taken_up
 from zoo.commands.cli.state import RunState
 from zoo.errors import UsageError, warn
 from zoo.files import names_in
-from zoo.launch.process import (
-    is_first,
-)
+from zoo.launch.process import is_first
 from zoo.resume.history import trained_starts
 from zoo.resume.identity.comparison import compare
 from zoo.resume.identity.records import past_of

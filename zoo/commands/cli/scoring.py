@@ -10,13 +10,7 @@ from zoo.commands.cli.state import RunState
 from zoo.config.yaml_limits import load
 from zoo.errors import UsageError
 from zoo.runs.folder import RunFolder
-from zoo.runs.predictions import (
-    predictions_path,
-    requested_path,
-    source_name,
-    source_of,
-    write_predictions,
-)
+from zoo.runs.predictions import predictions_path, requested_path, source_name, source_of, write_predictions
 from zoo.runs.result import show_table
 
 

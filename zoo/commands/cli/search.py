@@ -1,17 +1,9 @@
 """Objects of the configuration; where finders are among them, once more with what they have found."""
 
 from lightning import seed_everything
-from lightning.pytorch.callbacks import (
-    LearningRateFinder,
-)
+from lightning.pytorch.callbacks import LearningRateFinder
 
-from zoo.commands.cli.finders import (
-    check_alone,
-    check_finder,
-    find_batch_size,
-    find_rate,
-    without_finders,
-)
+from zoo.commands.cli.finders import check_alone, check_finder, find_batch_size, find_rate, without_finders
 from zoo.commands.cli.state import RunState
 from zoo.config.library_errors import is_out_of_memory, line_for
 from zoo.config.parser import innermost, line_within

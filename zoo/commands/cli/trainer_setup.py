@@ -9,34 +9,21 @@ from pathlib import Path
 from typing import Any
 
 from lightning import Trainer
-from lightning.pytorch.callbacks import (
-    Checkpoint,
-    ProgressBar,
-    RichProgressBar,
-    WeightAveraging,
-)
+from lightning.pytorch.callbacks import Checkpoint, ProgressBar, RichProgressBar, WeightAveraging
 from lightning.pytorch.plugins import CheckpointIO
 from lightning.pytorch.profilers import PassThroughProfiler
 
 from zoo.callbacks.diagnostic import Diagnostic
 from zoo.checkpoints.checkpoint_io import SafeCheckpointIO
-from zoo.commands.cli.finders import (
-    finders,
-)
+from zoo.commands.cli.finders import finders
 from zoo.commands.cli.state import RunState
-from zoo.commands.cli.trainer_checks import (
-    check_monitors,
-    settle_callbacks,
-)
+from zoo.commands.cli.trainer_checks import check_monitors, settle_callbacks
 from zoo.commands.verbs import without_debug
 from zoo.config.library_errors import line_for
 from zoo.config.parser import innermost
 from zoo.errors import UsageError, warn
 from zoo.launch.devices import FORKING, check_strategy
-from zoo.launch.process import (
-    forks,
-    starts_itself_again,
-)
+from zoo.launch.process import forks, starts_itself_again
 from zoo.loggers import TensorBoard, Wandb
 from zoo.loggers.wandb.connection import ResolvedMode, class_path_of, resolve_mode
 from zoo.resume.history import CompareScored, KeepHistory

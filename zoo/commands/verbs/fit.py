@@ -42,7 +42,9 @@ Train, keep the weights that did best on the validation images, test them once, 
   --model.help NAME         the options of a model; --data.help NAME of a data set; so --model.optimizer.help NAME,
                             --model.schedule.help NAME, --trainer.callbacks.help NAME
   --help_all                all flags, with those of Lightning's Trainer
-  --print_config            the whole configuration, without running it"""
+  --print_config            the whole configuration, without running it
+
+null as a value: no such thing (--model.schedule, --data.augment), or, of a number or folder, the default as above."""
 
 
 def run(args: Sequence[str], data_class: DataClass) -> None:
