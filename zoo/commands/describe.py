@@ -4,13 +4,13 @@
                       --json  ->  the numbers as one JSON object
 """
 
-from argparse import SUPPRESS, ArgumentError, ArgumentParser
+from argparse import SUPPRESS
 from collections.abc import Sequence
 
 from jsonargparse import ActionConfigFile
 from lightning import LightningDataModule
 
-from zoo.commands.arguments import add_allow_import
+from zoo.commands.arguments import add_allow_import, run_and_checkpoint
 from zoo.commands.class_help import show_class_help
 from zoo.commands.cli.flags import check_values, link_data, prepared
 from zoo.commands.network_numbers import tell
@@ -57,19 +57,14 @@ def with_run(args: Sequence[str]) -> list[str]:
     Raises:
         UsageError: there is no run.
     """
-    look = ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
-    look.add_argument("--run_dir")
-    try:
-        given, rest = look.parse_known_args(args)
-    except ArgumentError:  # the full parser has the better message
+    given = run_and_checkpoint(args)
+    if given is None or given.run_dir is None:
         return list(args)
-    if given.run_dir is None:
-        return rest
     folder = RunFolder(given.run_dir)
     folder.check_own()
     folder.check_config_there()
     folder.check_config()
-    return ["-c", str(folder.config), *rest]
+    return ["-c", str(folder.config), *args]
 
 
 def make_parser(data_class: type[LightningDataModule]) -> Parser:

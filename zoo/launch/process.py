@@ -147,12 +147,10 @@ def lost_process(error: Exception) -> str | None:
 
     if not isinstance(error, RuntimeError) or not (isinstance(error, DistError) or "gloo" in str(error)):
         return None
+    expected, found = "to go on", "is gone"
     if "timed out" in str(error).lower():
-        return (
-            "processes in --trainer.devices: expected all of them to answer within --process_timeout, found one that"
-            f" does not ({one_line(str(error))[:120]}). Try: the same command with --resume auto --run_dir DIR"
-        )
+        expected, found = "to answer within --process_timeout", "does not"
     return (
-        f"processes in --trainer.devices: expected all of them to go on, found one that is gone"
+        f"processes in --trainer.devices: expected all of them {expected}, found one that {found}"
         f" ({one_line(str(error))[:120]}). Try: the same command with --resume auto --run_dir DIR"
     )

@@ -17,9 +17,7 @@ import numpy as np
 from lightning.pytorch.utilities import rank_zero_only
 
 from zoo.files import whole_file
-from zoo.runs.metrics import tidy
-
-ADVICE = " Try: without this file; the run goes on from its checkpoints alone"
+from zoo.runs.metrics import ADVICE, tidy
 
 
 class Reading(NamedTuple):

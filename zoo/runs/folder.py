@@ -101,8 +101,8 @@ class RunFolder:
             config: the whole resolved configuration of that.
         """
         try:
-            found, expected = experiment_flags(yaml.safe_load(self.config.read_text())), experiment_flags(config)
-        except (yaml.YAMLError, OSError, UnicodeDecodeError, RecursionError, KeyError, TypeError):
+            found, expected = experiment_flags(read_or_none(self.config)), experiment_flags(config)
+        except (KeyError, TypeError):
             return  # no run, or one whose configuration has been read before, with a better message
         if found != expected:
             raise UsageError(
@@ -127,10 +127,7 @@ class RunFolder:
 
     def check_config(self) -> None:
         """Raises UsageError if config.yaml says more than how to train: where to write is said on the command line."""
-        try:
-            held = yaml.safe_load(self.config.read_text())
-        except (yaml.YAMLError, OSError, UnicodeDecodeError, RecursionError):  # the parser has the better message
-            return
+        held = read_or_none(self.config)  # where it cannot be read, the parser has the better message
         others = [str(key) for key in held if key not in RECORDED] if isinstance(held, dict) else []
         if others:
             raise UsageError(
@@ -186,7 +183,7 @@ class RunFolder:
                 return [*made, self.path]
 
 
-def read_or_none(path: Path) -> object:
+def read_or_none(path: Path) -> Any:
     """What a configuration file says; None if there is none that can be read."""
     try:
         return yaml.safe_load(path.read_text())

@@ -25,9 +25,9 @@ from zoo.training.accumulation import check_closure, short_window, start_windows
 from zoo.training.accumulator import Accumulator
 from zoo.training.callbacks.step_randomness import SameDraws
 from zoo.training.checks import cross_entropy, labelled
+from zoo.training.from_checkpoint import Resumed
 from zoo.training.lightning_compat import leave_scaling
 from zoo.training.optimizer_settings import Settings, refusal, restore_settings, settings_of
-from zoo.training.resuming import Resumed
 from zoo.training.scoring import Batch, ScoredModule
 from zoo.training.training_images import fit_layers
 

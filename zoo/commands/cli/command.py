@@ -21,8 +21,8 @@ from zoo.commands.cli.finders import without_finders
 from zoo.commands.cli.fitting import Fits
 from zoo.commands.cli.flags import (
     add_flags,
-    check_plain,
     check_seconds,
+    check_values,
     check_whole,
     learn_classes,
     link_data,
@@ -189,7 +189,7 @@ class ZooCLI(FindsRun, MakesObjects, MakesTrainer, Fits, Scores):
         check_trainer(trainer.as_dict())
         self._settle_precision(trainer)
         self._settle_optimizer()
-        check_plain(self.options)
+        check_values(self.options, ("trainer", "data", "model"))
         trainer["callbacks"] = without_repeats(trainer["callbacks"])
         check_devices(trainer.as_dict(), self.options["data"]["init_args"].get("batch_size"))
         check_seconds(self.options, trains=self.subcommand == "fit")

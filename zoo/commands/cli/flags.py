@@ -73,11 +73,6 @@ def check_whole(config: Namespace) -> None:
         raise UsageError(f"run folder in --run_dir: expected one on this machine, found {found}")
 
 
-def check_plain(config: Namespace) -> None:
-    """Raises UsageError for functions and unread classes."""
-    check_values(config, ("trainer", "data", "model"))
-
-
 def check_values(config: Namespace, keys: Sequence[str]) -> None:
     """Raises UsageError for functions and unread classes under these keys."""
     for key in keys:

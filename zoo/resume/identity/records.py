@@ -8,10 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from zoo.checkpoints.validation import within
 from zoo.errors import UsageError
+from zoo.runs.folder import read_or_none
 
 MOST_TEXT = 20_000  # characters of one value, and of all class names together
 MOST_VALUES = 30_000
@@ -59,10 +58,7 @@ def past_of(content: Mapping[str, Any], checkpoint: Path, config: Path) -> dict[
                 " Try: another checkpoint"
             ) from error
     past: dict[str, Any] = {"data": older_data(content)}
-    try:
-        held = yaml.safe_load(config.read_text())
-    except (yaml.YAMLError, OSError, UnicodeDecodeError, RecursionError):  # the parser has the better message
-        held = None
+    held = read_or_none(config)  # where it cannot be read, the parser has the better message
     if isinstance(held, dict):
         past["config"] = held
     else:
