@@ -157,9 +157,16 @@ def drawn(path: Path, mode: str = "L", size: tuple[int, int] = (120, 90), bright
     return path
 
 
+def lit(path: Path) -> Path:
+    """The same picture with a shadow on one side."""
+    pixels = np.asarray(Image.open(path)) * np.linspace(0.5, 1, Image.open(path).width)
+    Image.fromarray(pixels.astype(np.uint8)).save(path)
+    return path
+
+
 @pytest.mark.parametrize(
     ("way", "shape"),
-    [("photo", [1, 28, 28]), ("photo", [3, 32, 20]), ("digits", [1, 28, 28]), ("digits", [1, 20, 31])],
+    [("photo", [1, 28, 28]), ("photo", [3, 32, 20]), ("digits", [1, 28, 28]), ("digits", [3, 20, 31])],
 )
 def test_a_bundle_prepares_pictures_as_the_zoo_does(way: str, shape: list[int], tmp_path: Path) -> None:
     (tmp_path / "card.json").write_text(json.dumps({"in_shape": shape, "prepare": way}))
@@ -172,6 +179,7 @@ def test_a_bundle_prepares_pictures_as_the_zoo_does(way: str, shape: list[int], 
             for mode in ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")
         ),
         *(drawn(tmp_path / f"{size[0]}.png", "RGB", size, bright=True) for size in ((400, 31), (9, 70), (8, 8))),
+        lit(drawn(tmp_path / "lit.png", size=(2100, 1500))),
         drawn(tmp_path / "turned.jpg", size=(200, 50)),
         drawn(tmp_path / "bright.png", size=full),
         drawn(tmp_path / "dark.png", "RGB", size=full, bright=True),

@@ -21,7 +21,7 @@ MOST = 10_000  # images that a file is asked
 FLOAT32 = "32-true"  # precision of a run whose own accuracies are those of its weights
 
 
-class Asked(NamedTuple):
+class Sample(NamedTuple):
     """Images (N, C, H, W) uint8, their labels (N,) if they are test images, and what they are called."""
 
     images: NDArray[np.uint8]
@@ -54,10 +54,10 @@ def export(options: Namespace, data_class: "DataClass") -> None:
     if found.suffix != ".json" and model.card.get("precision") != FLOAT32:
         for key in ("val_accuracy", "val_n", "test_accuracy", "test_n"):  # of another precision than the file's
             model.card.pop(key, None)
-    asked = images_for(options, found, model.card, data_class)
+    sample = images_for(options, found, model.card, data_class)
     with StopSignals().handled():  # an export that is told to stop takes away what it has begun
-        agreement, card = write(model, form, out, asked.images, asked.labels)
-    report(out, form, card, agreement, asked)
+        agreement, card = write(model, form, out, sample.images, sample.labels)
+    report(out, form, card, agreement, sample)
 
 
 def form_of(given: str | None, out: Path) -> str:
@@ -111,7 +111,7 @@ def is_card(path: Path) -> bool:
     return True
 
 
-def images_for(options: Namespace, found: Path, card: Card, data_class: "DataClass") -> Asked:
+def images_for(options: Namespace, found: Path, card: Card, data_class: "DataClass") -> Sample:
     """The test images of a card or a run, if they are there; made ones if not. Nothing is downloaded.
 
     Args:
@@ -139,9 +139,9 @@ def images_for(options: Namespace, found: Path, card: Card, data_class: "DataCla
             f"test images of {name or 'the card'}: {reason}. Made ones are asked, and no accuracy is counted. Try:"
             " --data.root DIR"
         )
-        return Asked(made_images(card), None, "made images")
+        return Sample(made_images(card), None, "made images")
     known = labels[:MOST] if (labels >= 0).all() else None
-    return Asked(images[:MOST], known, f"test images of {shorten(given.get('path', name))}")
+    return Sample(images[:MOST], known, f"test images of {shorten(given.get('path', name))}")
 
 
 def data_of(name: str, given: dict[str, str], run: Path | None, data_class: type[Any]) -> Any:
@@ -177,13 +177,13 @@ def data_of(name: str, given: dict[str, str], run: Path | None, data_class: type
         return parser.instantiate(parser.parse_args(words))["data"]
 
 
-def report(out: Path, form: str, card: Card, agreement: Agreement, asked: Asked) -> None:
+def report(out: Path, form: str, card: Card, agreement: Agreement, sample: Sample) -> None:
     """Prints how the file compares, and what it holds."""
     print(
-        f"{out}: {agreement.agree:,} of {agreement.images:,} predictions are those of torch, on {asked.name};"
+        f"{out}: {agreement.agree:,} of {agreement.images:,} predictions are those of torch, on {sample.name};"
         f" largest difference of a probability {agreement.largest:.1e}"
     )
-    if asked.labels is not None:
+    if sample.labels is not None:
         print(f"accuracy in float32: {100 * card['test_accuracy']:.2f} % of {card['test_n']:,} test images")
     elif "test_accuracy" not in card:
         print("accuracy in float32: not counted")

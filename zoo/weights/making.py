@@ -63,16 +63,7 @@ def save_run(
         card["dtype"] = "float16"
         if "test" in parts:
             card["differ_from_float32"] = int((before["test"].argmax(1) != exact["test"].argmax(1)).sum())
-    for split, (_, labels) in parts.items():
-        labels = np.asarray(labels)
-        right = exact[split].argmax(1) == labels
-        card |= {f"{split}_accuracy": float(right.mean()) if len(labels) else None, f"{split}_n": len(labels)}
-    if "test" in parts:
-        predicted, labels = exact["test"].argmax(1), np.asarray(parts["test"][1])
-        first = slice(min(FIRST, len(labels)))
-        right = int((predicted[first] == labels[first]).sum())
-        card["first_test_images"] = {"n": len(labels[first]), "right": right}
-        card["confusions"] = confusions(predicted, labels, card["classes"])
+    card |= scores(exact, parts, card["classes"])
     card["noise"] = answer_to_noise(made(card, tensors))
     path = write(folder, name, tensors, card)
     if graph:
@@ -95,6 +86,21 @@ def made(card: Card, tensors: Mapping[str, "Tensor"]) -> "ImageClassifier":
 def answers(model: "ImageClassifier", parts: Mapping[str, tuple[Any, Any]]) -> dict[str, NDArray[np.float32]]:
     """Probabilities (N, K) of the images of each split."""
     return {split: model(images) for split, (images, _) in parts.items()}
+
+
+def scores(
+    probabilities: Mapping[str, NDArray[np.float32]], parts: Mapping[str, tuple[Any, Any]], classes: list[str]
+) -> Card:
+    """What a card says of the answers to images of each split."""
+    found: Card = {}
+    for split, (_, given) in parts.items():
+        predicted, labels = probabilities[split].argmax(1), np.asarray(given)
+        right = predicted == labels
+        found |= {f"{split}_accuracy": float(right.mean()) if len(labels) else None, f"{split}_n": len(labels)}
+        if split == "test":
+            found["first_test_images"] = {"n": len(right[:FIRST]), "right": int(right[:FIRST].sum())}
+            found["confusions"] = confusions(predicted, labels, classes)
+    return found
 
 
 def confusions(predicted: NDArray[np.int64], labels: NDArray[np.int64], classes: list[str]) -> list[dict[str, Any]]:

@@ -21,7 +21,7 @@ from zoo.weights.classifier import CHUNK, ImageClassifier
 from zoo.weights.readme import images, numbers, origin, title, weaknesses
 from zoo.weights.runtime import GraphNet
 
-PREDICT = Path(__file__).with_name("predict.py")
+PREDICT = Path(__file__).with_name("predict.template")
 WAYS = ("photo", "digits")  # functions of that file, of which a bundle needs one
 
 
@@ -150,9 +150,9 @@ FORMS: dict[str, type[Form]] = {
 
 def script(prepare: str) -> str:
     """The script of a bundle: what brings pictures to the network's shape in another way is left out."""
-    blocks = PREDICT.read_text(encoding="utf-8").split("\n\n\n")
+    blocks = PREDICT.read_text(encoding="utf-8").split("\n\n")
     others = tuple(f"def {way}(" for way in WAYS if way != prepare)
-    return "\n\n\n".join(block for block in blocks if not block.startswith(others))
+    return "\n\n".join(block for block in blocks if not block.startswith(others))
 
 
 def page(card: Card) -> str:
