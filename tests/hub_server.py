@@ -57,7 +57,8 @@ class Hub:
     def put(self, repository: str, files: Files) -> str:
         """A new commit with just these files; returns its name."""
         commits = self.commits.setdefault(repository, [])
-        commit = hashlib.sha1(f"{repository} {len(commits)} {sorted(files)}".encode()).hexdigest()
+        held = [(name, sha256(content)) for name, content in sorted(files.items())]
+        commit = hashlib.sha1(f"{repository} {len(commits)} {held}".encode()).hexdigest()
         commits.append((commit, files))
         return commit
 

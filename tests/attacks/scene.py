@@ -96,7 +96,8 @@ class Scene:
 
         Args:
             verb: one of Lightning's, with --run_dir; or `alone`, a test of a checkpoint without its run; `beside`,
-                predictions by a checkpoint of which the run is found; `unlabelled`, predictions without a run.
+                predictions by a checkpoint of which the run is found; `unlabelled`, predictions without a run;
+                `take`, the card of the run's weights, without Lightning.
         """
         fresh = [
             "--data",
@@ -112,6 +113,8 @@ class Scene:
         ]
         if verb == "alone":
             return ["test", *fresh, "--trainer.accelerator", "cpu", "--ckpt_path", self.ckpt_path, *self.flags]
+        if verb == "take":
+            return ["weights", "show", str(self.run.path)]
         if verb == "beside":
             return ["predict", "--ckpt_path", str(self.run.last)]
         if verb == "unlabelled":

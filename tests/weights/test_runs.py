@@ -188,9 +188,9 @@ FORGED: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
     "no shape": (lambda held: held["hyper_parameters"].pop("in_shape"), "in_shape in"),
     "a shape of words": (lambda held: held["hyper_parameters"].update(in_shape=["a", "b"]), "in_shape in"),
     "a huge shape": (lambda held: held["hyper_parameters"].update(in_shape=(10**9, 1, 1)), "in_shape in"),
-    "no record": (lambda held: held.update(identity={}) or held["Digits"].clear(), "normalisation of"),
-    "a mean of words": (lambda held: held["Digits"].update(mean=["a"]), "normalisation of"),
-    "no spread": (lambda held: held["Digits"].update(std=[0.0]), "normalisation of"),
+    "no record": (lambda held: held.update(identity={}) or held["Digits"].clear(), "normalisation in"),
+    "a mean of words": (lambda held: held["Digits"].update(mean=["a"]), "normalisation in"),
+    "no spread": (lambda held: held["Digits"].update(std=[0.0]), "normalisation in"),
     "a network's name": (lambda held: held["hyper_parameters"].update(_class_path=[1]), "network in"),
     "other sizes": (lambda held: held["hyper_parameters"].update(hidden=[10**7]), "expected 1.bias of shape"),
     "a deep list": (lambda held: held["hyper_parameters"].update(hidden=[[[8]]]), "hidden of the model in"),
@@ -209,7 +209,7 @@ def test_a_forged_run_is_told_in_one_line(name: str, plain_run: Path) -> None:
     kept = {path: path.read_bytes() for path in RunFolder(plain_run).checkpoints.iterdir()}
     try:
         changed(plain_run, change)
-        with pytest.raises(ValueError, match=rf"^(?=.*{said}).* (in|of) .*: expected .*, found"):
+        with pytest.raises(ValueError, match=rf"^(?=.*{said}).* in .*: expected .*, found"):
             load(plain_run)
     finally:
         for path, content in kept.items():

@@ -15,9 +15,12 @@ from PIL import Image
 import zoo
 from cli import main
 from datamodules import Digits
+from tiny_weights import tiny_weights
 from zoo.runs.folder import RunFolder
 from zoo.weights.card import check_card
+from zoo.weights.classifier import CHUNK
 from zoo.weights.fields import NETWORKS
+from zoo.weights.guard import at_once
 from zoo.weights.loading import load
 from zoo.weights.making import confusions
 
@@ -183,3 +186,20 @@ def test_a_card_is_shown_for_people(saved: Path, capsys: pytest.CaptureFixture[s
     assert f"SHA-256            {json.loads(saved.read_text())['sha256']}" in shown
     main(["weights", "show", str(saved), "--json"])
     assert check_card(json.loads(capsys.readouterr().out), "stdout")["name"] == "digits_mlp"
+
+
+def test_few_images_are_taken_at_a_time_where_layers_make_much_of_each() -> None:
+    for name in zoo.list_models():
+        model = load(name, runtime="torch")
+        assert at_once(model.net.state_dict().values(), model.card, CHUNK) == CHUNK
+    card = {"in_shape": [3, 1024, 1024], "model": {"init_args": {}}}
+    assert at_once([torch.empty(64, 3, 3, 3)], card, CHUNK) == 2
+    assert at_once([torch.empty(256, 64, 3, 3)], card, CHUNK) == 1
+
+
+def test_a_file_longer_than_any_weights_is_not_read(tmp_path: Path) -> None:
+    folder = tiny_weights(tmp_path)
+    with (folder / "tiny.safetensors").open("r+b") as file:
+        file.truncate(500_000_001)
+    with pytest.raises(ValueError, match=r"expected at most 500,000,000 bytes, found 500,000,001"):
+        load(folder)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from zoo.errors import shorten
 from zoo.weights.card import Card
 from zoo.weights.fields import NETWORKS
+from zoo.weights.guard import at_once
 from zoo.weights.images import as_batch
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ class ImageClassifier:
         import torch
 
         with torch.inference_mode():
-            parts = torch.from_numpy(batch).split(CHUNK)
+            parts = torch.from_numpy(batch).split(at_once(self.net.state_dict().values(), self.card, CHUNK))
             logits = [self.net(self.normalise(part.to(self.device))) for part in parts]
             return torch.cat(logits) if len(batch) else torch.zeros(0, len(self.classes))
 

@@ -131,7 +131,7 @@ def classes_of(content: Mapping[str, Any], state: Mapping[str, Any], data: str, 
         raise ValueError(f"num_classes in {where}: expected 2 to {MOST_CLASSES:,}, found {shorten(count, 60)}")
     if data not in HANDWRITING:
         warn(
-            f"classes of {where}: expected names in its checkpoint, found none: it is of an older version, and they are"
+            f"classes in {where}: expected names in its checkpoint, found none: it is of an older version, and they are"
             f" called 0 to {count - 1}"
         )
     return [str(i) for i in range(count)]
@@ -185,7 +185,7 @@ def shift_and_scale(
     mean, std = fixed.get(normalize, (plain(state.get("mean")), plain(state.get("std"))))
     if not (are_numbers(mean) and are_numbers(std, 0) and len(mean) == len(std) and len(mean) in (1, channels)):
         raise ValueError(
-            f"normalisation of {where}: expected mean and std of {channels} channels in its checkpoint, found"
+            f"normalisation in {where}: expected mean and std of {channels} channels in its checkpoint, found"
             f" {shorten(mean, 60)} and {shorten(std, 60)}. Try: another checkpoint of the run"
         )
     wide = channels // len(mean)

@@ -7,24 +7,33 @@ Weights and card may be a stranger's. Torch is not needed.
 """
 
 import math
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from zoo.errors import shorten
 from zoo.weights.card import Card, plain_json
-from zoo.weights.fields import is_count
+from zoo.weights.fields import is_count, is_size
 
 BYTES = {"F32": 4, "F16": 2, "I64": 8, "BOOL": 1}  # of a number
 TYPES = {"float32": "F32", "float16": "F16"}  # of a card -> of the file
 MOST_HEADER = 1_000_000  # bytes
 MOST_NUMBERS = 2**28  # that a layer may make of one image: 1 GiB
+MOST_AT_ONCE = 2**27  # that a layer may make of all images that are taken at a time
+
+
+class HasShape(Protocol):
+    """A tensor, or what is known of one."""
+
+    @property
+    def shape(self) -> Sequence[int]: ...
 
 
 class Stored(NamedTuple):
     """A tensor in a file: its type, and its shape."""
 
     dtype: str
-    shape: list[int]
+    shape: Sequence[int]
 
 
 def check_weights(content: bytes, card: Card, path: Path) -> None:
@@ -36,7 +45,7 @@ def check_weights(content: bytes, card: Card, path: Path) -> None:
             raise ValueError(
                 f"{shorten(name, 60)} in {path}: expected {card['dtype']} ({expected}), as its card says, found {dtype}"
             )
-    if (numbers := largest_layer([each.shape for each in held.values()], card)) > MOST_NUMBERS:
+    if (numbers := largest_layer(held.values(), card)) > MOST_NUMBERS:
         raise ValueError(
             f"weights in {path}: expected layers that make at most {MOST_NUMBERS:,} numbers of an image of"
             f" {' × '.join(map(str, card['in_shape']))}, found one that may make {numbers:,}"
@@ -93,15 +102,19 @@ def is_entry(entry: Any) -> bool:
     return offsets[1] - offsets[0] == BYTES[dtype] * math.prod(shape)
 
 
-def largest_layer(shapes: list[list[int]], card: Card) -> int:
+def largest_layer(weights: Iterable[HasShape], card: Card) -> int:
     """About how many numbers a layer makes of one image at most, from the shapes of its weights; rather too many."""
     _, height, width = card["in_shape"]
-    pixels = height * width
-    arguments = card["model"]["init_args"]
-    if "patch_size" in arguments:  # tokens attend to each other in each head
-        tokens = pixels // max(1, int(arguments["patch_size"])) ** 2 if type(arguments["patch_size"]) is int else pixels
-        widest = max([1, *(shape[0] for shape in shapes if len(shape) == 2)])
-        heads = arguments.get("heads", 1)
-        return tokens * max(widest, tokens * (heads if type(heads) is int else 1))
+    shapes = [each.shape for each in weights]
+    pixels, arguments = height * width, card["model"]["init_args"]
+    widest = max([1, *(shape[0] for shape in shapes if len(shape) == 2)])
+    if is_size(side := arguments.get("patch_size")):  # tokens attend to each other in each head
+        tokens, heads = pixels // side**2, arguments.get("heads")
+        return tokens * max(widest, tokens * (heads if is_size(heads) else 1))
     maps = [shape[0] * pixels for shape in shapes if len(shape) == 4]
-    return max([pixels, *maps, *(shape[0] for shape in shapes if len(shape) == 2)])
+    return max([pixels, widest, *maps])
+
+
+def at_once(weights: Iterable[HasShape], card: Card, most: int) -> int:
+    """How many images a network is to take at a time: `most`, or fewer where its layers make much of each."""
+    return max(1, min(most, MOST_AT_ONCE // largest_layer(weights, card)))

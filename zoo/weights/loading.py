@@ -124,14 +124,14 @@ def fill(net: Any, tensors: dict[str, Any], where: str) -> None:
         shapes = [list(held[name].shape) if name in held else "none" for held in (expected, tensors)]
         if shapes[0] != shapes[1]:
             raise ValueError(
-                f"weights of {where}: expected {shorten(name, 60)} of shape {shapes[0]}, found {shapes[1]}"
+                f"weights in {where}: expected {shorten(name, 60)} of shape {shapes[0]}, found {shapes[1]}"
             )
         kinds = [held[name].is_floating_point() for held in (expected, tensors)]
         if kinds[0] != kinds[1]:
             raise ValueError(
-                f"weights of {where}: expected {name} of {expected[name].dtype}, found {tensors[name].dtype}"
+                f"weights in {where}: expected {name} of {expected[name].dtype}, found {tensors[name].dtype}"
             )
         if not tensors[name].isfinite().all():
-            raise ValueError(f"weights of {where}: expected finite numbers, found others in {name}")
+            raise ValueError(f"weights in {where}: expected finite numbers, found others in {name}")
     filled = {name: tensor.to(expected[name].dtype).contiguous() for name, tensor in tensors.items()}
     net.load_state_dict(filled, assign=True)

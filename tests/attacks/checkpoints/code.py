@@ -30,7 +30,7 @@ class Call:
         return self.function, self.args
 
 
-@attack("test fit load")
+@attack("test fit load take")
 def os_system_as_a_weight(scene: Scene) -> None:
     """Runs os.system where a weight is unpickled."""
     weights = scene.content["state_dict"]
@@ -38,7 +38,7 @@ def os_system_as_a_weight(scene: Scene) -> None:
     scene.save()
 
 
-@attack("test")
+@attack("test take")
 def subprocess_in_the_hyper_parameters(scene: Scene) -> None:
     """Starts a process where a setting of the model is unpickled."""
     scene.content["hyper_parameters"]["dropout"] = scene.either(Call(subprocess.Popen, ["touch", str(scene.canary)]), 0)
@@ -71,27 +71,27 @@ def open_in_the_optimiser_states(scene: Scene) -> None:
     scene.save()
 
 
-@attack("test")
+@attack("test take")
 def import_of_a_module(scene: Scene) -> None:
     """Imports a module that lies on sys.path."""
     scene.content["planted"] = scene.either(Call(importlib.import_module, MODULE), 1)
     scene.save()
 
 
-@attack("test")
+@attack("test take")
 def a_class_of_a_module(scene: Scene) -> None:
     """Names a class in such a module, without calling it."""
     scene.plant(f"c{MODULE}\nThing\n".encode())
 
 
-@attack("test")
+@attack("test take")
 def a_chain_of_getattr(scene: Scene) -> None:
     """Finds os.system through the attributes of something harmless."""
     module = b"cbuiltins\ngetattr\n(ctorch.serialization\nos\n" + text("system") + b"tR"
     scene.plant(module + b"(" + text(f"touch {scene.canary}") + b"tR")
 
 
-@attack("test")
+@attack("test take")
 def torch_load_of_a_second_file(scene: Scene) -> None:
     """Calls torch.load with weights_only=False on a pickle beside it."""
     second = scene.run.path / "second.pt"
@@ -100,7 +100,7 @@ def torch_load_of_a_second_file(scene: Scene) -> None:
     scene.save()
 
 
-@attack("test")
+@attack("test take")
 def torch_hub(scene: Scene) -> None:
     """Lets torch.hub run a hubconf.py beside it."""
     (scene.run.path / "hubconf.py").write_text(f"open({str(scene.canary)!r}, 'w')\n")
@@ -108,7 +108,7 @@ def torch_hub(scene: Scene) -> None:
     scene.save()
 
 
-@attack("test")
+@attack("test take")
 def run_path(scene: Scene) -> None:
     """Lets runpy run a script beside it."""
     script = scene.run.path / "script.py"
@@ -117,44 +117,44 @@ def run_path(scene: Scene) -> None:
     scene.save()
 
 
-@attack("test")
+@attack("test take")
 def inst(scene: Scene) -> None:
     """Calls with INST, of protocol 0."""
     scene.plant(b"(" + text(f"touch {scene.canary}") + b"ios\nsystem\n")
 
 
-@attack("test")
+@attack("test take")
 def obj(scene: Scene) -> None:
     """Calls with OBJ, of protocol 1."""
     scene.plant(b"(cos\nsystem\n" + text(f"touch {scene.canary}") + b"o")
 
 
-@attack("test")
+@attack("test take")
 def newobj(scene: Scene) -> None:
     """Makes a Popen with NEWOBJ, of protocol 2, and its state with BUILD."""
     scene.plant(b"csubprocess\nPopen\n)\x81}" + text("args") + text(f"touch {scene.canary}") + b"sb")
 
 
-@attack("test")
+@attack("test take")
 def stack_global(scene: Scene) -> None:
     """Calls what STACK_GLOBAL of protocol 4 names."""
     name = b"\x8c\x02os\x8c\x06system\x93"
     scene.plant(name + text(f"touch {scene.canary}") + b"\x85R")
 
 
-@attack("test")
+@attack("test take")
 def an_extension_code(scene: Scene) -> None:
     """Takes a function from copyreg's registry of codes."""
     scene.plant(b"\x82\x01(tR")
 
 
-@attack("test")
+@attack("test take")
 def a_module_as_persistent_id(scene: Scene) -> None:
     """Gives torch the persistent id of a module with its source, which it once took from pickles."""
     scene.plant(b"(" + text("module") + f"c{MODULE}\nThing\n".encode() + text("x.py") + text("x = 1") + b"tQ")
 
 
-@attack("test")
+@attack("test take")
 def a_tensor_with_a_state(scene: Scene) -> None:
     """Sets attributes of a tensor through a function that torch allows: `numel` becomes something else."""
     weights = scene.content["state_dict"]
@@ -163,21 +163,21 @@ def a_tensor_with_a_state(scene: Scene) -> None:
     scene.save()
 
 
-@attack("test")
+@attack("test take")
 def a_pickle_without_an_archive(scene: Scene) -> None:
     """Is a plain pickle of the newest protocol under the name of a checkpoint."""
     made = pickle.dumps(Call(os.system, f"touch {scene.canary}"), protocol=5)
     scene.write(scene.either(made, scene.honest))
 
 
-@attack("test")
+@attack("test take")
 def a_pickle_of_protocol_0(scene: Scene) -> None:
     """Is a plain pickle of the oldest protocol."""
     made = pickle.dumps(Call(os.system, f"touch {scene.canary}"), protocol=0)
     scene.write(scene.either(made, scene.honest))
 
 
-@attack("test")
+@attack("test take")
 def a_legacy_file(scene: Scene) -> None:
     """Is a file of torch before 1.6: several pickles in a row."""
     out = io.BytesIO()
@@ -187,7 +187,7 @@ def a_legacy_file(scene: Scene) -> None:
     scene.write(scene.either(out.getvalue(), scene.honest))
 
 
-@attack("test")
+@attack("test take")
 def a_tar_file(scene: Scene) -> None:
     """Is a tar, as torch's files of 2016 were, with a member that leads out of the folder."""
     out = io.BytesIO()
