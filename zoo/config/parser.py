@@ -22,11 +22,29 @@ from lightning.pytorch.cli import LightningArgumentParser
 
 from zoo.config.allowlist import untrusted_path
 from zoo.config.class_keys import misspelt
-from zoo.config.error_messages import FORMATTERS, NOISE, first_line, format_error, in_file, key_in, with_value
+from zoo.config.error_messages import (
+    NOISE,
+    first_line,
+    format_error,
+    in_file,
+    key_in,
+    missing,
+    refused_import,
+    unfit_part,
+    valueless,
+    wrong_config,
+    wrong_value,
+    wrong_verb,
+)
 from zoo.config.type_names import UNIONS, command, family, format_type, type_of
+from zoo.config.unknown_options import unknown_key, unknown_words, with_value
 from zoo.config.yaml_limits import load
 from zoo.errors import UsageError, chain, demand
 
+FORMATTERS = (  # the first that knows a message says it
+    *(wrong_verb, unfit_part, missing, valueless, unknown_words, unknown_key, wrong_config),
+    *(refused_import, wrong_value),
+)
 FEW = 10  # options of a parser without a verb: none of them need have a type
 
 
