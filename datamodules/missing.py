@@ -130,7 +130,7 @@ def renamed(path: Path, meant: Mapping[str, str], needed: Sequence[str]) -> str:
     keys = [
         key for key in ("train_images", "train_labels", *TEST_PART, *KEPT) if key in {*needed, *KEPT} & meant.keys()
     ]
-    return command(path, "named", "", {key: item(meant[key]) for key in keys})
+    return archive_command(path, "named", "", {key: item(meant[key]) for key in keys})
 
 
 def split_off(path: Path, meant: Mapping[str, str]) -> str:
@@ -153,7 +153,7 @@ def split_off(path: Path, meant: Mapping[str, str]) -> str:
         "test_images": "x[i[:k]]",
         "test_labels": "y[i[:k]]",
     }
-    return command(path, "split", steps, parts | {key: item(meant[key]) for key in KEPT if key in meant})
+    return archive_command(path, "split", steps, parts | {key: item(meant[key]) for key in KEPT if key in meant})
 
 
 def item(name: str) -> str:
@@ -161,7 +161,7 @@ def item(name: str) -> str:
     return f"f[{double_quoted(name)}]"
 
 
-def command(path: Path, word: str, steps: str, arrays: Mapping[str, str]) -> str:
+def archive_command(path: Path, word: str, steps: str, arrays: Mapping[str, str]) -> str:
     """The command that makes another archive of this one.
 
     Args:

@@ -75,7 +75,7 @@ def make(name: str, run: Path, folder: Path, flags: list[str], rows: list[dict[s
 
 def main() -> None:
     """Does what is asked for on the command line; exit code 1 if a run is out of its interval."""
-    from zoo.studies.recipes import current, names
+    from zoo.studies.recipes import current, recipe_names
     from zoo.studies.rows import read_table
     from zoo.weights.store import OWN
 
@@ -88,7 +88,7 @@ def main() -> None:
     torch.set_num_threads(1)
     of_recipes = read_table(ROOT / "results/recipes.csv")
     made = {row["recipe"]: row for row in read_table(TABLE)}
-    for name in options.names or names():
+    for name in options.names or recipe_names():
         run = options.runs / f"{name}-{current(name)}" / f"s{SEED}"
         if not (run / "result.json").exists():
             print(f"{name}: no finished run in {run}", file=sys.stderr)

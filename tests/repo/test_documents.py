@@ -28,7 +28,7 @@ from zoo.commands.studies import folder_of
 from zoo.commands.verbs import verbs
 from zoo.commands.verbs.predict import about_pictures, pictures_parser
 from zoo.errors import UsageError
-from zoo.studies.recipes import names as recipes
+from zoo.studies.recipes import recipe_names as recipes
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])

@@ -14,7 +14,7 @@ import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from cli import main
-from zoo.runs.figures import LONGEST, draw_confusion, draw_curves, draw_mistakes, draw_run, label_of, save
+from zoo.runs.figures import LONGEST, draw_confusion, draw_curves, draw_mistakes, draw_run, label_of, save_figure
 from zoo.runs.folder import RunFolder
 from zoo.training.callbacks.wrong_predictions import Mistakes
 
@@ -37,9 +37,11 @@ def test_names_are_text(tmp_path: Path) -> None:
         warnings.simplefilter("error")
         # as a user may have set it for papers of his own; there need not be a TeX here
         with matplotlib.rc_context({"text.usetex": True}):
-            save(draw_confusion(torch.eye(count, dtype=torch.int64), NAMES, NAMES[0]), tmp_path / "confusion.png")
-            save(draw_mistakes(mistakes, images, NAMES, NAMES[0]), tmp_path / "mistakes.png")
-            save(draw_curves([], NAMES[1], 1), tmp_path / "curves.png")
+            save_figure(
+                draw_confusion(torch.eye(count, dtype=torch.int64), NAMES, NAMES[0]), tmp_path / "confusion.png"
+            )
+            save_figure(draw_mistakes(mistakes, images, NAMES, NAMES[0]), tmp_path / "mistakes.png")
+            save_figure(draw_curves([], NAMES[1], 1), tmp_path / "curves.png")
     assert {path.stat().st_size > 1000 for path in tmp_path.iterdir()} == {True}
     assert all(len(label_of(name)) <= LONGEST and label_of(name).isprintable() for name in NAMES)
 

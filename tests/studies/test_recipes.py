@@ -10,14 +10,14 @@ from zoo.launch.jobs import Ended
 from zoo.studies.recipe_tables import (
     accuracy,
     full_table,
-    picture,
     published,
+    recipe_picture,
     rewrite,
     small_table,
     with_header,
     with_table,
 )
-from zoo.studies.recipes import COLUMNS, RecipeRows, RecipeTask, current, file_of, names, recipes
+from zoo.studies.recipes import COLUMNS, RecipeRows, RecipeTask, current, file_of, recipe_names, recipes
 from zoo.studies.rows import read_table, write_table
 from zoo.studies.running import Place, work
 
@@ -49,7 +49,7 @@ def test_a_changed_recipe_is_told_from_its_rows(tmp_path, monkeypatch):
 
 def test_headers_are_those_of_the_rows():
     groups = published(read_table(ROWS))
-    for name in names():
+    for name in recipe_names():
         text = file_of(name).read_text()
         assert with_header(name, text, groups.get(name, [])) == text
 
@@ -76,7 +76,7 @@ def test_the_small_table_shows_what_did_best_on_validation():
 def test_the_picture_is_that_of_the_rows():
     # names of clipping paths are made of a layout's last digits, which processors round differently
     drawn, there = (
-        re.sub(r"\bp[0-9a-f]{10}\b", "clip", text) for text in (picture(read_table(ROWS)), PICTURE.read_text())
+        re.sub(r"\bp[0-9a-f]{10}\b", "clip", text) for text in (recipe_picture(read_table(ROWS)), PICTURE.read_text())
     )
     assert drawn == there
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import ttest_1samp, ttest_rel
 
-from zoo.studies.statistics import Verdict, distance, holm, judge, mean_of, of_claim, p_value, paired, together
+from zoo.studies.statistics import Verdict, distance, holm, judge, mean_of, of_claim, p_value, paired, verdict_of
 
 VALUES = [98.1, 98.4, 98.3, 98.9, 98.2]
 
@@ -104,11 +104,11 @@ def test_the_word_for_several():
     yes: Verdict = "supported"
     no: Verdict = "refuted"
     open_: Verdict = "not distinguishable"
-    assert together([yes, yes]) == yes
-    assert together([yes, open_]) == open_
-    assert together([yes, open_, no]) == no
-    assert together([yes, open_, no], somewhere=True) == yes
-    assert together([no, open_], somewhere=True) == open_
-    assert together([no, no], somewhere=True) == no
-    assert together([yes, "not measured"]) == "not measured"
-    assert together([]) == "not measured"
+    assert verdict_of([yes, yes]) == yes
+    assert verdict_of([yes, open_]) == open_
+    assert verdict_of([yes, open_, no]) == no
+    assert verdict_of([yes, open_, no], somewhere=True) == yes
+    assert verdict_of([no, open_], somewhere=True) == open_
+    assert verdict_of([no, no], somewhere=True) == no
+    assert verdict_of([yes, "not measured"]) == "not measured"
+    assert verdict_of([]) == "not measured"

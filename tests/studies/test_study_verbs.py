@@ -19,7 +19,7 @@ from forked import Forked, until
 from studies import write_study
 from zoo.commands.verbs import verbs
 from zoo.launch.jobs import Jobs
-from zoo.studies.recipes import names
+from zoo.studies.recipes import recipe_names
 from zoo.studies.rows import read_table
 
 ROOT = Path(__file__).parents[2]
@@ -159,7 +159,7 @@ def test_recipes_are_run_over_seeds(installed, elsewhere, capsys):
 def test_lists_have_all_there_is(capsys):
     main(["recipe", "list"])
     _, *lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines[:-2]] == names()
+    assert [line.split()[0] for line in lines[:-2]] == recipe_names()
     assert ["mnist_lenet", "MNIST", "LeNet", "99.28 ± 0.06 %", "4 min"] in [re.split("  +", line) for line in lines]
     main(["study", "list"])
     lines = capsys.readouterr().out.splitlines()

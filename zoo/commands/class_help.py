@@ -58,7 +58,7 @@ def show_class_help(args: Sequence[str], parser: ArgumentParser) -> None:
 def no_choice(key: str, parser: ArgumentParser, args: Sequence[str]) -> str:
     """The line for a key that no class is chosen for."""
     keys = {action.dest for action in actions(parser) if bases(getattr(action, "hint", None))}
-    options = options_of(type_of("model", parser), args, "model").items()
+    options = class_options(type_of("model", parser), args, "model").items()
     keys |= {f"model.{name}" for name, action in options if bases(getattr(action, "hint", None))}
     keys = {each for each in keys if not each.endswith("help")}
     near = nearest(key, keys)
@@ -73,11 +73,11 @@ def hint_of(key: str, parser: ArgumentParser, args: Sequence[str]) -> Any:
     root, _, rest = key.partition(".")
     if (hint := type_of(key, parser)) is not None or not rest:
         return hint
-    found = options_of(type_of(root, parser), args, root).get(rest)
+    found = class_options(type_of(root, parser), args, root).get(rest)
     return getattr(found, "hint", None)
 
 
-def options_of(hint: Any, args: Sequence[str], key: str) -> dict[str, Action]:
+def class_options(hint: Any, args: Sequence[str], key: str) -> dict[str, Action]:
     """The options of the class that is chosen for a key, or else of all that may be."""
     classes = {cls.__name__: cls for base in bases(hint) for cls in subclasses(base)}
     name = chosen(key, args).rpartition(".")[2]

@@ -50,12 +50,12 @@ def starting(data_class: type[Any], trusted: Sequence[str] = ()) -> Iterator["St
     with data_class.sharing():
         gc.freeze()  # what is imported stays: the search for garbage after each run need not go through it
         try:
-            yield partial(run_in_process, command=partial(command, data_class=data_class, trusted=trusted))
+            yield partial(run_in_process, command=partial(one_run, data_class=data_class, trusted=trusted))
         finally:
             gc.unfreeze()  # or what is written in C++ calls it leaked when the process ends
 
 
-def command(words: Sequence[str], data_class: type[Any], trusted: Sequence[str] = ()) -> None:
+def one_run(words: Sequence[str], data_class: type[Any], trusted: Sequence[str] = ()) -> None:
     """One run, as `cli.main` does it."""
     from zoo.commands.cli.command import run_lightning
     from zoo.commands.report_errors import reported

@@ -38,16 +38,16 @@ def check_names(chosen: Sequence[str], known: Sequence[str]) -> None:
 
 def run_recipes(options: Namespace, data_class: type[Any]) -> None:
     """Does the runs that have no row yet; exit code 1 if some have failed."""
-    from zoo.studies.recipes import RecipeTask, file_of, names
+    from zoo.studies.recipes import RecipeTask, file_of, recipe_names
 
-    check_names(options.names, names())
+    check_names(options.names, recipe_names())
     from zoo.commands.many_runs import do, place_of
     from zoo.studies.recipe_tables import accuracy, write_tables
 
     place, path = place_of(options, Path("runs/recipes")), rows_of(options)
     seeds = list(range(options.seeds))
     task = RecipeTask(
-        file_of("").parent, place, seeds, options.threads, chosen=tuple(options.names or names()), path=path
+        file_of("").parent, place, seeds, options.threads, chosen=tuple(options.names or recipe_names()), path=path
     )
     rows, _ = do(task, options, data_class, lambda study, start: None)
     failed = [row for row in rows if row["error"]]
@@ -79,10 +79,10 @@ def show_table(options: Namespace) -> None:
         return
     if not rows:
         raise UsageError(f"rows in {path}: expected a file with some, found none. Try: {program()} recipe run NAME")
-    show_columns([("recipe", "data", "model", "parameters", "seeds", "test accuracy", "time"), *lines(rows)])
+    show_columns([("recipe", "data", "model", "parameters", "seeds", "test accuracy", "time"), *table_lines(rows)])
 
 
-def lines(rows: list["Row"]) -> list[tuple[str, ...]]:
+def table_lines(rows: list["Row"]) -> list[tuple[str, ...]]:
     """What a table says of the recipes that have rows."""
     from zoo.studies.recipe_tables import NAMES, accuracy, duration, elsewhere, published, quickest
 

@@ -21,14 +21,14 @@ def misspelt(value: Any, key: str = "") -> str | None:
         value: the configuration, or the part of it under `key`.
         key: dotted, as flags have it.
     """
-    return next(lines(value, key), None)
+    return next(lines_within(value, key), None)
 
 
-def lines(value: Any, key: str) -> Iterator[str]:
+def lines_within(value: Any, key: str) -> Iterator[str]:
     """One for each such key."""
     if isinstance(value, list):
         for item in value:
-            yield from lines(item, key)
+            yield from lines_within(item, key)
     if not isinstance(value, Mapping):
         return
     for name in map(str, value):
@@ -44,7 +44,7 @@ def lines(value: Any, key: str) -> Iterator[str]:
                 f"key {name[:60]}", f"--{key}", "class_path, and init_args with what it takes", found, advice
             )
     for name, item in value.items():
-        yield from lines(item, key if name in KEYS else f"{key}.{name}".removeprefix("."))
+        yield from lines_within(item, key if name in KEYS else f"{key}.{name}".removeprefix("."))
 
 
 def meant_key(name: str, among: Mapping[Any, Any]) -> str | None:

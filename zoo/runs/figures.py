@@ -26,7 +26,7 @@ PLAIN: Any = {"text.parse_math": False, "text.usetex": False}
 LONGEST = 24  # letters of a name in a picture
 
 
-def save(figure: Figure, path: Path) -> None:
+def save_figure(figure: Figure, path: Path) -> None:
     """Writes a figure without a window system and without matplotlib's global state."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.unlink(missing_ok=True)  # a link of this name is not followed
@@ -137,16 +137,16 @@ def draw_run(
         mistakes: of the test, if it was made.
         data: the data module, for images and names of classes.
     """
-    save(draw_curves(read_metrics(folder.metrics), title, best_epoch), folder.figures / "curves.png")
+    save_figure(draw_curves(read_metrics(folder.metrics), title, best_epoch), folder.figures / "curves.png")
     for name, drawn in draw_diagnostics(read_diagnostics(folder.diagnostics), title).items():
-        save(drawn, folder.figures / f"{name}.png")
+        save_figure(drawn, folder.figures / f"{name}.png")
     if "test" in results:
         confusion = draw_confusion(results["test"].confusion, data.classes, f"{title}: test images")
-        save(confusion, folder.figures / "confusion.png")
+        save_figure(confusion, folder.figures / "confusion.png")
     path = folder.figures / "mistakes.png"
     if mistakes is not None and not len(mistakes.image):  # there is nothing to show, nor is what was before
         path.unlink(missing_ok=True)
     elif mistakes is not None:
         images = data.part("test").images[mistakes.image]
         figure = draw_mistakes(mistakes, images, data.classes, f"{title}: most confident mistakes")
-        save(figure, path)
+        save_figure(figure, path)

@@ -89,7 +89,7 @@ def add_labels(axes: Axes, points: Sequence[Point]) -> None:
     taken = [Bbox.from_bounds(x - 5, y - 5, 10, 10) for x, y in (place(axes, point) for point in points)]
     for point in points:
         text = axes.text(0, 0, SHORT.get(point.model, point.model), fontsize=SIZE, color=INK, transform=None)
-        best = min(candidates(axes, point, text), key=lambda box: sum(common(box, other) for other in taken))
+        best = min(label_places(axes, point, text), key=lambda box: sum(common(box, other) for other in taken))
         x, y = axes.transData.inverted().transform((best.x0, best.y0))
         text.set_transform(axes.transData)
         text.set_position((float(x), float(y)))
@@ -102,7 +102,7 @@ def place(axes: Axes, point: Point) -> tuple[float, float]:
     return float(x), float(y)
 
 
-def candidates(axes: Axes, point: Point, text: Text) -> Iterator[Bbox]:
+def label_places(axes: Axes, point: Point, text: Text) -> Iterator[Bbox]:
     """Places for the label of a point: right of it, left of it, above and below."""
     box, (x, y) = text.get_window_extent(), place(axes, point)
     for side, lift in product((8, -8 - box.width), (-4, 5, -13)):

@@ -9,7 +9,7 @@ from statistics import mean
 from zoo.files import whole_file
 from zoo.studies.formatting import USUAL_DEVICE, format_device, with_interval
 from zoo.studies.outcomes import Outcome
-from zoo.studies.recipes import RECIPE, file_of, names
+from zoo.studies.recipes import RECIPE, file_of, recipe_names
 from zoo.studies.rows import COPIES, Row
 from zoo.studies.statistics import mean_of
 
@@ -137,7 +137,7 @@ def with_table(text: str, table: str) -> str:
     return f"{before}{BEGIN}\n{table}\n{END}{rest.split(END)[1]}"
 
 
-def picture(rows: list[Row]) -> str:
+def recipe_picture(rows: list[Row]) -> str:
     """Misclassified test images against the time of training, as SVG."""
     from zoo.studies.recipe_picture import Point, draw  # and matplotlib
 
@@ -155,11 +155,11 @@ def picture(rows: list[Row]) -> str:
 def write_tables(rows: list[Row], repository: Path) -> None:
     """Brings headers, tables and picture of a checkout up to the rows."""
     groups = published(rows)
-    for name in names():
+    for name in recipe_names():
         rewrite(file_of(name), with_header(name, file_of(name).read_text(), groups.get(name, [])))
     for path, table in (("README.md", small_table(rows)), ("docs/results.md", full_table(rows))):
         rewrite(repository / path, with_table((repository / path).read_text(), table))
-    rewrite(repository / "docs/recipes.svg", picture(rows))
+    rewrite(repository / "docs/recipes.svg", recipe_picture(rows))
 
 
 def rewrite(path: Path, text: str) -> None:

@@ -32,7 +32,7 @@ def file_of(name: str) -> Path:
     return config_files.folder() / "recipes" / f"{name}.yaml"
 
 
-def names() -> list[str]:
+def recipe_names() -> list[str]:
     """All recipes."""
     return sorted(path.stem for path in file_of("").parent.glob("*.yaml"))
 

@@ -104,7 +104,7 @@ def judge(far: float, p: float) -> Verdict:
     return "supported" if far >= 0 else "refuted"
 
 
-def together(verdicts: Sequence[Verdict], *, somewhere: bool = False) -> Verdict:
+def verdict_of(verdicts: Sequence[Verdict], *, somewhere: bool = False) -> Verdict:
     """One word for several: supported if all are, or if only one must be, one is; refuted if any is, or all are."""
     if not verdicts or "not measured" in verdicts:
         return "not measured"

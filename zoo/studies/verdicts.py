@@ -12,7 +12,7 @@ from zoo.studies.expectations import Expectation
 from zoo.studies.outcomes import Outcome
 from zoo.studies.rows import Row, keys_of
 from zoo.studies.spec import ARM, Cell, Study
-from zoo.studies.statistics import Mean, Verdict, distance, holm, judge, mean_of, of_claim, p_value, paired, together
+from zoo.studies.statistics import Mean, Verdict, distance, holm, judge, mean_of, of_claim, p_value, paired, verdict_of
 from zoo.studies.tuning import Choice, candidates, choose
 
 Values = Mapping[Cell, Mapping[int, float]]  # of one outcome, by cell and seed
@@ -114,7 +114,7 @@ def assess(study: Study, found: ValidRows) -> list[Assessment]:
             for (e, words, cells, d, far, _), p in zip(parts, corrected, strict=True)
             if e is expectation
         ]
-        verdict = together([each.verdict for each in own], somewhere=expectation.somewhere)
+        verdict = verdict_of([each.verdict for each in own], somewhere=expectation.somewhere)
         all_.append(Assessment(expectation, study.outcome(expectation.outcome), own, verdict))
     return all_
 
