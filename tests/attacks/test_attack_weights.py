@@ -13,7 +13,7 @@ import pytest
 from attacks.recorder import CALLED, Recorder, alarm, files, peak
 from attacks.scene import MODULE
 from attacks.weights import ATTACKS
-from attacks.weights.corpus import Weights
+from attacks.weights.corpus import VERBS, Weights
 from cli import main
 from hub_server import Hub, client_of
 
@@ -30,11 +30,8 @@ def one_hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
 
 
 @pytest.fixture(autouse=True)
-def hub(one_hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Hub:
-    """An empty hub, and a client with an empty cache."""
-    from huggingface_hub import constants
-
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+def hub(one_hub: Hub, monkeypatch: pytest.MonkeyPatch) -> Hub:
+    """An empty hub."""
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
     one_hub.clear()
     return one_hub
@@ -43,17 +40,16 @@ def hub(one_hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Hub:
 @pytest.fixture(scope="module", autouse=True)
 def warm(tmp_path_factory: pytest.TempPathFactory, one_hub: Hub) -> None:
     """The first commands import what they need."""
+    scene = Weights(tmp_path_factory.mktemp("warm"), False, one_hub)
+    for verb in VERBS:
+        main(scene.words(verb))
+
+
+def carried_out(scene: Weights, verb: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, str, str]:
+    """Exit code, stdout and stderr; checks that nothing else was touched, soon, and in little memory."""
     from huggingface_hub import constants
 
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(constants, "HF_HUB_CACHE", str(tmp_path_factory.mktemp("cache")))
-        scene = Weights(tmp_path_factory.mktemp("warm"), False, one_hub)
-        for verb in ("show", "ask", "hub"):
-            main(scene.words(verb))
-
-
-def carried_out(scene: Weights, verb: str, capsys: pytest.CaptureFixture[str], cache: Path) -> tuple[int, str, str]:
-    """Exit code, stdout and stderr; checks that nothing else was touched, soon, and in little memory."""
+    cache = scene.folder.with_name("cache")
     (scene.home / f"{MODULE}.py").write_text("raise SystemExit\n")
     before, folder, memory, begun = files(scene.home), files(scene.folder), peak(), time.monotonic()
     capsys.readouterr()
@@ -61,6 +57,7 @@ def carried_out(scene: Weights, verb: str, capsys: pytest.CaptureFixture[str], c
     with pytest.MonkeyPatch.context() as patched:
         patched.syspath_prepend(scene.home)
         patched.chdir(scene.folder)
+        patched.setattr(constants, "HF_HUB_CACHE", str(cache))
         with alarm(SECONDS), RECORDER.on(cache, scene.folder) as escapes:
             try:
                 main(scene.words(verb))
@@ -83,7 +80,7 @@ def carried_out(scene: Weights, verb: str, capsys: pytest.CaptureFixture[str], c
 def test_an_attack_fails_and_its_twin_works(attack: Any, verb: str, tmp_path: Path, hub: Hub, capsys: Any) -> None:
     scene = Weights(tmp_path / "attack", True, hub)
     attack.spoil(scene)
-    code, out, err = carried_out(scene, verb, capsys, tmp_path / "cache")
+    code, out, err = carried_out(scene, verb, capsys)
     assert out.replace("\n", "").isprintable()
     fetched = {line.rpartition("/")[2] for line in hub.requested if "/resolve/" in line}
     assert fetched <= {"tiny.json", "tiny.safetensors"}
@@ -91,7 +88,7 @@ def test_an_attack_fails_and_its_twin_works(attack: Any, verb: str, tmp_path: Pa
     hub.clear()
     twin = Weights(tmp_path / "twin", False, hub)
     attack.spoil(twin)
-    benign, expected, complaints = carried_out(twin, verb, capsys, tmp_path / "cache")
+    benign, expected, complaints = carried_out(twin, verb, capsys)
     assert benign == 0, complaints
     assert "error" not in complaints
 

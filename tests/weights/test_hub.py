@@ -249,18 +249,27 @@ def test_a_hub_that_is_not_there(
 
 def test_one_that_does_not_go_on_is_left(there: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     """The client would wait for an hour, as it is told to, and five times so."""
-    monkeypatch.setattr(hub_module, "PATIENCE", 0.5)
-    begun = time.monotonic()
-    for state in ((429, {"Retry_After": "3600"}, b""), (500, {}, b"")):
-        there.changed["GET /me/tiny/resolve/main/tiny.json"] = state
-        with pytest.raises(OSError, match=r"tiny.json in hf://me/tiny: expected the Hub to go on|HTTP 500"):
-            zoo.load(PLACE)
-    there.changed.clear()
+    from huggingface_hub import constants
+    from huggingface_hub.utils import get_session
+
+    begun, hooks = time.monotonic(), get_session().event_hooks
+    card = "/me/tiny/resolve/main/tiny.json"
+    for state in (429, 500, 503):
+        for request in (f"GET {card}", f"HEAD {card}"):
+            there.changed = {request: (state, {"Retry_After": "3600"}, b"")}
+            with pytest.raises(OSError, match=rf"weights in {PLACE}: expected the Hub to .*, found HTTP {state}"):
+                zoo.load(PLACE)
+    there.changed = {}
+    monkeypatch.setattr(constants, "HF_HUB_DOWNLOAD_TIMEOUT", 0.2)
+    there.slow = {f"GET {card}": 5}
+    with pytest.raises(OSError, match=r"expected the Hub to answer, found (no answer|ReadTimeout)"):
+        zoo.load(PLACE)
     monkeypatch.setattr(hub_module, "TIMEOUT", 0.3)
-    there.slow["/api/models/me/tiny"] = 5
+    there.slow = {"/api/models/me/tiny": 5}
     with pytest.raises(OSError, match=r"found neither \(ReadTimeout\)"):
         zoo.load(PLACE)
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < 8
+    assert get_session().event_hooks == hooks
 
 
 def test_without_the_client(tiny: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:

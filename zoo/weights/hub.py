@@ -8,13 +8,13 @@ was fetched before is taken. The client is the extra `hub`; what it says of itse
 
 import hashlib
 import re
-import threading
-import time
-from collections.abc import Callable, Collection, Iterator
+from collections import Counter
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import get_ident
 from types import ModuleType
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 from zoo.errors import UsageError, shorten, warn
 from zoo.weights.card import MOST_BYTES as MOST_OF_CARD
@@ -28,10 +28,8 @@ OTHER_KINDS = ("datasets", "spaces", "models", "kernels", "buckets")  # what els
 COMMIT = re.compile(r"[0-9a-f]{40}")
 ETAG = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 TIMEOUT = 10.0  # seconds for one answer
-PATIENCE = 60.0  # seconds in which nothing comes: the client would wait and try again for longer
-AGAIN = (408, 429, 500, 502, 503, 504)  # states of a hub that is there at other times
-
-T = TypeVar("T")
+TRIES = 2  # of one request: the client would try again for minutes, and wait as long as a server tells it to
+AGAIN = (408, 429, 500, 502, 503, 504)  # answers of a hub that is there at other times
 
 
 class Place(NamedTuple):
@@ -84,7 +82,7 @@ def fetch(address: object) -> Path:
         ValueError: what lies there is no card with weights, too large, or damaged.
     """
     place, hub = place_of(address), client()
-    with explained(place), quiet(hub):
+    with explained(place), asking(hub):
         try:
             commit, files = listing(hub, place)
         except Absent as absent:
@@ -112,6 +110,8 @@ def client() -> ModuleType:
     """The Hub's own client; raises UsageError where it is not installed."""
     try:
         import huggingface_hub
+        import huggingface_hub.constants
+        import huggingface_hub.utils
     except ImportError as error:
         raise UsageError(
             "package huggingface_hub in this Python: expected it for weights on the Hub, found none."
@@ -121,16 +121,31 @@ def client() -> ModuleType:
 
 
 @contextmanager
-def quiet(hub: ModuleType) -> Iterator[None]:
-    """The client says nothing meanwhile: neither its bars nor what a server lets it say."""
-    before, shown = hub.logging.get_verbosity(), not hub.utils.are_progress_bars_disabled()
+def asking(hub: ModuleType) -> Iterator[None]:
+    """The client shows nothing meanwhile, neither bars nor what a server has it say, and does not wait to try again."""
+    session, tried = hub.utils.get_session(), Counter[str]()
+    before, hooks = hub.logging.get_verbosity(), session.event_hooks
+    bars, thread = not hub.utils.are_progress_bars_disabled(), get_ident()
+
+    def count(request: Any) -> None:
+        tried[f"{request.method} {request.url}"] += 1
+        if tried[f"{request.method} {request.url}"] > TRIES and get_ident() == thread:
+            raise Absent("no answer")
+
+    def look(response: Any) -> None:
+        if response.status_code in AGAIN and get_ident() == thread:
+            raise Absent(f"HTTP {response.status_code}")
+
+    session.event_hooks = {"request": [*hooks["request"], count], "response": [*hooks["response"], look]}
     hub.logging.set_verbosity(50)
     hub.utils.disable_progress_bars()
     try:
         yield
     finally:
+        thread = 0
+        session.event_hooks = hooks
         hub.logging.set_verbosity(before)
-        if shown:
+        if bars:
             hub.utils.enable_progress_bars()
 
 
@@ -141,6 +156,8 @@ def explained(place: Place, doing: str = "weights") -> Iterator[None]:
 
     try:
         yield
+    except Absent as absent:
+        raise OSError(f"{doing} in {place}: expected the Hub to answer, found {absent}. Try: later") from absent
     except errors.GatedRepoError as error:
         raise UsageError(
             f"{doing} in {place}: expected a repository whose terms you have accepted, found one that asks for it."
@@ -178,15 +195,11 @@ def explained(place: Place, doing: str = "weights") -> Iterator[None]:
         ) from error
 
 
-def network_errors() -> tuple[type[Exception], ...]:
-    """What the client raises where there is no network, by the package that it speaks HTTP with."""
-    try:
-        import httpx2 as http
-    except ImportError:
-        import httpx as http  # type: ignore[no-redef]
-    from huggingface_hub.errors import OfflineModeIsEnabled
+def network_errors() -> tuple[type[BaseException], ...]:
+    """What the client raises where there is no network: its own, and those of the package that it speaks HTTP with."""
+    from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
 
-    return http.HTTPError, OfflineModeIsEnabled
+    return OfflineModeIsEnabled, next(each for each in HfHubHTTPError.__mro__ if each.__name__ == "HTTPError")
 
 
 def listing(hub: ModuleType, place: Place) -> tuple[str, dict[str, Listed]]:
@@ -202,9 +215,7 @@ def listing(hub: ModuleType, place: Place) -> tuple[str, dict[str, Listed]]:
         found = hub.HfApi().model_info(place.repository, revision=place.revision, files_metadata=True, timeout=TIMEOUT)
         files = [Listed(each.rfilename, each.size, each.lfs.sha256 if each.lfs else None) for each in found.siblings]
         commit = str(found.sha)
-    except errors.HfHubHTTPError as error:
-        if error.response.status_code in AGAIN:
-            raise Absent(f"HTTP {error.response.status_code}") from error
+    except errors.HfHubHTTPError:
         raise
     except errors.OfflineModeIsEnabled as error:
         raise Absent("HF_HUB_OFFLINE") from error
@@ -258,76 +269,29 @@ def download(hub: ModuleType, place: Place, commit: str, file: Listed) -> Path:
                 f"{file.name} in {place}: expected {file.size:,} bytes of commit {commit[:12]}, as listed, found"
                 f" {shorten(told.size, 30)} of {shorten(told.commit_hash, 12)}. Try: again, if it was just changed"
             )
-    received = Received(file)
-
-    def get() -> str:
-        return hub.hf_hub_download(
-            place.repository, file.name, revision=place.revision, etag_timeout=TIMEOUT, tqdm_class=bar(hub, received)
+    found = Path(
+        hub.hf_hub_download(
+            place.repository, file.name, revision=place.revision, etag_timeout=TIMEOUT, tqdm_class=bar(hub, file)
         )
-
-    found = Path(patiently(get, received.idle, f"{file.name} in {place}"))
+    )
     if found.parent.name != commit:
         raise OSError(f"{file.name} in {place}: expected commit {commit[:12]}, found a newer one. Try: again")
     return found
 
 
-class Received:
-    """How much of a file has come, and when the last of it."""
-
-    def __init__(self, file: Listed) -> None:
-        self.file, self.count, self.last = file, 0.0, time.monotonic()
-
-    def add(self, count: float | None) -> None:
-        """More of it; raises ValueError where it is more than was listed."""
-        self.count += count or 0
-        self.last = time.monotonic()
-        if self.count > self.file.size:
-            raise ValueError(f"{self.file.name} in the Hub: expected {self.file.size:,} bytes, as listed, found more")
-
-    def idle(self) -> float:
-        """Seconds since the last of it came."""
-        return time.monotonic() - self.last
-
-
-def bar(hub: ModuleType, received: Received) -> type[Any]:
-    """The client's progress bar, which shows nothing and hands on what it is told."""
+def bar(hub: ModuleType, file: Listed) -> type[Any]:
+    """The client's progress bar for a file: it shows nothing, and raises ValueError at more bytes than were listed."""
 
     class Bar(hub.utils.tqdm):  # type: ignore[name-defined]
+        received = 0.0
+
         def update(self, n: float | None = 1) -> bool | None:
-            received.add(n)
+            self.received += n or 0
+            if self.received > file.size:
+                raise ValueError(f"{file.name} in the Hub: expected {file.size:,} bytes, as listed, found more")
             return super().update(n)
 
     return Bar
-
-
-def patiently(work: Callable[[], T], idle: Callable[[], float], what: str) -> T:
-    """Does it in a thread of its own, which is left behind after `PATIENCE` seconds in which nothing came.
-
-    The client waits as long as a server tells it to, and nothing stops it.
-
-    Args:
-        work: what takes long.
-        idle: seconds since it came on last.
-        what: for the message.
-    """
-    done: list[T] = []
-    failed: list[BaseException] = []
-
-    def act() -> None:
-        try:
-            done.append(work())
-        except BaseException as error:
-            failed.append(error)
-
-    thread = threading.Thread(target=act, daemon=True)
-    thread.start()
-    while thread.is_alive() and idle() < PATIENCE:
-        thread.join(0.05)
-    if failed:
-        raise failed[0]
-    if not done:
-        raise OSError(f"{what}: expected the Hub to go on, found nothing for {PATIENCE:.0f} s. Try: later")
-    return done[0]
 
 
 def cached(hub: ModuleType, place: Place, absent: Absent) -> Path:

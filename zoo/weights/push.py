@@ -3,19 +3,17 @@
 weights are read as whoever loads them will  ->  the repository is made if there is none  ->  one commit, or none
 """
 
-import time
 from pathlib import Path
 
 from zoo.errors import UsageError, shorten
 from zoo.weights.card import Card, card_text
-from zoo.weights.hub import Absent, Place, client, explained, is_address, listing, pairs, patiently, place_of, quiet
+from zoo.weights.hub import Place, asking, client, explained, is_address, listing, pairs, place_of
 from zoo.weights.loading import card_in, network
 from zoo.weights.readme import NAME as PAGE
 from zoo.weights.readme import is_page_of, readme
 from zoo.weights.store import read_checked
 
 MOST_OF_PAGE = 1_000_000  # bytes
-SLOWEST = 50_000  # bytes a second
 
 
 def push(where: str, repository: str, private: bool = False) -> str:
@@ -70,9 +68,7 @@ def page(path: Path, card: Card, place: Place) -> bytes:
 def commit(place: Place, files: dict[str, bytes], private: bool) -> None:
     """Makes a repository of these files, or adds them to it; raises UsageError where it holds other weights."""
     hub = client()
-    begun, size = time.monotonic(), sum(map(len, files.values()))
-
-    def act() -> None:
+    with explained(place, "upload"), asking(hub):
         api = hub.HfApi()
         api.create_repo(place.repository, private=private or None, exist_ok=True)
         _, there = listing(hub, place)
@@ -82,9 +78,3 @@ def commit(place: Place, files: dict[str, bytes], private: bool) -> None:
             )
         operations = [hub.CommitOperationAdd(name, content) for name, content in files.items()]
         api.create_commit(place.repository, operations, commit_message=f"{min(files)}: weights, card and page")
-
-    with explained(place, "upload"), quiet(hub):
-        try:
-            patiently(act, lambda: time.monotonic() - begun - size / SLOWEST, f"upload in {place}")
-        except Absent as absent:
-            raise OSError(f"upload in {place}: expected the Hub to answer, found {absent}. Try: later") from absent
