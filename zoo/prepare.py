@@ -31,6 +31,7 @@ DARK = 64  # of 255: the edge of a picture that is bright on dark already
 FAR = 50  # of 255: images that differ by so much on average are of another kind, or inverted
 COLOURED = 24  # of 255: channels that differ by more somewhere show a colour; a scan of grey paper has less
 THUMBNAIL = 64  # pixels of the shorter side in which colours are looked for
+OF_16_BITS = ("PPM", "PNG")  # formats without more, although Pillow may give their pixels 32
 ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm", ".pbm", ".jfif")
 
 
@@ -52,13 +53,14 @@ def open_picture(path: Path) -> Image.Image:
     if not 0 < size <= MOST_BYTES:
         raise ValueError(f"{where}: expected 1 to {MOST_BYTES:,} bytes, found {size:,}")
     try:
-        with warnings.catch_warnings():  # Pillow's of large pictures: the limit here is lower
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        with warnings.catch_warnings():  # Pillow's of large pictures: the limit here is lower; and of damaged EXIF
+            warnings.simplefilter("ignore")
             image = Image.open(path)
         width, height = image.size
         if width * height > MOST_PIXELS:
             raise ValueError(f"{where}: expected at most {MOST_PIXELS:,} pixels, found {width:,} × {height:,}")
-        if (frames := getattr(image, "n_frames", 1)) > 1:
+        # a telephone's MPO is a JPEG with more beside the picture, such as its depth
+        if image.format != "MPO" and (frames := getattr(image, "n_frames", 1)) > 1:
             raise ValueError(f"{where}: expected one image, found {frames} frames. Try: save one of them as PNG")
         image.load()
     except UnidentifiedImageError as error:
@@ -78,10 +80,15 @@ def flatten(image: Image.Image, where: str = "picture") -> Image.Image:
         where: what to call it in a message.
 
     Raises:
-        ValueError: its numbers are no colours: floating point, or whole numbers of 32 bits.
+        ValueError: it has no pixels, or its numbers are no colours: floating point, or whole numbers of 32 bits.
     """
-    image = ImageOps.exif_transpose(image)
-    if image.mode.startswith("I;16"):
+    if not all(image.size):
+        raise ValueError(f"{where}: expected some pixels, found {image.width} × {image.height}")
+    of_16_bits = image.mode.startswith("I;16") or (image.mode == "I" and image.format in OF_16_BITS)
+    with warnings.catch_warnings():  # Pillow's of EXIF that cannot be read: the picture is taken as it lies
+        warnings.simplefilter("ignore")
+        image = ImageOps.exif_transpose(image)
+    if of_16_bits:
         pixels = np.asarray(image).astype(np.uint16)  # in this machine's byte order, whatever the file's was
         return Image.fromarray((pixels // 257).astype(np.uint8))
     if image.mode in ("I", "F"):
@@ -111,14 +118,19 @@ def prepare(image: Image.Image, shape: tuple[int, int, int], how: str = "photo",
     Raises:
         ValueError: there is no such way, or no ink in what should be a digit.
     """
-    if how not in WAYS:
-        raise ValueError(f"way in --prepare: expected one of {', '.join(WAYS)}, found {how!r}")
+    check_way(how)
     channels, height, width = shape
     try:
         pixels = WAYS[how](image.convert("L" if channels == 1 else "RGB"), height, width)
     except NoInk as error:
         raise NoInk(f"ink in {where}: {error}") from error
     return np.array(np.broadcast_to(np.atleast_3d(pixels), (height, width, channels)).transpose(2, 0, 1), order="C")
+
+
+def check_way(how: str) -> None:
+    """Raises ValueError if there is no such way."""
+    if how not in WAYS:
+        raise ValueError(f"way in --prepare: expected one of {', '.join(WAYS)}, found {how!r}")
 
 
 def photo(image: Image.Image, height: int, width: int) -> Pixels:
@@ -157,6 +169,8 @@ def digits(image: Image.Image, height: int, width: int) -> Pixels:
     scale = BOX * min(height, width) / max(box.shape)
     side = max(1, round(scale * box.shape[1])), max(1, round(scale * box.shape[0]))
     small = np.asarray(Image.fromarray(box).resize(side, Image.Resampling.LANCZOS)).astype(np.float64)
+    if not small.max():
+        raise NoInk("expected strokes, found a few specks far from each other. Try: --prepare photo")
     small *= 255 / small.max()  # a thin pen fades as it shrinks
     canvas = np.zeros((height, width), np.uint8)
     top, left = (

@@ -236,6 +236,8 @@ BAD: dict[str, tuple[str, int, str]] = {
     "no images": ("digits_mlp labels.npz", 1, "labels.npz: expected test_images, found y: test_images missing"),
     "other names": ("digits_mlp names.npz", 1, "Try: python -c .*names-named.npz.*, then in its place names-named.npz"),
     "no archive": ("digits_mlp text.npz", 1, "archive in text.npz: expected plain arrays"),
+    "numbers of another kind": ("digits_mlp floats.npz", 1, "test_images in floats.npz: expected .* Try: "),
+    "an array without images": ("digits_mlp none.npz", 1, "none.npz: expected"),
     "two kinds": (f"{GOOD} labels.npz", 2, "one .npz archive alone, found labels.npz among 2"),
     "no such folder": (f"{GOOD} --out no/a.csv", 2, "folder in --out: .* found none at no. Try: --out a.csv"),
     "a directory": (f"{GOOD} --out nothing", 2, "found the folder nothing. Try: --out nothing/predictions.csv"),
@@ -272,6 +274,8 @@ def test_bad_input_is_told_in_one_line(
     Path("archives").mkdir()
     Path("archives/a.npz").touch()
     np.savez("labels.npz", y=np.arange(3))
+    np.savez("floats.npz", test_images=noise[None] / 255)
+    np.savez("none.npz", test_images=noise[None][:0])
     np.savez("names.npz", X=noise[None])
     before = {path: path.read_bytes() for path in Path().rglob("*") if path.is_file()}
     found, line = refused(*words.split(), capsys=capsys)
@@ -290,6 +294,12 @@ def test_predictions_take_the_place_of_no_others(
     code, line = refused(saved, paths[1], "--out", "out.csv", capsys=capsys)
     assert code == 2
     assert line.endswith("Try: --out out-2.csv")
+    Path("there").mkdir()
+    main(["predict", str(saved), str(paths[0]), "--out", "there/out.csv"])
+    for name, advice in (("out.csv", "out-2.csv"), ("out.txt", "out.csv")):
+        assert refused(saved, paths[1], "--out", f"there/{name}", capsys=capsys)[1].endswith(
+            f"Try: --out there/{advice}"
+        )
 
 
 def test_drawings_are_read() -> None:

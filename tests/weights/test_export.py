@@ -257,6 +257,19 @@ def test_the_accuracy_of_another_precision_is_not_taken_over(
     assert not {"test_accuracy", "val_accuracy"} & json.loads((tmp_path / "made.json").read_text()).keys()
 
 
+def test_the_accuracy_of_other_images_is_not_on_the_card(
+    run: Path, images: np.ndarray, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["export", str(run), "--out", str(tmp_path / "digits.safetensors")])
+    before = json.loads((tmp_path / "digits.json").read_text())
+    np.savez(tmp_path / "other.npz", test_images=images[:50, 0], test_labels=np.zeros(50, np.int64))
+    capsys.readouterr()
+    words = ["--out", str(tmp_path / "again.safetensors"), "--data.path", str(tmp_path / "other.npz")]
+    main(["export", str(tmp_path / "digits.json"), *words])
+    assert "% of 50 test images; not on the card, which is of Digits" in capsys.readouterr().out
+    assert json.loads((tmp_path / "again.json").read_text()) == before
+
+
 def none_there(*args: Any, **settings: Any) -> Any:
     raise OSError("none")
 
@@ -269,6 +282,7 @@ REFUSED = {
     "no folder": ("RUN --out no/x.onnx", "folder in --out: expected one that is there, found none at no. Try: --out x"),
     "a folder": ("RUN --out folder.onnx", "expected a file, found a folder at folder.onnx. Try: --out"),
     "a full folder": ("RUN --out full --format bundle", "expected a folder that is not there yet"),
+    "this folder": ("RUN --out . --format bundle", "found a folder at .. Try: --out bundle"),
     "somebody's file": ("RUN --out own.safetensors", "found a file at own.json. Try: another name"),
     "no weights": ("nobody --out x.onnx", "name in weights: expected one of"),
     "no run": ("./nobody --out x.onnx", "expected"),

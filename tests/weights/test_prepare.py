@@ -155,3 +155,31 @@ def test_what_is_no_single_picture_is_refused(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr(preparing, "MOST_PIXELS", 100)
     with pytest.raises(ValueError, match="at most 100 pixels, found 20 × 10"):
         open_picture(tmp_path / "good.png")
+
+
+def test_a_telephone_s_picture_is_its_first(tmp_path: Path) -> None:
+    first, second = (Image.new("L", (40, 40), grey) for grey in (0, 255))
+    first.save(tmp_path / "a.jpg", format="MPO", save_all=True, append_images=[second])
+    assert np.asarray(open_picture(tmp_path / "a.jpg")).max() == 0
+
+
+def test_16_bits_are_told_from_32_by_the_file(tmp_path: Path) -> None:
+    (tmp_path / "a.pgm").write_bytes(b"P5 3 1 65535\n" + np.array([0, 257, 65535], ">u2").tobytes())
+    assert np.asarray(open_picture(tmp_path / "a.pgm")).tolist() == [[0, 1, 255]]
+    Image.fromarray(np.array([[0, 257, 65535]], np.int32)).save(tmp_path / "a.tif")
+    with pytest.raises(ValueError, match="found whole numbers of 32 bits"):
+        open_picture(tmp_path / "a.tif")
+
+
+@pytest.mark.filterwarnings("error")
+def test_exif_that_cannot_be_read_is_left(drawing: Image.Image, tmp_path: Path) -> None:
+    drawing.save(tmp_path / "a.jpg", exif=b"Exif\0\0II*\0" + b"\xff" * 20)
+    assert open_picture(tmp_path / "a.jpg").size == drawing.size
+
+
+@pytest.mark.filterwarnings("error")
+def test_specks_are_no_digit() -> None:
+    pixels = np.full((1000, 1000), 255, np.uint8)
+    pixels[2, 2] = pixels[990, 990] = 0
+    with pytest.raises(ValueError, match=r"ink in the picture: expected strokes, found a few specks .* photo"):
+        prepare(Image.fromarray(pixels), GREY, "digits")

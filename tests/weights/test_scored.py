@@ -133,6 +133,11 @@ BAD: dict[str, tuple[str, str]] = {
     "no such data": ("test digits_mlp --data Digit", "Digits"),
     "no such flag": ("test digits_mlp --data.rot x", "--data.root"),
     "flags of a run": ("test digits_mlp --trainer.accelerator cpu", "trainer"),
+    "a file of settings": (
+        "test digits_mlp -c mine.yaml",
+        "expected none but --data, as digits_mlp is no run, found -c",
+    ),
+    "pixels in order twice": ("test digits_mlp --data.shuffle_pixels 3", "found 3. Try: --data.shuffle_pixels null"),
     "data of a strange card": ("test strange", "data in the card of digits_mlp: expected one of Arrays, CIFAR10"),
     "a flag of describe": ("describe digits_mlp --jsn", "Try: --json"),
     "nothing of that kind": ("validate nothing", "weights in nothing: expected a run or a folder with one card"),

@@ -3,6 +3,7 @@
 import inspect
 import json
 import shutil
+import warnings
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -100,15 +101,67 @@ def test_images_may_have_any_form(saved: Path, images: np.ndarray, tmp_path: Pat
 @pytest.mark.parametrize(
     ("form", "said"),
     [
-        (np.zeros((2, 28, 28)), r"expected uint8, 0 to 255, found float64. Try: \(images \* 255\)"),
+        (np.full((2, 28, 28), 0.5), r"expected uint8, 0 to 255, found float64 from 0.5 to 0.5. Try: \(images \* 255\)"),
         (np.zeros((2, 5, 28, 28), np.uint8), r"found \(2, 5, 28, 28\)"),
         (np.zeros((2, 30, 30), np.uint8), r"found \(2, 30, 30\)"),
         ("nowhere.png", "picture in nowhere.png: expected a file, found none"),
+        (np.zeros((2, 784), np.uint8), r"rows of 784 pixels\? Try: images.reshape\(-1, 28, 28\)"),
+        (None, "expected uint8 arrays or tensors, Pillow pictures, paths, or a list of them, found object"),
+        (Image.new("L", (0, 5)), "expected some pixels, found 0 × 5"),
+        (np.full((2, 28, 28), -40.0), "found float64 from -40 to -40. Try: the images as they were before norm"),
     ],
 )
 def test_what_is_no_image_is_refused(form: Any, said: str, saved: Path) -> None:
     with pytest.raises((ValueError, OSError), match=said):
         load(saved)(form)
+
+
+@pytest.mark.parametrize("form", [np.asarray, torch.from_numpy], ids=["array", "tensor"])
+@pytest.mark.parametrize("kind", ["unit", "symmetric", "whole", "16 bits", "bits", "bfloat16"])
+def test_the_advice_for_other_numbers_gives_the_images(kind: str, form: Any, saved: Path, images: np.ndarray) -> None:
+    images = images[:2] // 255 * 255 if kind == "bits" else images[:2]
+    made = {
+        "unit": lambda: form(images / 255),
+        "symmetric": lambda: form(images / 127.5 - 1),
+        "whole": lambda: form(images.astype(np.int64)),
+        "16 bits": lambda: form(images.astype(np.uint16) * 257),
+        "bits": lambda: form(images > 0),
+        "bfloat16": lambda: torch.from_numpy(images).bfloat16(),
+    }
+    given = made[kind]()
+    with pytest.raises(ValueError, match="expected uint8, 0 to 255, found") as error:
+        load(saved)(given)
+    advice = str(error.value).partition(". Try: ")[2].rpartition(", if ")[0]
+    expected = images > 0 if kind == "bits" else images
+    found = eval(advice, {"images": given})
+    assert found.dtype == np.uint8
+    assert (found == (expected * 255 if kind == "bits" else images)).all()
+
+
+def test_images_that_cannot_be_written_are_read_quietly(saved: Path, images: np.ndarray) -> None:
+    fixed = images[:2].copy()
+    fixed.flags.writeable = False
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert (load(saved)(fixed) == load(saved)(images[:2])).all()
+
+
+def test_another_way_is_refused_whatever_it_is_for(saved: Path, images: np.ndarray) -> None:
+    with pytest.raises(ValueError, match="expected one of photo, digits, found 'digit'"):
+        load(saved)(images, "digit")
+
+
+def test_a_file_beside_what_was_meant_is_told(run: Path, saved: Path, tmp_path: Path) -> None:
+    (tmp_path / "seven.png").touch()
+    for given, advice in (
+        (saved.with_suffix(".safetensors"), f". Try: {saved}"),
+        (run / "checkpoints/best.ckpt", f". Try: {run}"),
+        (tmp_path / "seven.png", ". Try: mnist_lenet "),
+        (run / "config.yaml", "found a file"),
+    ):
+        with pytest.raises(ValueError, match="expected a name, a run, or a folder with a card, found a file") as error:
+            load(given)
+        assert advice in str(error.value)
 
 
 def spoilt(saved: Path, folder: Path, change: Any, ending: str = ".json") -> Path:

@@ -50,6 +50,7 @@ def score_card(verb: str, path: Path, args: Sequence[str], data_class: type[Ligh
     with left_as_found(), StopSignals().handled():
         quieten()
         parser = make_parser(verb, data_class)
+        check_flags(args, card, verb)
         argv = with_data(prepared(args), card, split, choices(data_class))
         show_class_help(argv, parser)
         config = parser.parse_args(argv)
@@ -83,6 +84,21 @@ def make_parser(verb: str, data_class: type[LightningDataModule]) -> Parser:
     return parser
 
 
+def check_flags(args: Sequence[str], card: Card, verb: str) -> None:
+    """Raises UsageError for a flag that only a run takes."""
+    for word in args:
+        if (
+            word.startswith(("--trainer", "--model", "--ckpt_path", "--run_dir", "--otherwise", "--config"))
+            or word == "-c"
+        ):
+            flag = word.partition("=")[0]
+            known = "--data and --out" if verb == "predict" else "--data"
+            raise UsageError(
+                f"option in {flag}: expected none but {known}, as {card['name']} is no run, found {flag}."
+                f" Try: {verb} {card['name']} without it, or {verb} --run_dir RUN"
+            )
+
+
 def with_data(args: Sequence[str], card: Card, split: str, known: Sequence[str]) -> list[str]:
     """The words with the data that a card names, where they name none, and with as many validation images.
 
@@ -103,7 +119,8 @@ def with_data(args: Sequence[str], card: Card, split: str, known: Sequence[str])
     if not given["--data"] and name not in known:  # it may be a stranger's card
         expected, found = ", ".join(known), shorten(name or "none")
         raise UsageError(
-            f"data in the card of {card['name']}: expected one of {expected}, found {found}. Try: --data NAME"
+            f"data in the card of {card['name']}: expected one of {expected}, found {found}."
+            " Try: --data.path FILE.npz, or --data NAME"
         )
     words = [] if given["--data"] else ["--data", str(name)]
     if split == "val" and name == card.get("data") != "Arrays" and not given["--data.val_size"] and card.get("val_n"):
@@ -149,13 +166,18 @@ def images_of(data: Any, card: Card, verb: str, download: bool = True) -> tuple[
 
 
 def check_same(data: Any, card: Card) -> None:
-    """Raises UsageError for images of another shape, or of other classes, than the network knows."""
+    """Raises UsageError for images of another shape, of other classes, or in another order, than the network knows."""
     known, found = (" × ".join(map(str, shape)) for shape in (card["in_shape"], data.in_shape))
     own = hasattr(data, "shaped_for")
     if known != found:
         where = f"images in {data.path}" if own else "images in --data"
         advice = data.shaped_for(tuple(card["in_shape"])) if own else f"--data {card.get('data', 'Arrays')}"
         raise UsageError(f"{where}: expected {known} as {card['name']} takes them, found {found}. Try: {advice}")
+    if card["pixels"] is not None and getattr(data, "shuffle_pixels", None) is not None:
+        raise UsageError(
+            f"order of pixels in --data.shuffle_pixels: expected null, as {card['name']} brings them into its own,"
+            f" found {data.shuffle_pixels}. Try: --data.shuffle_pixels null"
+        )
     if [*data.classes] != card["classes"]:
         expected, there = (shorten(", ".join(map(str, names)), 60) for names in (card["classes"], data.classes))
         raise UsageError(

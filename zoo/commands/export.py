@@ -2,6 +2,7 @@
 
 from argparse import Namespace
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -11,22 +12,23 @@ from zoo.commands.plain_parser import program
 from zoo.errors import UsageError, shorten, warn
 from zoo.resume.signals import StopSignals
 from zoo.weights.card import Card, read_card
-from zoo.weights.export.agreement import Agreement
 from zoo.weights.loading import card_in, load
 
 if TYPE_CHECKING:
     from zoo.commands.verbs import DataClass
+    from zoo.weights.export.writing import Exported
 
 MOST = 10_000  # images that a file is asked
 FLOAT32 = "32-true"  # precision of a run whose own accuracies are those of its weights
 
 
 class Sample(NamedTuple):
-    """Images (N, C, H, W) uint8, their labels (N,) if they are test images, and what they are called."""
+    """Images (N, C, H, W) uint8, their labels (N,) if there are, what they are called, whether the card names them."""
 
     images: NDArray[np.uint8]
     labels: NDArray[np.int64] | None
     name: str
+    of_card: bool = False
 
 
 def export(options: Namespace, data_class: "DataClass") -> None:
@@ -56,8 +58,8 @@ def export(options: Namespace, data_class: "DataClass") -> None:
             model.card.pop(key, None)
     sample = images_for(options, found, model.card, data_class)
     with StopSignals().handled():  # an export that is told to stop takes away what it has begun
-        agreement, card = write(model, form, out, sample.images, sample.labels)
-    report(out, form, card, agreement, sample)
+        exported = write(model, form, out, sample.images, sample.labels, on_card=sample.of_card)
+    report(out, form, exported, sample)
 
 
 def form_of(given: str | None, out: Path) -> str:
@@ -85,7 +87,9 @@ def check_out(out: Path, form: str, ending: str) -> None:
     if form == "bundle":
         if out.is_dir() and not any(out.iterdir()):
             there = []
-        expected, advice = "a folder that is not there yet", f"--out {out}-2"
+        advice = f"--out {out}-2" if out.name not in ("", "..") else f"--out {out / 'bundle'}"
+        there = there if out.name else [out]  # the working folder cannot be replaced
+        expected = "a folder that is not there yet"
     else:
         if out.suffix != ending:
             raise UsageError(
@@ -141,7 +145,8 @@ def images_for(options: Namespace, found: Path, card: Card, data_class: "DataCla
         )
         return Sample(made_images(card), None, "made images")
     known = labels[:MOST] if (labels >= 0).all() else None
-    return Sample(images[:MOST], known, f"test images of {shorten(given.get('path', name))}")
+    said = f"test images of {shorten(given.get('path', name))}"
+    return Sample(images[:MOST], known, said, name == card.get("data"))
 
 
 def data_of(name: str, given: dict[str, str], run: Path | None, data_class: type[Any]) -> Any:
@@ -177,17 +182,22 @@ def data_of(name: str, given: dict[str, str], run: Path | None, data_class: type
         return parser.instantiate(parser.parse_args(words))["data"]
 
 
-def report(out: Path, form: str, card: Card, agreement: Agreement, sample: Sample) -> None:
+def report(out: Path, form: str, exported: "Exported", sample: Sample) -> None:
     """Prints how the file compares, and what it holds."""
+    agreement, card, accuracy = exported
     print(
         f"{out}: {agreement.agree:,} of {agreement.images:,} predictions are those of torch, on {sample.name};"
         f" largest difference of a probability {agreement.largest:.1e}"
     )
-    if sample.labels is not None:
-        print(f"accuracy in float32: {100 * card['test_accuracy']:.2f} % of {card['test_n']:,} test images")
+    if accuracy is not None:
+        other = (
+            "" if sample.of_card else f"; not on the card, which is of {shorten(card.get('data', 'other data'), 60)}"
+        )
+        print(f"accuracy in float32: {100 * accuracy:.2f} % of {len(sample.images):,} test images{other}")
     elif "test_accuracy" not in card:
         print("accuracy in float32: not counted")
     if form == "bundle":
-        print(f"try it: python {out}/predict.py PICTURE")
+        print(f"try it: python {quote(str(out))}/predict.py PICTURE")
     elif form == "safetensors":
-        print(f"card: {out.with_suffix('.json')}   try it: {program()} predict {out.with_suffix('.json')} PICTURE")
+        path = out.with_suffix(".json")
+        print(f"card: {path}   try it: {program()} predict {quote(str(path))} PICTURE")

@@ -101,7 +101,8 @@ def predict_archive(options: Namespace, data: "DataClass", path: Path, source: s
     try:
         new = data.new_images(path, model.classes)
     except ValueError as error:  # its advice is for `--data.path`
-        raise type(error)(str(error).replace(", then --data.path ", ", then in its place ")) from error
+        kind = UsageError if isinstance(error, UsageError) else ValueError
+        raise kind(str(error).replace(", then --data.path ", ", then in its place ")) from error
     for text in new.notes:
         warn(text)
     batches = as_pictures(new, path, model.card, how) if how else as_they_are(new, path, model.card)

@@ -102,7 +102,10 @@ def requested_path(out: str, source: str) -> Path:
             f" Try: --out {shlex.quote(str(path / 'predictions.csv'))}"
         )
     if path.suffix != ".csv":
-        raise UsageError(f"file in --out: expected a name that ends in .csv, found {out}. Try: --out {path.stem}.csv")
+        raise UsageError(
+            f"file in --out: expected a name that ends in .csv, found {out}."
+            f" Try: --out {shlex.quote(str(path.with_suffix('.csv')))}"
+        )
     if not path.exists():
         return path
     with path.open(errors="replace") as file:
@@ -112,7 +115,7 @@ def requested_path(out: str, source: str) -> Path:
     if noted_source(path) not in (source, None):
         raise UsageError(
             f"file in --out: expected a new one, found predictions of {noted_source(path)} at {out}."
-            f" Try: --out {path.stem}-2.csv"
+            f" Try: --out {shlex.quote(str(predictions_path(path.parent, path.stem, source)))}"
         )
     return path
 

@@ -112,7 +112,8 @@ class ImageClassifier:
         import torch
 
         with torch.inference_mode():
-            parts = torch.from_numpy(batch).split(at_once(self.net.state_dict().values(), self.card, CHUNK))
+            writable = np.require(batch, requirements="W")  # of others torch warns, although it only reads
+            parts = torch.from_numpy(writable).split(at_once(self.net.state_dict().values(), self.card, CHUNK))
             logits = [self.net(self.normalise(part.to(self.device))) for part in parts]
             return torch.cat(logits) if len(batch) else torch.zeros(0, len(self.classes))
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.errors import UsageError, shorten
+from zoo.prepare import ENDINGS
 from zoo.weights.card import Card
 from zoo.weights.guard import check_weights
 from zoo.weights.hub import fetch, is_address
@@ -72,9 +73,25 @@ def card_in(where: str | Path) -> Path:
             return path
         found = f"{len(cards)} cards. Try: {cards[0]}" if cards else "neither"
         raise UsageError(f"weights in {path}: expected a run or a folder with one card, found {found}")
+    if path.is_file():
+        raise no_card(path)
     if len(path.parts) > 1:
         raise UsageError(f"weights in {path}: expected a folder or a card, found none")
     return own(str(where))
+
+
+def no_card(path: Path) -> UsageError:
+    """The error for a file that is no card, with what was perhaps meant."""
+    run = path.parent.parent
+    if path.suffix == ".safetensors" and (card := path.with_suffix(".json")).is_file():
+        advice = f". Try: {card}"
+    elif path.suffix == ".ckpt" and path.parent.name == "checkpoints" and (run / "config.yaml").is_file():
+        advice = f". Try: {run}"
+    elif path.suffix.lower() in (*ENDINGS, ".npz"):
+        advice = f". Try: mnist_lenet {path}, or another name of weights before it"
+    else:
+        advice = ""
+    return UsageError(f"weights in {path}: expected a name, a run, or a folder with a card, found a file{advice}")
 
 
 def from_card(path: Path, device: str = "cpu", with_graph: bool = False) -> "ImageClassifier":

@@ -26,14 +26,20 @@ COARSE = 5  # side of a made image's blobs, in pixels
 
 
 class Exported(NamedTuple):
-    """What came of it: how the file's answers compare with torch's, and the card in it."""
+    """What came of it: how the file's answers compare with torch's, the card in it, and the accuracy, if labels are."""
 
     agreement: Agreement
     card: Card
+    accuracy: float | None
 
 
 def export(
-    model: ImageClassifier, form: str, out: Path, images: NDArray[np.uint8], labels: NDArray[np.int64] | None
+    model: ImageClassifier,
+    form: str,
+    out: Path,
+    images: NDArray[np.uint8],
+    labels: NDArray[np.int64] | None,
+    on_card: bool = True,
 ) -> Exported:
     """Writes a network.
 
@@ -42,7 +48,8 @@ def export(
         form: one of `FORMS`.
         out: the file, or the folder of a bundle; it is replaced.
         images: (N, C, H, W) of which it is asked.
-        labels: (N,) of test images, for the accuracy on the card; None for others.
+        labels: (N,) of test images, for the accuracy; None for others.
+        on_card: whether they are the images that the card names, so that the accuracy goes there.
 
     Raises:
         UsageError: packages are missing.
@@ -56,13 +63,14 @@ def export(
         made.write(draft, card)
         found = made.ask(draft, images)
         agreement = check_agreement(expected, found, str(out))
-        if labels is not None:
-            card |= {"test_accuracy": float((found.argmax(1) == labels).mean()), "test_n": len(labels)}
+        accuracy = None if labels is None else float((found.argmax(1) == labels).mean())
+        if labels is not None and on_card:
+            card |= {"test_accuracy": accuracy, "test_n": len(labels)}
             made.write(draft, card)
             check_agreement(expected[:FIRST], made.ask(draft, images[:FIRST]), str(out))
         for path in sorted(folder.iterdir()):
             path.replace(out.with_name(path.name))
-    return Exported(agreement, card)
+    return Exported(agreement, card, accuracy)
 
 
 @contextmanager
