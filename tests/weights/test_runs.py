@@ -76,6 +76,13 @@ def test_a_run_answers_as_lightning_does(flags: str, tmp_path: Path, images: np.
     assert np.abs(load(run)(images) - answers(run, 10)).max() < 2e-6
 
 
+def test_a_run_and_its_weights_answer_alike_to_the_last_bit(tmp_path: Path, images: np.ndarray) -> None:
+    """FastNet trains in another layout of memory, in which sums come out a little differently."""
+    run = fit(tmp_path / "run", f"{DIGITS} --model FastNet --model.channels [4,6] --model.depth 1")
+    main(["weights", "save", str(run), "--out", str(tmp_path / "out")])
+    assert (load(run)(images) == load(tmp_path / "out")(images)).all()
+
+
 @pytest.mark.parametrize("precision", ["bf16-mixed", "bf16-true", "16-true"])
 def test_a_run_of_low_precision_answers_in_float32(precision: str, tmp_path: Path, images: np.ndarray) -> None:
     run = fit(tmp_path / "run", f"{DIGITS} {MLP} --trainer.precision {precision}")

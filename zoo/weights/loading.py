@@ -136,6 +136,8 @@ def fill(net: Any, tensors: dict[str, Any], where: str) -> None:
     Raises:
         ValueError: they are those of another network, or not finite.
     """
+    import torch
+
     expected = net.state_dict()
     for name in sorted({*expected, *tensors}):
         shapes = [list(held[name].shape) if name in held else "none" for held in (expected, tensors)]
@@ -150,5 +152,9 @@ def fill(net: Any, tensors: dict[str, Any], where: str) -> None:
             )
         if not tensors[name].isfinite().all():
             raise ValueError(f"weights in {where}: expected finite numbers, found others in {name}")
-    filled = {name: tensor.to(expected[name].dtype).contiguous() for name, tensor in tensors.items()}
-    net.load_state_dict(filled, assign=True)
+    # in one layout, whichever they had: kernels are chosen by it, and others add up in another order
+    plain = {
+        name: tensor.to(expected[name].dtype).clone(memory_format=torch.contiguous_format)
+        for name, tensor in tensors.items()
+    }
+    net.load_state_dict(plain, assign=True)

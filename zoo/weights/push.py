@@ -35,7 +35,7 @@ def push(where: str, repository: str, private: bool = False) -> str:
     place = place_of(repository if is_address(repository) else f"hf://{repository}")
     if place.revision or is_address(where):
         raise UsageError(
-            "words of weights push: expected a folder with a card, and USER/REPO, found"
+            "words in zoo weights push: expected a folder with a card, and USER/REPO, found"
             f" {shorten(where, 60)} and {place}. Try: zoo weights push DIR {place.repository}"
         )
     path = card_in(where)
