@@ -146,6 +146,16 @@ def test_images_that_cannot_be_written_are_read_quietly(saved: Path, images: np.
         assert (load(saved)(fixed) == load(saved)(images[:2])).all()
 
 
+@pytest.mark.parametrize("device", ["gpu", "meta", "cuda:99", "cpu:x"])
+def test_a_device_that_is_not_there_is_told_at_once(device: str, saved: Path) -> None:
+    with pytest.raises(ValueError, match=rf"device in zoo.load: expected .*, found '{device}' .* Try: cpu"):
+        load(saved, device=device)
+
+
+def test_a_device_may_be_one_of_torch(saved: Path, images: np.ndarray) -> None:
+    assert (load(saved, torch.device("cpu"))(images[:2]) == load(saved)(images[:2])).all()  # type: ignore[arg-type]
+
+
 def test_another_way_is_refused_whatever_it_is_for(saved: Path, images: np.ndarray) -> None:
     with pytest.raises(ValueError, match="expected one of photo, digits, found 'digit'"):
         load(saved)(images, "digit")

@@ -39,7 +39,8 @@ def load(where: str | Path, device: str | None = None, runtime: str = "auto") ->
         raise UsageError(
             f"runtime in zoo.load: expected one of {', '.join(RUNTIMES)}, found {str(runtime)[:60]!r}. Try: auto"
         )
-    found, device = card_in(where), device or "cpu"
+    found, device = card_in(where), str(device or "cpu")
+    check_device(device)
     if found.suffix == ".json":
         # a graph is a program: only those that were installed with the zoo are run
         model = from_card(found, device, with_graph=runtime != "torch" and device == "cpu" and is_own(found))
@@ -52,6 +53,23 @@ def load(where: str | Path, device: str | None = None, runtime: str = "auto") ->
             f"runtime in zoo.load: expected torch for {str(where)[:60]!r} on {device}, found onnx. Try: auto"
         )
     return model
+
+
+def check_device(device: str) -> None:
+    """Raises UsageError for a device that torch does not know, or that this machine has not."""
+    if device == "cpu":  # torch may not be needed
+        return
+    import torch
+
+    try:
+        if torch.device(device).type == "meta":
+            raise RuntimeError("meta computes nothing")
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise UsageError(
+            f"device in zoo.load: expected one that this machine has, found {shorten(device, 60)!r}"
+            f" ({shorten(str(error).splitlines()[0], 100)}). Try: cpu"
+        ) from error
 
 
 def card_in(where: str | Path) -> Path:
