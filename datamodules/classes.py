@@ -167,8 +167,8 @@ def check_range(labels: Labels, num_classes: int, *, named: bool) -> None:
         if len(values) == 0 or values.max() < num_classes:
             continue
         low, high = int(values.min()), int(values.max())
-        if split == "train" or "train" not in splits:
-            from_one = low >= 1 and high == num_classes and split == "train"
+        if split == "train":
+            from_one = low >= 1 and high == num_classes
         else:
             from_one = set(np.unique(values).tolist()) == set(range(1, num_classes + 1))
         key = called[split]

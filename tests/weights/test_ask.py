@@ -238,6 +238,7 @@ BAD: dict[str, tuple[str, int, str]] = {
     "no archive": ("digits_mlp text.npz", 1, "archive in text.npz: expected plain arrays"),
     "numbers of another kind": ("digits_mlp floats.npz", 1, "test_images in floats.npz: expected .* Try: "),
     "an array without images": ("digits_mlp none.npz", 1, "none.npz: expected"),
+    "classes from 1": ("digits_mlp ones.npz", 1, "found 1 to 10. Try: test_labels = test_labels - 1$"),
     "two kinds": (f"{GOOD} labels.npz", 2, "one .npz archive alone, found labels.npz among 2"),
     "no such folder": (f"{GOOD} --out no/a.csv", 2, "folder in --out: .* found none at no. Try: --out a.csv"),
     "a directory": (f"{GOOD} --out nothing", 2, "found the folder nothing. Try: --out nothing/predictions.csv"),
@@ -274,6 +275,7 @@ def test_bad_input_is_told_in_one_line(
     Path("archives").mkdir()
     Path("archives/a.npz").touch()
     np.savez("labels.npz", y=np.arange(3))
+    np.savez("ones.npz", test_images=noise[None].repeat(10, 0), test_labels=np.arange(1, 11))
     np.savez("floats.npz", test_images=noise[None] / 255)
     np.savez("none.npz", test_images=noise[None][:0])
     np.savez("names.npz", X=noise[None])
