@@ -9,6 +9,7 @@
     python scripts/benchmark.py safety --data-root DIR                what exact resume and safe saves cost
     python scripts/benchmark.py wandb --data-root DIR                 what W&B costs, offline
     python scripts/benchmark.py before --before OLD --data-root DIR   what this version costs against an earlier one
+    python scripts/benchmark.py predict --before OLD --data-root DIR  what an answer costs: cold, loaded, many
     python scripts/benchmark.py gpu --cifar10 OUT.npz --data-root DIR all that is worth knowing of a GPU, in ten minutes
     python scripts/benchmark.py report                                docs/performance.md from results/
 
@@ -27,9 +28,9 @@ from typing import Any
 from entry import begin
 
 ROUNDS = {"studies": 1, "startup": 10}
-NEED_DATA = {"epoch", "target", "scaling", "studies", "safety", "wandb", "before"}
+NEED_DATA = {"epoch", "target", "scaling", "studies", "safety", "wandb", "before", "predict"}
 ON_DEVICES = ("epoch", "target", "scaling", "gpu")
-SUITES = (*ON_DEVICES, "startup", "memory", "studies", "safety", "wandb", "before", "report")
+SUITES = (*ON_DEVICES, "startup", "memory", "studies", "safety", "wandb", "before", "predict", "report")
 
 
 def suite(what: str) -> Any:

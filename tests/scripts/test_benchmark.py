@@ -16,10 +16,11 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 import benchmark
+import zoo
 from benchmarks.baselines import airbench
 from benchmarks.baselines.loops import fit_argv, sample
 from benchmarks.baselines.projects import named, place, pytorch_examples, reached, template_argv
-from benchmarks.measure import noise_probe
+from benchmarks.measure import noise_probe, process
 from benchmarks.measure.case import MODELS, Case, cost_of, read_case, sized
 from benchmarks.measure.environment import anonymous, tidy
 from benchmarks.measure.epoch_timer import durations
@@ -28,7 +29,7 @@ from benchmarks.measure.roofline import Cost, cost, roofline
 from benchmarks.measure.rounds import Failed, counted, ratios, run_interleaved, valid
 from benchmarks.measure.targets import Target, pairs
 from benchmarks.report import curves, page
-from benchmarks.suites import before, gpu, scaling, target
+from benchmarks.suites import before, gpu, predict, scaling, target
 from zoo.errors import UsageError
 from zoo.studies.statistics import mean_of
 
@@ -234,6 +235,59 @@ def test_small_batches_have_no_target():
     assert isinstance(pairs(Case("MLP", "MNIST"), ["plain"])[0][2], Target)
 
 
+# commands
+
+
+def test_memory_is_that_of_the_command_alone():
+    """Whoever starts it is larger by far: it has torch in memory."""
+    ended = process.run([sys.executable, "-S", "-c", "print(len(bytearray(30_000_000)))"], 1)
+    assert ended.printed == "30000000\n"
+    assert 30e6 < ended.peak < 100e6
+    assert 0 < ended.processor < 5
+    with pytest.raises(Failed, match=r"^what is wrong$"):
+        process.run([sys.executable, "-S", "-c", "raise SystemExit('error: what is wrong')"], 1)
+    with pytest.raises(Failed, match="exit code -9"):
+        process.run([sys.executable, "-S", "-c", "import os; os.kill(os.getpid(), 9)"], 1)
+
+
+def test_answers_are_compared_as_they_were_measured():
+    def rounds(**samples: tuple[float, float]) -> list[dict]:
+        one = {name: {"seconds": seconds, "peak": peak} for name, (seconds, peak) in samples.items()}
+        return [{"samples": one, "canary": [STEADY]}] * 3
+
+    answers = [
+        {"network": "n", "batch": batch, "images": 1000, "rounds": rounds(eager=(ratio, 0), zoo=(1.0, 0))}
+        for batch, ratio in ((1, 1.4), (200, 1.1))
+    ]
+    record = {
+        "setting": {"threads": 1, "installed": True},
+        "skipped": [],
+        "commands": rounds(before=(9.0, 800e6), picture=(0.5, 100e6)),
+        "loads": rounds(torch=(2.0, 0), load=(2.2, 0), any=(0.4, 0)),
+        "answers": answers,
+    }
+    found = predict.targets(record)
+    assert [float(row.found.split()[0]) for row in found] == pytest.approx([18, 0.125, 1.1, 1.4, 1.1], abs=0.01)
+    assert [row.met for row in found] == [True, True, True, False, True]
+    text = "\n".join(predict.section(record))
+    assert "now is an installed wheel" in text
+    assert "18.00 (18.00 to 18.00) of the time, 8.00 (8.00 to 8.00) of the memory" in text
+    assert "| n | 1 | 1,400 | 1,000 |" in text
+
+
+def test_torch_and_the_zoo_are_asked_the_same(monkeypatch):
+    """In turns, in one process, and their answers are compared before."""
+    images = np.random.default_rng(0).integers(0, 256, (7, 1, 28, 28), np.uint8)
+    monkeypatch.setattr(predict, "probe", lambda options: lambda: STEADY)
+    options = Namespace(rounds=2, clock="wall", device="cpu", skipped=[])
+    one = predict.answers("mnist_lenet", 1, images, options)
+    assert one["images"] == 7
+    assert [set(each["samples"]) for each in one["rounds"]] == [{"eager", "zoo"}] * 2
+    monkeypatch.setattr(predict, "eager", lambda net, normalise, batch: -zoo.load("mnist_lenet")(batch))
+    with pytest.raises(AssertionError):
+        predict.answers("mnist_lenet", 1, images, options)
+
+
 # pages
 
 
@@ -269,6 +323,7 @@ def test_places_are_left_out_of_a_record():
         "/my/o.json",
     ]
     assert anonymous(argv) == ["epoch", "--data-root", "DIR", "--peer", "pytorch-examples=DIR", "--rounds", "3"]
+    assert anonymous(["predict", "--zoo", "/my/zoo"]) == ["predict", "--zoo", "FILE"]
     assert tidy({"a": [1.23456789, True, "x", 3]}) == {"a": [1.23457, True, "x", 3]}
 
 

@@ -12,7 +12,12 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[3]
 RESULTS = ROOT / "results"
 PACKAGES = ("torch", "torchvision", "lightning", "numpy")
-PLACES = {"--data-root": "DIR", "--cifar10": "OUT.npz", "--before": "OLD"}  # for a place on this machine, in a record
+PLACES = {
+    "--data-root": "DIR",
+    "--cifar10": "OUT.npz",
+    "--before": "OLD",
+    "--zoo": "FILE",
+}  # for a place on this machine, in a record
 NAMED = {"--peer": "DIR", "--peer-python": "PATH"}  # the same behind NAME=
 LEFT_OUT = "--out"
 

@@ -1,14 +1,29 @@
-"""A command from its start to its end: what it printed, and what it took."""
+"""A command from its start to its end: what it printed, and what it took.
 
+A small process starts it and waits for it: of a command that a large one starts, Linux counts the memory of that, too.
+"""
+
+import json
 import os
 import subprocess
+import sys
 import tempfile
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks.measure.rounds import Failed
+
+# writes seconds, those of the processor, bytes and status of a command into a file: descriptor, command
+STARTER = """
+import json, os, signal, sys, time
+start = time.perf_counter()
+pid = os.posix_spawnp(sys.argv[2], sys.argv[2:], os.environ)
+signal.signal(signal.SIGTERM, lambda *_: os.kill(pid, signal.SIGKILL))
+_, status, usage = os.wait4(pid, 0)
+took = time.perf_counter() - start, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024, status
+os.write(int(sys.argv[1]), json.dumps(took).encode())
+"""
 
 
 class Ended(NamedTuple):
@@ -42,19 +57,20 @@ def run(
         Failed: it ended with an error; its last line.
     """
     variables = {**os.environ, "OMP_NUM_THREADS": str(threads), **(environ or {})}
-    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
-        start = time.perf_counter()
-        process = subprocess.Popen(command, stdout=out, stderr=err, cwd=folder, env=variables)
+    new = tempfile.TemporaryFile
+    with new("w+") as out, new("w+") as err, new("w+") as took:
+        start = [sys.executable, "-I", "-S", "-c", STARTER, str(took.fileno()), *command]
+        process = subprocess.Popen(start, stdout=out, stderr=err, pass_fds=[took.fileno()], cwd=folder, env=variables)
         try:
-            _, status, usage = os.wait4(process.pid, 0)  # of this child alone
+            process.wait()
         except KeyboardInterrupt:  # it may have been meant for this process only
-            process.kill()
+            process.terminate()
             raise
-        seconds = time.perf_counter() - start
-        process.returncode = code = os.waitstatus_to_exitcode(status)
-        out.seek(0)
-        err.seek(0)
+        for file in (out, err, took):
+            file.seek(0)
+        seconds, processor, peak, status = json.loads(took.read() or "[0, 0, 0, 256]")
+        code = os.waitstatus_to_exitcode(status)
         if code:
             last = (err.read().strip().splitlines() or [f"exit code {code}"])[-1]
             raise Failed(last.removeprefix("error: "))
-        return Ended(out.read(), seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024)
+        return Ended(out.read(), seconds, processor, peak)
