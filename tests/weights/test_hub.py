@@ -17,9 +17,9 @@ import zoo
 from cli import main
 from hub_server import Hub, client_of, sha256
 from tiny_weights import card_of, tensors_of, tiny_weights
-from zoo.weights import hub as hub_module
-from zoo.weights.hub import Place, place_of
-from zoo.weights.push import push
+from zoo.weights.hub import fetch
+from zoo.weights.hub.address import Address, address_of
+from zoo.weights.hub.push import push
 from zoo.weights.readme import readme
 from zoo.weights.store import serialise
 
@@ -132,8 +132,8 @@ def test_what_is_no_address_is_refused_before_anybody_is_asked(address: str, hub
 
 
 def test_addresses() -> None:
-    assert place_of("hf://me/my.net-2@v1.0/x") == Place("me/my.net-2", "v1.0/x")
-    assert str(place_of("hf:/me/tiny")) == PLACE
+    assert address_of("hf://me/my.net-2@v1.0/x") == Address("me/my.net-2", "v1.0/x")
+    assert str(address_of("hf:/me/tiny")) == PLACE
 
 
 # who may
@@ -264,7 +264,7 @@ def test_one_that_does_not_go_on_is_left(there: Hub, monkeypatch: pytest.MonkeyP
     there.slow = {f"GET {card}": 5}
     with pytest.raises(OSError, match=r"expected the Hub to answer, found (no answer|ReadTimeout)"):
         zoo.load(PLACE)
-    monkeypatch.setattr(hub_module, "TIMEOUT", 0.3)
+    monkeypatch.setattr(fetch, "TIMEOUT", 0.3)
     there.slow = {"/api/models/me/tiny": 5}
     with pytest.raises(OSError, match=r"found neither \(ReadTimeout\)"):
         zoo.load(PLACE)

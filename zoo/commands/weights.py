@@ -45,7 +45,7 @@ def card_of(where: str) -> Card:
 
 def push(options: Namespace) -> None:
     """Uploads weights to the Hub."""
-    from zoo.weights.push import push
+    from zoo.weights.hub.push import push
 
     place = push(options.where, options.repository, options.private)
     print(f"pushed: zoo.load({place!r})   {program()} predict {place} PICTURE")

@@ -8,7 +8,7 @@ from zoo.errors import UsageError, shorten
 from zoo.prepare import ENDINGS
 from zoo.weights.card import Card
 from zoo.weights.guard import check_weights
-from zoo.weights.hub import fetch, is_address
+from zoo.weights.hub.address import is_address
 from zoo.weights.store import cards_in, is_own, own, read_checked, read_graph, weights_of
 
 if TYPE_CHECKING:
@@ -79,6 +79,8 @@ def card_in(where: str | Path) -> Path:
         UsageError: there is nothing of this name.
     """
     if is_address(where):
+        from zoo.weights.hub.fetch import fetch
+
         return fetch(where)
     path = Path(where)
     if path.suffix == ".json" and path.is_file():

@@ -7,7 +7,9 @@ from pathlib import Path
 
 from zoo.errors import UsageError, shorten
 from zoo.weights.card import Card, card_text
-from zoo.weights.hub import Place, asking, client, explained, is_address, listing, pairs, place_of
+from zoo.weights.hub.address import Address, address_of, is_address
+from zoo.weights.hub.client import asking, client, explained
+from zoo.weights.hub.fetch import listing, pairs
 from zoo.weights.loading import card_in, network
 from zoo.weights.readme import NAME as PAGE
 from zoo.weights.readme import is_page_of, readme
@@ -32,7 +34,7 @@ def push(where: str, repository: str, private: bool = False) -> str:
         OSError: the Hub is not there.
         ValueError: the weights are damaged.
     """
-    place = place_of(repository if is_address(repository) else f"hf://{repository}")
+    place = address_of(repository if is_address(repository) else f"hf://{repository}")
     if place.revision or is_address(where):
         raise UsageError(
             "words in zoo weights push: expected a folder with a card, and USER/REPO, found"
@@ -55,7 +57,7 @@ def push(where: str, repository: str, private: bool = False) -> str:
     return str(place)
 
 
-def page(path: Path, card: Card, place: Place) -> bytes:
+def page(path: Path, card: Card, place: Address) -> bytes:
     """The page that goes with a card: that in its folder where somebody has changed it, else one with the address."""
     if not path.is_file() or is_page_of(path, card):
         return readme(card, place.repository).encode()
@@ -65,7 +67,7 @@ def page(path: Path, card: Card, place: Place) -> bytes:
     return path.read_bytes()
 
 
-def commit(place: Place, files: dict[str, bytes], private: bool) -> None:
+def commit(place: Address, files: dict[str, bytes], private: bool) -> None:
     """Makes a repository of these files, or adds them to it; raises UsageError where it holds other weights."""
     hub = client()
     with explained(place, "upload"), asking(hub):

@@ -1,4 +1,4 @@
-"""Weights on the Hugging Face Hub: `hf://USER/REPO[@REVISION]` -> the card's file in the cache of the Hub's client.
+"""Weights on the Hugging Face Hub -> the card's file in the cache of the Hub's client.
 
     what the repository holds  ->  its one card  ->  the weights beside it, by commit; nothing else is downloaded
 
@@ -8,11 +8,8 @@ was fetched before is taken. The client is the extra `hub`; what it says of itse
 
 import hashlib
 import re
-from collections import Counter
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection
 from pathlib import Path
-from threading import get_ident
 from types import ModuleType
 from typing import Any, NamedTuple
 
@@ -20,26 +17,13 @@ from zoo.errors import UsageError, shorten, warn
 from zoo.weights.card import MOST_BYTES as MOST_OF_CARD
 from zoo.weights.card import read_card
 from zoo.weights.fields import NAME
+from zoo.weights.hub.address import Address, address_of
+from zoo.weights.hub.client import Absent, asking, client, explained, network_errors
 from zoo.weights.store import MOST_BYTES, weights_of
 
-REPOSITORY = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,95}/[A-Za-z0-9][A-Za-z0-9_.-]{0,95}"
-ADDRESS = re.compile(rf"hf:/{{1,2}}({REPOSITORY})(?:@([A-Za-z0-9_][A-Za-z0-9_./-]{{0,199}}))?")
-OTHER_KINDS = ("datasets", "spaces", "models", "kernels", "buckets")  # what else an address of the Hub may begin with
 COMMIT = re.compile(r"[0-9a-f]{40}")
 ETAG = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 TIMEOUT = 10.0  # seconds for one answer
-TRIES = 2  # of one request: the client would try again for minutes, and wait as long as a server tells it to
-AGAIN = (408, 429, 500, 502, 503, 504)  # answers of a hub that is there at other times
-
-
-class Place(NamedTuple):
-    """A repository on the Hub, and which state of it."""
-
-    repository: str
-    revision: str | None
-
-    def __str__(self) -> str:
-        return f"hf://{self.repository}" + (f"@{self.revision}" if self.revision else "")
 
 
 class Listed(NamedTuple):
@@ -48,26 +32,6 @@ class Listed(NamedTuple):
     name: str
     size: int
     sha256: str | None
-
-
-class Absent(Exception):
-    """There is no Hub to be asked: why."""
-
-
-def is_address(where: object) -> bool:
-    """Whether this is meant as an address of the Hub; a Path has lost one of its slashes."""
-    return str(where).startswith("hf:/")
-
-
-def place_of(address: object) -> Place:
-    """The repository that an address names; raises UsageError for another form."""
-    match = ADDRESS.fullmatch(str(address))
-    if not match or match[1].split("/")[0] in OTHER_KINDS or ".." in str(address):
-        raise UsageError(
-            f"address in weights: expected hf://USER/REPO or hf://USER/REPO@REVISION, found {shorten(address, 80)!r}."
-            " Try: hf://USER/REPO"
-        )
-    return Place(match[1], match[2])
 
 
 def fetch(address: object) -> Path:
@@ -81,7 +45,7 @@ def fetch(address: object) -> Path:
         OSError: the Hub is not there, and nothing was fetched before.
         ValueError: what lies there is no card with weights, too large, or damaged.
     """
-    place, hub = place_of(address), client()
+    place, hub = address_of(address), client()
     with explained(place), asking(hub):
         try:
             commit, files = listing(hub, place)
@@ -95,7 +59,7 @@ def fetch(address: object) -> Path:
                 f"weights in {place}: expected SHA-256 {expected[:12]}… as in {card.name}, found"
                 f" {str(weights.sha256)[:12]}… on the Hub"
             )
-        beside = download(hub, Place(place.repository, commit), commit, weights)
+        beside = download(hub, Address(place.repository, commit), commit, weights)
         if (found := hashlib.sha256(beside.read_bytes()).hexdigest()) != expected:
             for each in (path, beside):
                 forget(each)
@@ -106,103 +70,7 @@ def fetch(address: object) -> Path:
     return path
 
 
-def client() -> ModuleType:
-    """The Hub's own client; raises UsageError where it is not installed."""
-    try:
-        import huggingface_hub
-        import huggingface_hub.constants
-        import huggingface_hub.utils
-    except ImportError as error:
-        raise UsageError(
-            "package huggingface_hub in this Python: expected it for weights on the Hub, found none."
-            " Try: pip install huggingface_hub"
-        ) from error
-    return huggingface_hub
-
-
-@contextmanager
-def asking(hub: ModuleType) -> Iterator[None]:
-    """The client shows nothing meanwhile, neither bars nor what a server has it say, and does not wait to try again."""
-    session, tried = hub.utils.get_session(), Counter[str]()
-    before, hooks = hub.logging.get_verbosity(), session.event_hooks
-    bars, thread = not hub.utils.are_progress_bars_disabled(), get_ident()
-
-    def count(request: Any) -> None:
-        tried[f"{request.method} {request.url}"] += 1
-        if tried[f"{request.method} {request.url}"] > TRIES and get_ident() == thread:
-            raise Absent("no answer")
-
-    def look(response: Any) -> None:
-        if response.status_code in AGAIN and get_ident() == thread:
-            raise Absent(f"HTTP {response.status_code}")
-
-    session.event_hooks = {"request": [*hooks["request"], count], "response": [*hooks["response"], look]}
-    hub.logging.set_verbosity(50)
-    hub.utils.disable_progress_bars()
-    try:
-        yield
-    finally:
-        thread = 0
-        session.event_hooks = hooks
-        hub.logging.set_verbosity(before)
-        if bars:
-            hub.utils.enable_progress_bars()
-
-
-@contextmanager
-def explained(place: Place, doing: str = "weights") -> Iterator[None]:
-    """Says in one line what the client raises. What a server says is not repeated, and no token."""
-    from huggingface_hub import errors
-
-    try:
-        yield
-    except Absent as absent:
-        raise OSError(f"{doing} in {place}: expected the Hub to answer, found {absent}. Try: later") from absent
-    except errors.GatedRepoError as error:
-        raise UsageError(
-            f"{doing} in {place}: expected a repository whose terms you have accepted, found one that asks for it."
-            " Try: accept them on its page, then hf auth login"
-        ) from error
-    except errors.RepositoryNotFoundError as error:
-        raise UsageError(
-            f"{doing} in {place}: expected a repository that you may read, found none."
-            " Try: hf auth login, if it is private"
-        ) from error
-    except errors.RevisionNotFoundError as error:
-        raise UsageError(
-            f"revision in {place}: expected a branch, tag or commit of it, found none of this name."
-            f" Try: hf://{place.repository}"
-        ) from error
-    except errors.HFValidationError as error:
-        raise UsageError(f"address in {doing}: expected hf://USER/REPO, found {place}. Try: hf://USER/REPO") from error
-    except errors.HfHubHTTPError as error:
-        status = error.response.status_code
-        if status in (401, 403):
-            raise UsageError(
-                f"{doing} in {place}: expected a token that may do this, found none or another (HTTP {status})."
-                " Try: hf auth login"
-            ) from error
-        raise OSError(f"{doing} in {place}: expected the Hub to do it, found HTTP {status}. Try: later") from error
-    except network_errors() as error:
-        raise OSError(
-            f"{doing} in {place}: expected the Hub to answer, found {type(error).__name__}. Try: with a network"
-        ) from error
-    except (OSError, RuntimeError, ValueError) as error:
-        if getattr(error, "errno", None) or ": expected " in str(error):  # the system's, or ours
-            raise
-        raise OSError(
-            f"{doing} in {place}: expected whole answers of the Hub, found {type(error).__name__}. Try: again"
-        ) from error
-
-
-def network_errors() -> tuple[type[BaseException], ...]:
-    """What the client raises where there is no network: its own, and those of the package that it speaks HTTP with."""
-    from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
-
-    return OfflineModeIsEnabled, next(each for each in HfHubHTTPError.__mro__ if each.__name__ == "HTTPError")
-
-
-def listing(hub: ModuleType, place: Place) -> tuple[str, dict[str, Listed]]:
+def listing(hub: ModuleType, place: Address) -> tuple[str, dict[str, Listed]]:
     """The commit that a place stands for, and the files of it by name.
 
     Raises:
@@ -234,7 +102,7 @@ def pairs(files: Collection[str]) -> list[str]:
     return sorted(stem for stem in stems if NAME.fullmatch(stem) and f"{stem}.safetensors" in files)
 
 
-def card_and_weights(files: dict[str, Listed], place: Place) -> tuple[Listed, Listed]:
+def card_and_weights(files: dict[str, Listed], place: Address) -> tuple[Listed, Listed]:
     """The one card of a repository and the weights beside it; raises UsageError or ValueError without just one."""
     names = pairs(files)
     if len(names) != 1:
@@ -251,7 +119,7 @@ def card_and_weights(files: dict[str, Listed], place: Place) -> tuple[Listed, Li
     return pair
 
 
-def download(hub: ModuleType, place: Place, commit: str, file: Listed) -> Path:
+def download(hub: ModuleType, place: Address, commit: str, file: Listed) -> Path:
     """A file of a repository in the cache; asked for once, and held to the size that was listed.
 
     Args:
@@ -294,7 +162,7 @@ def bar(hub: ModuleType, file: Listed) -> type[Any]:
     return Bar
 
 
-def cached(hub: ModuleType, place: Place, absent: Absent) -> Path:
+def cached(hub: ModuleType, place: Address, absent: Absent) -> Path:
     """The card in the cache that a place stood for when it was fetched last; raises OSError if it never was."""
     revision = place.revision or "main"
     try:
