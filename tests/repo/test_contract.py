@@ -7,6 +7,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import onnxruntime
 import pytest
 import torch
 from lightning import Trainer
@@ -92,3 +94,16 @@ def test_a_run_that_goes_on_is_the_straight_run(name: str, tmp_path: Path):
 def stop_in_the_second(self: Any, trainer: Trainer, pl_module: Any) -> None:
     if trainer.current_epoch == 1:
         raise SystemExit(143)
+
+
+@pytest.mark.parametrize("name", ["mnist_lenet", "mnist_mlp_best"])  # weights in float32, and in float16
+def test_weights_answer_alike_in_torch_and_as_a_graph(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """The graph that came along, and one that is made here."""
+    monkeypatch.delenv("ZOO_DATA", raising=False)
+    monkeypatch.chdir(tmp_path)  # where there are no data: made images are asked
+    images = np.random.default_rng(0).integers(0, 256, (5, 28, 28), np.uint8)
+    expected = zoo.load(name, runtime="torch")(images)
+    assert np.abs(zoo.load(name, runtime="onnx")(images) - expected).max() < 1e-5
+    main(["export", name, "--out", "net.onnx"])
+    session = onnxruntime.InferenceSession(tmp_path / "net.onnx")
+    assert np.abs(session.run(["probabilities"], {"images": images[..., None]})[0] - expected).max() < 1e-5

@@ -81,12 +81,15 @@ def zoo(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Zoo:
     return run
 
 
+WEIGHTS = (".safetensors", ".json", ".onnx")
+
+
 @pytest.mark.wheel
 def test_it_holds_code_and_configurations_and_nothing_else(wheel):
     with zipfile.ZipFile(wheel) as file:
         names = {name for name in file.namelist() if ".dist-info/" not in name}
     kinds = {Path(name).suffix for name in names}
-    assert kinds == {".py", ".yaml", ".bash", ".md", ".html", ".css", ".js"}  # from the fourth on: templates of reports
+    assert kinds == {".py", ".yaml", ".bash", ".md", ".html", ".css", ".js", ".template", *WEIGHTS}
     assert {re.sub(r"/.*|\.py", "", name) for name in names} == {"cli", "datamodules", "zoo"}
     yaml = {path.relative_to(ROOT).as_posix() for path in (ROOT / "configs").rglob("*.yaml")}
     assert {name.removeprefix("zoo/") for name in names if name.endswith(".yaml")} == yaml
@@ -99,6 +102,13 @@ def test_a_run_and_its_network(zoo):
     assert record["test"]["n"] == 359
     assert record["git_commit"] is None  # the folder is a repository, but not that of the code
     assert "LeNet on Digits" in zoo("describe", "--run_dir", "run")
+
+
+@pytest.mark.wheel
+def test_weights_came_along(zoo):
+    pictures = ROOT / "tests/pictures"
+    assert " 7 " in zoo("predict", "mnist_lenet", str(pictures / "seven.png"))
+    assert "99.22 %" in zoo("weights", "show", "mnist_lenet")
 
 
 @pytest.mark.wheel
