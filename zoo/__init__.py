@@ -39,7 +39,7 @@ def load(where: "str | Path", device: str | None = None, runtime: str = "auto") 
     """A trained network, ready to be asked about pictures: `zoo.load("mnist_lenet")("photo.png")`.
 
     Args:
-        where: one of `list_models()`, the folder of a run, or a folder with a card.
+        where: one of `list_models()`, the folder of a run or of a card, or `hf://USER/REPO` on the Hugging Face Hub.
         device: where it computes, such as `cpu` or `cuda`; None is the CPU.
         runtime: `torch`, `onnx` or `auto`: weights that came with the zoo answer on the CPU without torch.
 

@@ -14,7 +14,7 @@ Write a trained network in a form that others read. What was written is asked ab
 name: if one prediction differs from torch's, nothing is kept, with exit code 1. Where the test images are not there,
 made ones do, and that is said.
 
-  NAME|RUN|DIR              weights of the zoo (`weights list`), the folder of a run, a folder with a card
+  NAME|RUN|DIR              weights of the zoo (`weights list`), the folder of a run or of a card, hf://USER/REPO
   --out FILE                where it goes; a file of this form that is there is replaced
   --format onnx             one file: uint8 images (N, H, W, C) as pictures come, any N, normalisation inside ->
                             probabilities, logits; class names and the card as metadata. Opset 20. Needs the packages

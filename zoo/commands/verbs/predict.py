@@ -14,7 +14,7 @@ usage: python cli.py predict NAME|RUN|DIR PICTURE|FOLDER|FILE.npz … [--out FIL
 
 Say what a trained network takes pictures for: the three likeliest classes of each.
 
-  NAME|RUN|DIR              weights of the zoo (`weights list`), the folder of a run, a folder with a card
+  NAME|RUN|DIR              weights of the zoo (`weights list`), the folder of a run or of a card, hf://USER/REPO
   PICTURE|FOLDER            pictures of any size; of a folder all that are in it, 2.png before 10.png
   FILE.npz                  its array test_images (x_test) of the network's shape; with test_labels (y_test) the
                             accuracy, too
