@@ -5,6 +5,7 @@ import gzip
 import hashlib
 import os
 import pickle
+import signal
 import struct
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -45,6 +46,16 @@ def digits_once() -> Iterator[None]:
 def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Runs inside a test draw nothing, which takes longer than they train; those of a module's fixtures do."""
     monkeypatch.setattr("zoo.commands.cli.fitting.draw_run", lambda *args: None)
+
+
+@pytest.fixture(autouse=True)
+def signals_as_before() -> Iterator[None]:
+    """A command that was told to stop ignores further signals until its process ends; here the process goes on."""
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP)
+    before = {number: signal.getsignal(number) for number in numbers}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture
