@@ -7,8 +7,11 @@ import pytest
 from PIL import Image
 
 import zoo.prepare as preparing
+from datamodules import MNIST
 from zoo.prepare import centre_of_mass, flatten, open_picture, prepare
+from zoo.weights.loading import load
 
+ROOT = Path(__file__).parents[2]
 GREY, COLOUR = (1, 28, 28), (3, 32, 32)
 
 
@@ -66,6 +69,33 @@ def test_a_picture_may_have_any_shape(size: tuple[int, int], way: str) -> None:
         assert prepare(Image.fromarray(noise), COLOUR, way).shape == COLOUR
     except ValueError as error:
         assert "found an even grey" in str(error)
+
+
+def test_the_page_says_what_ways_cost(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "scripts"))
+    import preparation
+
+    page = (ROOT / "docs/weights.md").read_text()
+    assert "\n".join(preparation.table("mnist_lenet")) in page
+
+
+def test_digits_are_read_from_paper(real_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As often as when they are asked as they are, be the light as it may; not so by the ways that were not taken."""
+    monkeypatch.syspath_prepend(str(ROOT / "scripts"))
+    import preparation
+
+    data = MNIST(root=str(real_data))
+    data.setup("test")
+    images, labels = (array[:100].numpy() for array in data.part("test"))
+    model = load("mnist_lenet")
+
+    def right(picture: str, way: str) -> int:
+        return int((model(preparation.read(images[:, 0], picture, way)).argmax(1) == labels).sum())
+
+    first, *_, worst = preparation.PICTURES
+    assert right(worst, "digits") >= right(first, "digits") - 2
+    assert right(worst, "photo") < 30
+    assert right(worst, "one grey") < 50
 
 
 def test_where_it_was_drawn_and_how_large_changes_little(drawing: Image.Image) -> None:
