@@ -1,10 +1,7 @@
 """Protects exports: a file says what the network says, its own reader says so, and nothing else is ever left behind."""
 
 import json
-import runpy
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +10,13 @@ import onnx
 import onnxruntime
 import pytest
 import torch
-from PIL import Image, ImageDraw
 from torch import Tensor, nn
 
 from cli import main
 from datamodules import Digits
 from zoo.nn.layers import ACTIVATIONS
-from zoo.prepare import open_picture, prepare
 from zoo.weights.classifier import ImageClassifier
-from zoo.weights.export.forms import FORMS, OnnxFile, script
+from zoo.weights.export.forms import FORMS, OnnxFile
 from zoo.weights.export.graph import graph_of
 from zoo.weights.loading import load
 
@@ -45,13 +40,6 @@ def images() -> np.ndarray:
     data = Digits()
     data.setup("test")
     return data.part("test").images.numpy()
-
-
-@pytest.fixture(scope="module")
-def bundle(run: Path) -> Path:
-    (run.parent / "bundle").mkdir()  # an empty folder does no harm
-    main(["export", str(run), "--format", "bundle", "--out", str(run.parent / "bundle")])
-    return run.parent / "bundle"
 
 
 def names_in(folder: Path) -> list[str]:
@@ -117,87 +105,6 @@ def test_no_file_names_this_machine(form: str, run: Path, tmp_path: Path) -> Non
         assert not [place for place in places if place.encode() in content]
         assert b".py" not in content
         assert b"zoo/" not in content
-
-
-def test_a_bundle_runs_alone(bundle: Path, run: Path, tmp_path: Path) -> None:
-    assert names_in(bundle) == ["README.md", "card.json", "model.onnx", "predict.py"]
-    assert len((bundle / "predict.py").read_text().splitlines()) < 60
-    moved = Path(shutil.copytree(bundle, tmp_path / "elsewhere"))
-    pictures = [drawn(tmp_path / "seven.png"), drawn(tmp_path / "colours.png", mode="RGB", size=(300, 200))]
-    code = (
-        "import runpy, sys; sys.argv = sys.argv[1:]; runpy.run_path(sys.argv[0], run_name='__main__');"
-        "print([name for name in ('torch', 'zoo', 'onnx') if name in sys.modules])"
-    )
-    words = [sys.executable, "-c", code, str(moved / "predict.py"), *map(str, pictures)]
-    done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=True, cwd=tmp_path)
-    *lines, imported = done.stdout.splitlines()
-    assert imported == "[]"
-    model = load(run)
-    for picture, line, row in zip(pictures, lines, model(pictures), strict=True):
-        best = [f"{model.classes[i]} {row[i]:.1%}" for i in np.argsort(-row)[:3]]
-        assert line == "  ".join([str(picture), *best])
-
-
-def drawn(path: Path, mode: str = "L", size: tuple[int, int] = (120, 90), bright: bool = False) -> Path:
-    """A picture of a seven, dark on bright paper or the other way."""
-    paper, ink = (30, 220) if bright else (225, 25)
-    image = Image.new("L", size, paper)
-    points = [(0.3, 0.2), (0.65, 0.22), (0.45, 0.8)]
-    ImageDraw.Draw(image).line([(x * size[0], y * size[1]) for x, y in points], fill=ink, width=max(1, size[0] // 16))
-    if mode == "I;16":
-        image = Image.fromarray(np.asarray(image).astype(np.uint16) * 257)
-    elif mode == "RGBA":
-        image = image.convert("RGBA")
-        image.putalpha(Image.new("L", size, 128))
-    else:
-        image = image.convert(mode)
-    exif = Image.Exif()
-    exif[0x0112] = 6  # to be turned
-    image.save(path, exif=exif) if path.stem == "turned" else image.save(path)
-    return path
-
-
-def lit(path: Path) -> Path:
-    """The same picture with a shadow on one side."""
-    pixels = np.asarray(Image.open(path)) * np.linspace(0.5, 1, Image.open(path).width)
-    Image.fromarray(pixels.astype(np.uint8)).save(path)
-    return path
-
-
-@pytest.mark.parametrize(
-    ("way", "shape"),
-    [("photo", [1, 28, 28]), ("photo", [3, 32, 20]), ("digits", [1, 28, 28]), ("digits", [3, 20, 31])],
-)
-def test_a_bundle_prepares_pictures_as_the_zoo_does(way: str, shape: list[int], tmp_path: Path) -> None:
-    (tmp_path / "card.json").write_text(json.dumps({"in_shape": shape, "prepare": way}))
-    (tmp_path / "predict.py").write_text(script(way))
-    prepared = runpy.run_path(str(tmp_path / "predict.py"))["prepared"]
-    full = (shape[2], shape[1])
-    pictures = [
-        *(
-            drawn(tmp_path / f"{mode.replace(';', '')}.png", mode)
-            for mode in ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")
-        ),
-        *(drawn(tmp_path / f"{size[0]}.png", "RGB", size, bright=True) for size in ((400, 31), (9, 70), (8, 8))),
-        lit(drawn(tmp_path / "lit.png", size=(2100, 1500))),
-        drawn(tmp_path / "turned.jpg", size=(200, 50)),
-        drawn(tmp_path / "bright.png", size=full),
-        drawn(tmp_path / "dark.png", "RGB", size=full, bright=True),
-    ]
-    for picture in pictures:
-        expected = prepare(open_picture(picture), (shape[0], shape[1], shape[2]), way)
-        assert (prepared(str(picture)).transpose(2, 0, 1) == expected).all(), picture.name
-
-
-def test_a_bundle_refuses_what_it_cannot_read_in_one_line(tmp_path: Path) -> None:
-    (tmp_path / "card.json").write_text(json.dumps({"in_shape": [1, 28, 28], "prepare": "digits"}))
-    (tmp_path / "predict.py").write_text(script("digits"))
-    prepared = runpy.run_path(str(tmp_path / "predict.py"))["prepared"]
-    Image.new("L", (90, 90), 200).save(tmp_path / "even.png")
-    Image.new("F", (90, 90), 200).save(tmp_path / "floating.tiff")
-    for name, said in (("even.png", "expected ink"), ("floating.tiff", "expected one, of 8 or 16 bits")):
-        with pytest.raises(SystemExit, match=said):
-            prepared(str(tmp_path / name))
 
 
 def test_a_file_that_answers_otherwise_is_not_kept(
