@@ -201,7 +201,7 @@ def scaling(key: str, dtype: np.dtype, whole: bool, all_images: Mapping[str, np.
         values, why = [f"{name}{CONVERTED}" for name in alike], ""
     elif whole and low >= 0 and high <= WHITES[-1]:
         white = next(white for white in WHITES if high <= white)
-        values = [f"({name} // {(white + 1) // 256}).astype('uint8')" for name in alike]
+        values = [f"({name} // {white // 255}).astype('uint8')" for name in alike]
         why = f"0 to {white} before"
     else:
         shift = f"- {low:.6g}" if low >= 0 else f"+ {-low:.6g}"
