@@ -123,17 +123,17 @@ def available_memory() -> int:
     page = os.sysconf("SC_PAGE_SIZE")
     free = [page * os.sysconf("SC_PHYS_PAGES")]
     with suppress(OSError, ValueError, IndexError):  # what is not there, or another system's
-        words = Path("/proc/meminfo").read_text().split()
+        words = Path("/proc/meminfo").read_text(encoding="utf-8").split()
         free.append(1024 * int(words[words.index("MemAvailable:") + 1]))  # caches that would make room count as free
     with suppress(OSError, ValueError, IndexError):
-        used = page * int(Path("/proc/self/statm").read_text().split()[0])
+        used = page * int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[0])
         limit = resource.getrlimit(resource.RLIMIT_AS)[0]
         free += [limit - used] if limit != resource.RLIM_INFINITY else []
     for most, now, files in GROUPS:
         with suppress(OSError, ValueError, IndexError):
-            words = Path(now).with_name("memory.stat").read_text().split()
-            used = int(Path(now).read_text()) - int(words[words.index(files) + 1])
-            free.append(int(Path(most).read_text()) - used)
+            words = Path(now).with_name("memory.stat").read_text(encoding="utf-8").split()
+            used = int(Path(now).read_text(encoding="utf-8")) - int(words[words.index(files) + 1])
+            free.append(int(Path(most).read_text(encoding="utf-8")) - used)
     return max(0, min(free))
 
 

@@ -8,13 +8,15 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TextIO
 
+LONGEST = 50  # letters of a name that its temporary one repeats: file systems allow 255 bytes in all
+
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[TextIO]:
     """Opens a text file beside `path` that takes its place once it is written: under the name it is always whole."""
     beside = temporary(path)
     try:
-        with beside.open("x", newline="") as file:
+        with beside.open("x", newline="", encoding="utf-8") as file:
             yield file
         beside.replace(path)
     except OSError as error:
@@ -26,7 +28,7 @@ def whole_file(path: Path) -> Iterator[TextIO]:
 
 def temporary(path: Path) -> Path:
     """A name beside this one that no other process has, on whatever machine: whoever writes there is alone."""
-    return path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(6)}.tmp")
+    return path.with_name(f".{path.name[:LONGEST]}.{os.getpid()}-{secrets.token_hex(6)}.tmp")
 
 
 def names_in(path: Path) -> set[str]:

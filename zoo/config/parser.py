@@ -171,7 +171,7 @@ def misspelt_in(given: Any, key: str = "") -> str | None:
     text = str(given)
     try:
         if text.endswith((".yaml", ".yml")) and Path(text).is_file():
-            text = Path(text).read_text()
+            text = Path(text).read_text(encoding="utf-8")
         elif not text.startswith(("{", "[")):
             return None
         return misspelt(load(text), key)

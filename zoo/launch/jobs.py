@@ -61,7 +61,7 @@ def quota(root: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgro
     """
     least = math.inf
     try:
-        lines = own.read_text().splitlines()
+        lines = own.read_text(encoding="utf-8").splitlines()
     except OSError:
         return least
     for line in lines:
@@ -74,7 +74,7 @@ def quota(root: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgro
         for folder in {*(each for each in (group, *group.parents) if each.is_relative_to(top)), top}:
             files = ("cpu.cfs_quota_us", "cpu.cfs_period_us") if controllers else ("cpu.max",)
             try:
-                limit, period = " ".join((folder / file).read_text() for file in files).split()[:2]
+                limit, period = " ".join((folder / file).read_text(encoding="utf-8") for file in files).split()[:2]
                 if limit not in ("max", "-1"):
                     least = min(least, int(limit) / int(period))
             except (OSError, ValueError, ZeroDivisionError):
@@ -176,7 +176,7 @@ class Jobs:
             job = self._job_there(note)
             if job is None:
                 job = self.executor.submit(self.work, list(args))
-                note.write_text(job.job_id)
+                note.write_text(job.job_id, encoding="utf-8")
             self.waited_for.add(job.job_id)
         try:
             ended: Ended = job.result()
@@ -189,7 +189,7 @@ class Jobs:
 
     def _job_there(self, note: Path) -> Any:
         """The job of a program that has left, if it is still in the queue; None if not: what has ended goes quickly."""
-        job = note.read_text().strip() if note.exists() else ""
+        job = note.read_text(encoding="utf-8").strip() if note.exists() else ""
         if not job.isdecimal():
             return None
         asked = subprocess.run(["squeue", "--noheader", "--jobs", job, "--format=%T"], capture_output=True, text=True)

@@ -141,7 +141,7 @@ class KeepHistory(Callback):
     def _set_aside(self) -> None:
         """Takes the result of the run as it was before out of force: it is another run from now on."""
         try:
-            held = json.loads(self.folder.result.read_text())
+            held = json.loads(self.folder.result.read_text(encoding="utf-8"))
             if self.parts and isinstance(held, dict):
                 self.parts[-1]["result"] = {key: held.get(key) for key in ("epochs", "best_epoch", "val", "test")}
         except (OSError, ValueError, RecursionError):  # no result that anybody could read

@@ -127,7 +127,7 @@ def read_diagnostics(path: Path) -> list[Reading]:
     if not path.exists():
         return []
     try:
-        with path.open(newline="") as file:
+        with path.open(newline="", encoding="utf-8") as file:
             heading, *rows = csv.reader(file)
         if tuple(heading) != Reading._fields:
             raise ValueError(f"columns {', '.join(heading)[:60]}")

@@ -186,7 +186,7 @@ class RunFolder:
 def read_or_none(path: Path) -> Any:
     """What a configuration file says; None if there is none that can be read."""
     try:
-        return yaml.safe_load(path.read_text())
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, OSError, UnicodeDecodeError, RecursionError):
         return None
 

@@ -165,7 +165,7 @@ def read_metrics(path: Path) -> list[Row]:
     """
     if not path.exists():
         return []
-    with path.open(newline="") as file:
+    with path.open(newline="", encoding="utf-8") as file:
         return parsed(file, str(path))
 
 

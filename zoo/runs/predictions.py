@@ -86,7 +86,7 @@ def noted_source(path: Path) -> str | None:
     """Which data a file of predictions is of, as the note beside it says; None if it does not."""
     note = note_path(path)
     try:
-        content = json.loads(note.read_text()) if note.stat().st_size < MOST_BYTES else None
+        content = json.loads(note.read_text(encoding="utf-8")) if note.stat().st_size < MOST_BYTES else None
     except (OSError, ValueError, RecursionError):
         return None
     source = content.get("source") if isinstance(content, dict) else None
@@ -108,7 +108,7 @@ def requested_path(out: str, source: str) -> Path:
         )
     if not path.exists():
         return path
-    with path.open(errors="replace") as file:
+    with path.open(encoding="utf-8", errors="replace") as file:
         begins = path.is_file() and file.read(len(HEAD)) == HEAD
     if not begins:
         raise UsageError(f"file in --out: expected a new one, or predictions, found another at {out}")

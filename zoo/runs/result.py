@@ -125,7 +125,7 @@ def device_name(trainer: Trainer) -> str:
 def processor_name() -> str:
     """The model of this machine's processor: results of another may differ in their last digits."""
     try:
-        lines = Path("/proc/cpuinfo").read_text(errors="replace").splitlines()
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:  # no Linux
         lines = []
     models = [line.partition(":")[2].strip() for line in lines if line.startswith(("model name", "Model\t", "cpu\t"))]
@@ -141,7 +141,7 @@ def write_record(path: Path, record: dict[str, Any]) -> None:
 def read_record(path: Path, ending: Mapping[str, Any]) -> dict[str, Any] | None:
     """The record of a run whose training ended like this; None if there is none that can be shown."""
     try:
-        record = json.loads(path.read_text())
+        record = json.loads(path.read_text(encoding="utf-8"))
         if record["ended"] != {key: ending[key] for key in ENDED}:
             return None
         numbers = [record[key] for key in ("parameters", "epochs", "best_epoch", "seconds")]

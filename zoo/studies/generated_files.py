@@ -81,7 +81,7 @@ def is_generated(path: Path, digests: list[str], *, first: bool) -> bool:
 def read_manifest(path: Path) -> dict[str, list[str]]:
     """The list of a folder; empty if there is none, or one that cannot be."""
     try:
-        content = json.loads(path.read_text())
+        content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return {}
     if not isinstance(content, dict):

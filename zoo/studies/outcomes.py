@@ -106,7 +106,7 @@ def read_outcome(value: str, folder: Path) -> float:
 
 def from_result(path: str, folder: Path) -> float:
     """The number at a dotted path in result.json."""
-    found: Any = json.loads((folder / "result.json").read_text())
+    found: Any = json.loads((folder / "result.json").read_text(encoding="utf-8"))
     for key in path.split("."):
         found = found.get(key) if isinstance(found, Mapping) else None
     if not isinstance(found, int | float):

@@ -37,7 +37,7 @@ def read_study(folder: Path) -> Study:
     """
     file = folder / "study.yaml"
     try:
-        content = load(file.read_text())
+        content = load(file.read_text(encoding="utf-8"))
     except OSError as error:
         there = [path.parent.as_posix() for path in sorted(folder.parent.glob("*/study.yaml"))]
         near = nearest(folder.as_posix(), there) or next(iter(there), None)

@@ -156,14 +156,14 @@ def write_tables(rows: list[Row], repository: Path) -> None:
     """Brings headers, tables and picture of a checkout up to the rows."""
     groups = published(rows)
     for name in recipe_names():
-        rewrite(file_of(name), with_header(name, file_of(name).read_text(), groups.get(name, [])))
+        rewrite(file_of(name), with_header(name, file_of(name).read_text(encoding="utf-8"), groups.get(name, [])))
     for path, table in (("README.md", small_table(rows)), ("docs/results.md", full_table(rows))):
-        rewrite(repository / path, with_table((repository / path).read_text(), table))
+        rewrite(repository / path, with_table((repository / path).read_text(encoding="utf-8"), table))
     rewrite(repository / "docs/recipes.svg", recipe_picture(rows))
 
 
 def rewrite(path: Path, text: str) -> None:
     """Puts a text in place of a file's, if it is another."""
-    if not path.exists() or text != path.read_text():
+    if not path.exists() or text != path.read_text(encoding="utf-8"):
         with whole_file(path) as file:
             file.write(text)

@@ -166,7 +166,9 @@ def draw_picture(study: Study, name: str, title: str, draw: Any) -> Picture:
 
 def read_claims(path: Path) -> dict[str, str]:
     """What the lectures say, by id."""
-    return {str(key): " ".join(str(text).split()) for key, text in yaml.safe_load(path.read_text()).items()}
+    return {
+        str(key): " ".join(str(text).split()) for key, text in yaml.safe_load(path.read_text(encoding="utf-8")).items()
+    }
 
 
 def write_report(report: Report, claims: dict[str, str]) -> list[Path]:

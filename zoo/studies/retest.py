@@ -23,8 +23,8 @@ def retest(folder: Path, settings: Mapping[str, Any], start: Start) -> None:
     ended = start(["predict", "--run_dir", str(folder), "--otherwise", "allow", *to_argv(settings)])
     if ended.code:
         raise ValueError(last_words(ended))
-    with (folder / "predictions.csv").open(newline="") as file:
+    with (folder / "predictions.csv").open(newline="", encoding="utf-8") as file:
         right = [row["label"] == row["predicted"] for row in csv.DictReader(file)]
     path = folder / "result.json"
-    record = json.loads(path.read_text())
+    record = json.loads(path.read_text(encoding="utf-8"))
     write_record(path, {**record, "test": {"accuracy": sum(right) / len(right), "loss": None, "n": len(right)}})

@@ -41,7 +41,7 @@ def read_table(path: Path) -> list[Row]:
     """The rows of a CSV file; none if there is no file."""
     if not path.exists():
         return []
-    with path.open(newline="") as file:
+    with path.open(newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
 
 
@@ -122,7 +122,7 @@ def header(path: Path) -> list[str]:
     """The columns of a CSV file; none if there is no file."""
     if not path.exists():
         return []
-    with path.open(newline="") as file:
+    with path.open(newline="", encoding="utf-8") as file:
         return next(csv.reader(file), [])
 
 
@@ -159,7 +159,7 @@ def results(study: Study, folder: Path, data: str, *, tested: bool = True) -> Ro
     Raises:
         ValueError: an outcome is not in the run's files.
     """
-    record = json.loads((folder / "result.json").read_text())
+    record = json.loads((folder / "result.json").read_text(encoding="utf-8"))
     curves = read_metrics(folder / "metrics.csv")
     row = {key: str(record[key]) for key in ("model", "parameters", "multiply_adds", "epochs", "best_epoch")}
     row["data"] = COPIES.get(data, data) if record["data"] == "Arrays" else record["data"]

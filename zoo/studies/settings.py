@@ -69,7 +69,7 @@ def settings_fingerprint(settings: Mapping[str, Any]) -> str:
 def config_without_seed(path: str) -> dict[str, Any]:
     """The contents of a configuration file but its seed; comments and layout are none."""
     try:
-        content = load(Path(find(path, FILES)).read_text())
+        content = load(Path(find(path, FILES)).read_text(encoding="utf-8"))
     except OSError as error:
         near = nearest_config(path)
         advice = f" Try: {near}" if near else ""

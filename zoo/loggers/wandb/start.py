@@ -64,7 +64,7 @@ def kept_id(path: Path) -> str:
         ValueError: the file holds something else.
     """
     if path.exists():
-        identity = path.read_text(errors="replace").strip()
+        identity = path.read_text(encoding="utf-8", errors="replace").strip()
         if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", identity):
             raise ValueError(
                 f"identity of the W&B run in {path}: expected letters and digits, found '{identity[:40]}'."

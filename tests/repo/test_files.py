@@ -1,0 +1,26 @@
+"""Protects text files: UTF-8 on every machine, whole or not there, whatever their names."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from zoo.files import whole_file
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_text_is_read_and_written_in_utf_8(tmp_path: Path) -> None:
+    """Also where the locale has another encoding: a name that is no ASCII is the same on every machine."""
+    code = "from pathlib import Path; from zoo.files import whole_file\nwith whole_file(Path('x')) as f: f.write(chr(252))"
+    environment = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0", "PYTHONPATH": str(ROOT)}
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, check=True)
+    assert (tmp_path / "x").read_bytes() == "ü".encode()
+
+
+@pytest.mark.parametrize("name", ["x" * 255, "ü" * 127, "\N{PILE OF POO}" * 63])
+def test_a_name_may_be_as_long_as_any(name: str, tmp_path: Path) -> None:
+    with whole_file(tmp_path / name) as file:
+        file.write("all of it")
+    assert [path.name for path in tmp_path.iterdir()] == [name]
