@@ -54,7 +54,7 @@ def make(name: str, run: Path, folder: Path, flags: list[str], rows: list[dict[s
     notes: dict[str, Any] = {"recipe": name, "fingerprint": current(name), "data": row["data"]}
     notes["recipe_accuracy"] = {"mean": round(mean.value, 6), "half_width": round(mean.half, 6), "seeds": mean.n}
     if row["data"] in COPIES.values():
-        notes["data_note"] = "a JPEG copy (quality 75), not the original"
+        notes["data_note"] = "quality 75, not the original"
     path = save_run(run, folder, name, images_of(str(run), flags, ImageDataModule)[1], notes, graph=True)
     card, size = read_card(path), weights_of(path).stat().st_size
     if size > MOST_BYTES:

@@ -76,7 +76,7 @@ def test_a_card_is_that_of_its_row(name: str) -> None:
     assert (card["dtype"] == "float16") == (card["parameters"] * 4 > 1_500_000)
     assert str(card.get("differ_from_float32", "")) == row["differ"]
     assert (card["licence"], card["pixels"]) == ("MIT", None)
-    assert "JPEG copy" in card.get("data_note", "") or not name.startswith("cifar10")
+    assert "not the original" in card.get("data_note", "") or not name.startswith("cifar10")
 
 
 @pytest.mark.parametrize("name", list_weights())

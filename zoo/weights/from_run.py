@@ -108,7 +108,7 @@ def config_in(path: Path) -> Any:
     """The configuration of a run whose checkpoints do not hold it."""
     from zoo.config.yaml_limits import load
 
-    return load(path.read_text())
+    return load(path.read_text(encoding="utf-8"))
 
 
 def with_classes(config: Any, where: Path) -> dict[str, Any]:
@@ -228,7 +228,7 @@ def pixels_of(seed: Any, held: Any, in_shape: list[int], where: Path) -> list[in
 def numbers_of(folder: RunFolder) -> dict[str, Any]:
     """What the result of the run says, if it has one: accuracies as the run counted them, in its precision."""
     try:
-        result: Any = json.loads(folder.result.read_text())
+        result: Any = json.loads(folder.result.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return {}
     if not isinstance(result, dict):

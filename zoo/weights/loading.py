@@ -1,15 +1,17 @@
 """`zoo.load`: a name, a run folder, a folder with a card or an address of the Hub -> ImageClassifier."""
 
+import os
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.errors import UsageError, shorten
+from zoo.errors import UsageError, shorten, warn
 from zoo.prepare import ENDINGS
 from zoo.weights.card import Card
 from zoo.weights.guard import check_weights
 from zoo.weights.hub.address import is_address
-from zoo.weights.store import cards_in, is_own, own, read_checked, read_graph, weights_of
+from zoo.weights.store import cards_in, is_own, list_weights, own, read_checked, read_graph, weights_of
 
 if TYPE_CHECKING:
     from torch import nn
@@ -75,6 +77,8 @@ def check_device(device: str) -> None:
 def card_in(where: str | Path) -> Path:
     """The file of a card, or the folder of a run, that a name or a path stands for.
 
+    A word that names weights of the zoo stands for them, whatever lies in the working folder; `./NAME` is a folder.
+
     Raises:
         UsageError: there is nothing of this name.
     """
@@ -82,7 +86,31 @@ def card_in(where: str | Path) -> Path:
         from zoo.weights.hub.fetch import fetch
 
         return fetch(where)
-    path = Path(where)
+    path = Path(os.path.expanduser(where))  # noqa: PTH111  with no such user it is a name like any other
+    if isinstance(where, str) and where in list_weights():
+        with suppress(UsageError, OSError):
+            if found_at(path):
+                warn(f"weights {where}: those of the zoo are taken. Try: ./{where} for what lies in this folder")
+        return own(where)
+    try:
+        found = found_at(path)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise UsageError(
+            f"weights in {shorten(path)}: expected a folder or a card, found what cannot be read ({reason})"
+        ) from error
+    if found is None and len(path.parts) > 1:
+        raise UsageError(f"weights in {shorten(path)}: expected a folder or a card, found none")
+    return found or own(str(where))
+
+
+def found_at(path: Path) -> Path | None:
+    """The file of a card, or the folder of a run, at a path; None where there is nothing.
+
+    Raises:
+        UsageError: there is something else.
+        OSError: it cannot be looked at.
+    """
     if path.suffix == ".json" and path.is_file():
         return path
     if path.is_dir():
@@ -95,9 +123,7 @@ def card_in(where: str | Path) -> Path:
         raise UsageError(f"weights in {path}: expected a run or a folder with one card, found {found}")
     if path.is_file():
         raise no_card(path)
-    if len(path.parts) > 1:
-        raise UsageError(f"weights in {path}: expected a folder or a card, found none")
-    return own(str(where))
+    return None
 
 
 def no_card(path: Path) -> UsageError:

@@ -18,7 +18,7 @@ from zoo.files import whole_file
 from zoo.prepare import WAYS
 from zoo.studies.plain_text import escaped
 from zoo.weights.card import Card
-from zoo.weights.report import percent
+from zoo.weights.report import described_data, percent
 
 NAME = "README.md"
 PLACE = "USER/REPO"  # of weights that are not on the Hub yet
@@ -65,10 +65,9 @@ def metadata(card: Card) -> dict[str, Any]:
         found["datasets"] = [dataset]
     if card.get("test_accuracy") is None:
         return found
-    name = f"{data} ({card['data_note']})" if card.get("data_note") else data
     result = {
         "task": {"type": TASK, "name": "Image classification"},
-        "dataset": {"type": DATASETS.get(data, "other"), "name": name, "split": "test"},
+        "dataset": {"type": DATASETS.get(data, "other"), "name": described_data(card), "split": "test"},
         "metrics": [{"type": "accuracy", "value": card["test_accuracy"], "name": "Test accuracy of these weights"}],
     }
     return found | {"metrics": ["accuracy"], "model-index": [{"name": card["name"], "results": [result]}]}
@@ -83,12 +82,11 @@ def title(card: Card) -> list[str]:
     """What it is."""
     _, height, width = card["in_shape"]
     size = f", {card['parameters']:,} parameters" if "parameters" in card else ""
-    data = escaped(card.get("data", "own images"))
-    note = f" ({escaped(card['data_note'])})" if card.get("data_note") else ""
+    data = escaped(described_data(card))
     return [
         f"# {escaped(card['name'])}",
         "",
-        f"{network(card)}{size}, for images of {height} × {width} in {card['colours']}, trained on {data}{note}.",
+        f"{network(card)}{size}, for images of {height} × {width} in {card['colours']}, trained on {data}.",
         f"It tells {len(card['classes'])} classes apart. Made with the model zoo for small images.",
     ]
 

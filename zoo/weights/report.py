@@ -8,17 +8,24 @@ def percent(value: float | None) -> str:
     return "not counted" if value is None else f"{100 * value:.2f} %"
 
 
+def described_data(card: Card) -> str:
+    """The data of a card, with what is to be known of them."""
+    data = str(card.get("data", "own images"))
+    return f"{data} ({card['data_note']})" if card.get("data_note") else data
+
+
 def lines(card: Card) -> list[tuple[str, str]]:
     """What a card says, as names and texts, in the order of interest."""
     _, height, width = card["in_shape"]
     model = card["model"]["class_path"].rpartition(".")[2]
+    order = "; their pixels are put into another order first" if card["pixels"] else ""
     found: list[tuple[str, str]] = [
         ("network", f"{model}, {card['parameters']:,} parameters" if "parameters" in card else model),
-        ("images", f"{height} × {width}, {card['colours']}; pictures are prepared as {card['prepare']}"),
+        ("images", f"{height} × {width}, {card['colours']}; pictures are prepared as {card['prepare']}{order}"),
         ("classes", ", ".join(card["classes"][:20]) + " …" * (len(card["classes"]) > 20)),
     ]
     if "data" in card:
-        found.append(("trained on", ", ".join(str(card[key]) for key in ("data", "data_note") if key in card)))
+        found.append(("trained on", described_data(card)))
     for split, name in (("test", "test images"), ("val", "validation images")):
         if f"{split}_accuracy" in card:
             count = f" of {card[f'{split}_n']:,}" if f"{split}_n" in card else ""
