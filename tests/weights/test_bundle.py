@@ -8,6 +8,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -101,7 +102,8 @@ def scene(draw: np.random.Generator) -> np.ndarray:
 def picture(draw: np.random.Generator, stem: Path) -> Path:
     """A file of a scene, in any mode, perhaps transparent or turned."""
     grey, mode = scene(draw), str(draw.choice([*GREY, *BLEND, *DEEP]))
-    size, settings = (grey.shape[1], grey.shape[0]), {}
+    size = grey.shape[1], grey.shape[0]
+    settings: dict[str, Any] = {}
     if mode == "PGM":
         path = stem.with_suffix(".pgm")
         path.write_bytes(b"P5 %d %d 65535\n" % size + (grey * np.uint16(257)).astype(">u2").tobytes())
