@@ -40,7 +40,7 @@ def make(name: str, run: Path, folder: Path, flags: list[str], rows: list[dict[s
         Its row of results/weights.csv.
     """
     from datamodules import ImageDataModule
-    from zoo.commands.weights import images_of
+    from zoo.commands.weights.weights import images_of
     from zoo.studies.recipes import COLUMNS, current, recipes
     from zoo.studies.rows import COPIES, results
     from zoo.studies.statistics import mean_of, one_more

@@ -21,12 +21,12 @@ import yaml
 import datamodules
 import zoo
 from cli import main
-from zoo.commands.named_weights import card_and_words
 from zoo.commands.plain_parser import action_of
-from zoo.commands.recipes import check_names
-from zoo.commands.studies import folder_of
+from zoo.commands.studies.recipe import check_names
+from zoo.commands.studies.study import folder_of
 from zoo.commands.verbs import verbs
 from zoo.commands.verbs.predict import about_pictures, pictures_parser
+from zoo.commands.weights.named_weights import card_and_words
 from zoo.errors import UsageError
 from zoo.studies.recipes import recipe_names as recipes
 

@@ -16,7 +16,7 @@ from datamodules import Digits, ImageDataModule
 from datamodules.sharing import sharing
 from forked import Forked, until
 from studies import study_of, write_rows, write_study
-from zoo.commands.many_runs import starting
+from zoo.commands.studies.many_runs import starting
 from zoo.errors import UsageError
 from zoo.launch.in_process import restore_globals, run_in_process
 from zoo.launch.jobs import Ended, start_here

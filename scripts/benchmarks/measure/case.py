@@ -87,7 +87,7 @@ def make(case: Case, options: Namespace) -> tuple[Any, Any]:
     from datamodules import ImageDataModule
     from zoo import list_architectures
     from zoo.commands.cli.flags import prepared
-    from zoo.commands.describe import make_parser
+    from zoo.commands.network.describe import make_parser
 
     list_architectures()  # imported, the classes are known by their short names
     parser = make_parser(ImageDataModule)

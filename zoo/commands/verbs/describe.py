@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
-from zoo.commands.named_weights import card_and_words
 from zoo.commands.plain_parser import PlainParser
 from zoo.commands.verbs import DataClass
+from zoo.commands.weights.named_weights import card_and_words
 
 SUMMARY = "the layers of a network: shapes, receptive fields, parameters, multiply-adds"
 ORDER = 50
@@ -32,12 +32,12 @@ def run(args: Sequence[str], data_class: DataClass) -> None:
     card, words = card_and_words(args)
     if card:
         options = card_parser().parse(words)
-        from zoo.commands.network_numbers import describe_card
+        from zoo.commands.network.network_numbers import describe_card
 
         describe_card(card, as_json=options.json)
         return
     from zoo import list_architectures
-    from zoo.commands.describe import describe
+    from zoo.commands.network.describe import describe
     from zoo.launch.process import left_as_found
 
     with left_as_found():
@@ -55,6 +55,6 @@ def card_parser() -> PlainParser:
 
 def parser(data_class: DataClass) -> Any:
     """The parser of its flags."""
-    from zoo.commands.describe import make_parser
+    from zoo.commands.network.describe import make_parser
 
     return make_parser(data_class())

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from zoo.commands.named_weights import card_and_words, score
 from zoo.commands.plain_parser import PlainParser
 from zoo.commands.verbs import DataClass
+from zoo.commands.weights.named_weights import card_and_words, score
 
 SUMMARY = "what they take pictures for, or each test image"
 ORDER = 40
@@ -51,7 +51,7 @@ def run(args: Sequence[str], data_class: DataClass) -> None:
     if not options.pictures and card_and_words([options.weights])[0] is None:
         score("predict", [options.weights, *(["--out", options.out] if options.out else [])], data_class)
         return
-    from zoo.commands.predict import predict
+    from zoo.commands.weights.predict import predict
 
     predict(options, data_class)
 

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from zoo.commands.many_runs import add_flags
 from zoo.commands.plain_parser import PlainParser, action_of, from_one
+from zoo.commands.studies.many_runs import add_flags
 from zoo.commands.verbs import DataClass
 
 SUMMARY = "complete trainings with the accuracy to expect: recipe list, recipe run, recipe table"
@@ -63,11 +63,11 @@ def run(args: Sequence[str], data_class: DataClass) -> None:
     """Does one of them."""
     action = action_of(args, "recipe", ACTIONS)
     options = ACTIONS[action]().parse(args[1:])
-    from zoo.commands import recipes
+    from zoo.commands.studies import recipe
 
     if action == "run":
-        recipes.run_recipes(options, data_class())
+        recipe.run_recipes(options, data_class())
     elif action == "table":
-        recipes.show_table(options)
+        recipe.show_table(options)
     else:
-        recipes.list_recipes()
+        recipe.list_recipes()

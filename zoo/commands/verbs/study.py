@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from zoo.commands.many_runs import add_flags
 from zoo.commands.plain_parser import PlainParser, action_of, from_one
+from zoo.commands.studies.many_runs import add_flags
 from zoo.commands.verbs import DataClass
 
 SUMMARY = "many runs that answer a question: study run, study report, study list"
@@ -70,11 +70,11 @@ def run(args: Sequence[str], data_class: DataClass) -> None:
     """Does one of them."""
     action = action_of(args, "study", ACTIONS)
     options = ACTIONS[action]().parse(args[1:])
-    from zoo.commands import studies
+    from zoo.commands.studies import study
 
     if action == "run":
-        studies.run_study(options, data_class())
+        study.run_study(options, data_class())
     elif action == "report":
-        studies.report_studies(options)
+        study.report_studies(options)
     else:
-        studies.list_studies()
+        study.list_studies()

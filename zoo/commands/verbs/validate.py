@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from zoo.commands.named_weights import score
 from zoo.commands.verbs import DataClass
+from zoo.commands.weights.named_weights import score
 
 SUMMARY = "score a run's weights on the validation images"
 ORDER = 20

@@ -67,7 +67,7 @@ ACTIONS = {"list": list_parser, "show": show_parser, "save": save_parser, "push"
 def run(args: Sequence[str], data_class: DataClass) -> None:
     """Does one of them."""
     action = action_of(args, "weights", ACTIONS)
-    from zoo.commands import weights
+    from zoo.commands.weights import weights
 
     parser = ACTIONS[action]()
     if action == "save":

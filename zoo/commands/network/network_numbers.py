@@ -6,8 +6,8 @@ from typing import Any
 
 from torch import nn
 
-from zoo.commands.layer_table import show
-from zoo.commands.precision_advice import advise, this_machine
+from zoo.commands.network.layer_table import show
+from zoo.commands.network.precision_advice import advise, this_machine
 from zoo.geometry import Layer, walk
 
 

@@ -10,12 +10,12 @@ from torch import nn
 
 from cli import main
 from datamodules import CIFAR10, MNIST
-from zoo.commands.layer_table import cells, rounded
-from zoo.commands.network_numbers import row
-from zoo.commands.precision_advice import Machine, advise, this_machine
+from zoo.commands.network.layer_table import cells, rounded
+from zoo.commands.network.network_numbers import row
+from zoo.commands.network.precision_advice import Machine, advise, this_machine
 from zoo.geometry import walk
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 MODELS = sorted(path.stem for path in (ROOT / "configs/model").glob("*.yaml"))
 KEYS = ["name", "kind", "kernel", "stride", "padding", "output", "receptive_field", "parameters", "multiply_adds"]
 

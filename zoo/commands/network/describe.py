@@ -13,7 +13,7 @@ from lightning import LightningDataModule
 from zoo.commands.arguments import add_allow_import, run_and_checkpoint
 from zoo.commands.class_help import show_class_help
 from zoo.commands.cli.flags import check_values, link_data, prepared
-from zoo.commands.network_numbers import tell
+from zoo.commands.network.network_numbers import tell
 from zoo.config.parser import Parser, PlainHelp, innermost
 from zoo.config.type_names import choices
 from zoo.errors import UsageError

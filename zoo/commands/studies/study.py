@@ -69,7 +69,7 @@ def with_rows(folder: Path, out: Path | None) -> Path:
 def run_study(options: Namespace, data_class: type[Any]) -> None:
     """Does the runs that have no row yet; exit code 1 if some have failed."""
     given = folder_of(options.study)
-    from zoo.commands.many_runs import do, place_of
+    from zoo.commands.studies.many_runs import do, place_of
     from zoo.launch.jobs import processors
     from zoo.studies.reading import parse_seeds, read_study
     from zoo.studies.running import check_arms

@@ -41,7 +41,7 @@ def run_recipes(options: Namespace, data_class: type[Any]) -> None:
     from zoo.studies.recipes import RecipeTask, file_of, recipe_names
 
     check_names(options.names, recipe_names())
-    from zoo.commands.many_runs import do, place_of
+    from zoo.commands.studies.many_runs import do, place_of
     from zoo.studies.recipe_tables import accuracy, write_tables
 
     place, path = place_of(options, Path("runs/recipes")), rows_of(options)

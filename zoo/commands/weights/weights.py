@@ -106,7 +106,7 @@ def images_of(run: str, rest: Sequence[str], data_class: type[Any]) -> tuple[str
     """
     from zoo import list_architectures
     from zoo.commands.cli.flags import prepared
-    from zoo.commands.describe import make_parser, with_run
+    from zoo.commands.network.describe import make_parser, with_run
     from zoo.launch.process import left_as_found, quieten
 
     with left_as_found():

@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from zoo.commands.answers import accuracy, table
-from zoo.commands.pictures import CHUNK, Batch, Pictures, find
 from zoo.commands.plain_parser import program
+from zoo.commands.weights.answers import accuracy, table
+from zoo.commands.weights.pictures import CHUNK, Batch, Pictures, find
 from zoo.errors import UsageError, shorten, warn
 from zoo.prepare import Pixels, other_brightness, prepare
 from zoo.runs.predictions import Predictions, requested_path, write_predictions

@@ -127,7 +127,7 @@ def images_for(options: Namespace, found: Path, card: Card, data_class: "DataCla
     Raises:
         OSError, ValueError: they are not there, or others, although a flag says where they are.
     """
-    from zoo.commands.card_scores import images_of
+    from zoo.commands.weights.card_scores import images_of
     from zoo.weights.export.writing import made_images
 
     given = {key: getattr(options, f"data_{key}") for key in ("root", "path") if getattr(options, f"data_{key}")}
@@ -162,8 +162,9 @@ def data_of(name: str, given: dict[str, str], run: Path | None, data_class: type
         UsageError: there is no such set.
     """
     from zoo import list_architectures
-    from zoo.commands import card_scores, describe
     from zoo.commands.cli.flags import prepared
+    from zoo.commands.network import describe
+    from zoo.commands.weights import card_scores
     from zoo.config.type_names import choices
     from zoo.launch.process import left_as_found, quieten
 

@@ -20,7 +20,7 @@ from datamodules import Digits
 from zoo.prepare import flatten
 from zoo.weights.loading import load
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 PICTURES = ROOT / "tests/pictures"
 FIT = (
     "fit --data Digits --data.batch_size 64 --data.shuffle_pixels 3 --model MLP --model.hidden [8]"

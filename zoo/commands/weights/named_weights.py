@@ -40,7 +40,7 @@ def score(verb: str, args: Sequence[str], data_class: "DataClass") -> None:
     """Runs `validate`, `test` or `predict` on data: for weights with a card here, or else by LightningCLI."""
     card, words = card_and_words(args)
     if card:
-        from zoo.commands.card_scores import score_card
+        from zoo.commands.weights.card_scores import score_card
 
         score_card(verb, card, words, data_class())
     else:

@@ -1,0 +1,1 @@
+"""What the verbs `study` and `recipe` do."""
