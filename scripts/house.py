@@ -216,6 +216,21 @@ def path_edits() -> list[str]:
     return found
 
 
+def locale_texts() -> list[str]:
+    """Where the product reads or writes text in the encoding of the locale, which another machine may not have."""
+    found = []
+    for module, path in product():
+        for node in ast.walk(ast.parse(path.read_text())):
+            name = node.func.attr if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) else ""
+            if name not in ("open", "read_text", "write_text"):
+                continue
+            words = [each.value if isinstance(each, ast.Constant) else None for each in node.args]
+            of_bytes = name == "open" and any(word is None or "b" in word for word in words)  # or of no file
+            if not of_bytes and not any(keyword.arg == "encoding" for keyword in node.keywords):
+                found.append(f"{module}:{node.lineno}")
+    return found
+
+
 def same_names() -> dict[str, set[str]]:
     """Functions and classes at the top of several files."""
     found: dict[str, set[str]] = {}
