@@ -221,11 +221,14 @@ def locale_texts() -> list[str]:
     found = []
     for module, path in product():
         for node in ast.walk(ast.parse(path.read_text())):
-            name = node.func.attr if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) else ""
-            if name not in ("open", "read_text", "write_text"):
+            if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
+                continue
+            if (name := node.func.attr) not in ("open", "read_text", "write_text"):
                 continue
             words = [each.value if isinstance(each, ast.Constant) else None for each in node.args]
-            of_bytes = name == "open" and any(word is None or "b" in word for word in words)  # or of no file
+            of_bytes = name == "open" and any(
+                "b" in word if isinstance(word, str) else True for word in words
+            )  # or of no file
             if not of_bytes and not any(keyword.arg == "encoding" for keyword in node.keywords):
                 found.append(f"{module}:{node.lineno}")
     return found

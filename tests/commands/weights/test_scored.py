@@ -159,7 +159,7 @@ def test_a_run_knows_its_images_wherever_they_lie(
 ) -> None:
     draw = np.random.default_rng(0)
     images, labels = draw.integers(0, 256, (60, 8, 8), np.uint8), np.arange(60) % 3
-    arrays = {"train_images": images[:40], "train_labels": labels[:40], "test_labels": labels[40:]}
+    arrays: dict[str, Any] = {"train_images": images[:40], "train_labels": labels[:40], "test_labels": labels[40:]}
     np.savez("own.npz", **arrays, test_images=images[40:])
     np.savez("other.npz", **arrays, test_images=255 - images[40:])
     words = (
