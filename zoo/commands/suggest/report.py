@@ -1,0 +1,77 @@
+"""What a search says at its end: a table of what was tried, the best first, and the command of the full training."""
+
+from collections.abc import Sequence
+
+from zoo.commands.studies.recipe import show_columns
+from zoo.commands.suggest.candidates import Candidate
+from zoo.commands.suggest.search import Search, Trials, command, score
+from zoo.runs.result import interval
+from zoo.studies.rows import Row
+
+CHEAPER = 1 / 3  # of the time: worth a word
+
+
+def report(search: Search, rest: Sequence[str], chosen: Sequence[Candidate], trials: Trials) -> None:
+    """Prints both."""
+    order = by_rank([each for each in chosen if not trials[each.name][0]["error"]], trials)
+    best = order[0]
+    print()
+    show_columns(
+        [("candidate", "parameters", "val accuracy, rung by rung", "full training"), *lines(search, order, trials)]
+    )
+    row = trials[best.name][-1]
+    n = int(row["val_images"])
+    spent = sum(float(row["seconds"]) for rows in trials.values() for row in rows if row["seconds"])
+    whole = sum(search.seconds(trials[each.name][0], each) for each in order)
+    print(
+        f"\nChosen on {n:,} validation images, whose 95 % interval is {span(row)}. The search has trained for"
+        f" {duration(spent)}; all in full would take {duration(whole)}. Test images were not used."
+    )
+    if cheap := cheaper(search, order, trials):
+        time = duration(search.seconds(trials[cheap.name][-1], cheap))
+        print(f"as good, as far as one can tell, in {time}: {cheap.name}")
+        print(f"    {command(rest, cheap)}")
+    print(
+        f"suggested: {best.name}, batch {best.batch}, {best.epochs} epochs, about {duration(search.seconds(row, best))}"
+    )
+    print(f"    {command(rest, best)}")
+
+
+def cheaper(search: Search, order: Sequence[Candidate], trials: Trials) -> Candidate | None:
+    """The fastest that is not told from the best by their last rung in common, if it takes a third of the time."""
+    best = order[0]
+    found: list[tuple[float, Candidate]] = []
+    for each in order[1:]:
+        shared = min(len(trials[each.name]), len(trials[best.name])) - 1
+        theirs, its = trials[best.name][shared], trials[each.name][shared]
+        time = search.seconds(its, each)
+        least = interval(float(theirs["val_accuracy"]), int(theirs["val_images"]))[0]
+        if float(its["val_accuracy"]) >= least and time <= CHEAPER * search.seconds(theirs, best):
+            found.append((time, each))
+    return min(found, key=lambda pair: pair[0])[1] if found else None
+
+
+def span(row: Row) -> str:
+    """The 95 % interval of the accuracy on the validation images."""
+    low, high = interval(float(row["val_accuracy"]), int(row["val_images"]))
+    return f"{100 * low:.1f} – {100 * high:.1f} %"
+
+
+def by_rank(done: Sequence[Candidate], trials: Trials) -> list[Candidate]:
+    """The best first: who came further, and of those who came as far, by what the last rung says."""
+    return sorted(done, key=lambda each: (len(trials[each.name]), *score(trials[each.name][-1])), reverse=True)
+
+
+def lines(search: Search, order: Sequence[Candidate], trials: Trials) -> list[tuple[str, ...]]:
+    """A line for each candidate."""
+    found: list[tuple[str, ...]] = []
+    for each in order:
+        rows = trials[each.name]
+        rungs = "  ".join(f"{100 * float(row['val_accuracy']):5.1f} % ({row['epochs']} ep)" for row in rows)
+        found.append((each.name, f"{int(rows[0]['parameters']):,}", rungs, duration(search.seconds(rows[-1], each))))
+    return found
+
+
+def duration(seconds: float) -> str:
+    """As people say it."""
+    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
