@@ -18,6 +18,7 @@ from lightning import LightningDataModule
 from torch import Tensor
 
 from datamodules.augmentations import Augmentation, AugmentationName, Pipeline
+from datamodules.balance import balance_note
 from datamodules.batches import Batches
 from datamodules.checkpoint_state import check_same_steps, check_statistics
 from datamodules.checks import sha256
@@ -25,7 +26,7 @@ from datamodules.normalisation import Normalisation, NormalizeName, Statistics
 from datamodules.randomness import generator
 from datamodules.sharing import shared, sharing
 from datamodules.splits import indices_digest, make_splits
-from zoo.errors import check_name, warn
+from zoo.errors import check_name, report, warn
 from zoo.prepare import other_brightness
 
 DEFAULT_BATCH_SIZE = 128
@@ -56,6 +57,7 @@ class ImageDataModule(LightningDataModule, ABC):
         augment: random changes of training images, in this order: names, or class paths with arguments; None makes
             none.
         shuffle_pixels: seed of one fixed permutation of the pixel positions, for all splits; None leaves them.
+        balance: in training each class equally often, however many images it has; an epoch is as long as without.
         seed: names the draws of order and augmentation.
     """
 
@@ -74,6 +76,7 @@ class ImageDataModule(LightningDataModule, ABC):
         normalize: NormalizeName = "standard",
         augment: list[AugmentationName | Augmentation] | None = None,
         shuffle_pixels: int | None = None,
+        balance: bool = False,
         seed: int = 0,
     ) -> None:
         super().__init__()
@@ -95,6 +98,7 @@ class ImageDataModule(LightningDataModule, ABC):
         self.normalize = normalize
         self.augmentation = Pipeline(augment or [])
         self.shuffle_pixels = shuffle_pixels
+        self.balance = balance
         self.seed = seed
         self.splits: dict[str, Tensor] = {}  # indices of train and val in the training arrays, of test in the test ones
         self._arrays: dict[str, Images] = {}
@@ -134,6 +138,8 @@ class ImageDataModule(LightningDataModule, ABC):
             )  # fmt: skip
         if stage == "fit":
             self.batch_size = self._resolve_batch_size()
+            if self.balance:
+                report(balance_note(self._arrays["train"].labels[self.splits["train"]], self.classes))
 
     def _permuted(self, part: Images) -> Images:
         """The same images with their pixel positions permuted."""
@@ -254,6 +260,7 @@ class ImageDataModule(LightningDataModule, ABC):
             seed=self.seed,
             rank=trainer.global_rank if trainer else 0,
             world_size=self._world_size,
+            balance=self.balance,
         )
 
     def _resident(self, name: str, device: torch.device) -> Images:

@@ -7,7 +7,8 @@ processes (`num_workers`). The split is a list of indices into the full arrays; 
 are made several at a time, and handed out one by one: an operation on a hundred images costs mostly its call.
 
 What a batch holds is a function of (seed, epoch, step): the order is one permutation per epoch, the augmentation of
-an image one row of a table drawn per epoch. Several devices share the same global batches, each taking every
+an image one row of a table drawn per epoch; where classes are balanced, an image may come again, with another row.
+Several devices share the same global batches, each taking every
 `world_size`-th image, so that neither order nor augmentation depends on how many there are.
 """
 
@@ -18,6 +19,7 @@ import torch
 from torch import Tensor
 
 from datamodules.augmentations import Augmentation
+from datamodules.balance import balanced_order
 from datamodules.randomness import generator
 
 Batch = tuple[Tensor, Tensor, Tensor]
@@ -38,6 +40,7 @@ class Batches:
         seed: names the random draws.
         rank: which of the `world_size` devices this is.
         world_size: number of devices that share the batches.
+        balance: in training, each class equally often, see `balance.py`.
     """
 
     batch_sampler = None  # Lightning looks for it wherever it finds a `sampler`
@@ -56,11 +59,13 @@ class Batches:
         seed: int = 0,
         rank: int = 0,
         world_size: int = 1,
+        balance: bool = False,
     ) -> None:
         self.images, self.labels, self.indices = images, labels, indices
         self.batch_size, self.prepare, self.train = batch_size, prepare, train
         self.shuffle, self.augmentation, self.seed = train and shuffle, augmentation if train else None, seed
         self.rank, self.world_size = rank, world_size
+        self.balance = train and balance
         self.epoch = 0
         self.position = 0  # steps of the running pass already handed out
         self._start = 0  # where the next pass begins: not 0 only after a resume
@@ -94,10 +99,11 @@ class Batches:
         chunk, share = self.batches_per_chunk(), -(-self.batch_size // self.world_size)
         for first in range(start, len(self), chunk):
             last = min(first + chunk, len(self))
-            index = order[first * self.batch_size : last * self.batch_size][self.rank :: self.world_size]
+            places = slice(first * self.batch_size + self.rank, last * self.batch_size, self.world_size)
+            index = order[places]
             x = self.images.index_select(0, index)  # ten times as fast as self.images[index] on a CPU
             if parameters is not None and self.augmentation is not None:
-                x = self.augmentation(x, parameters[index])
+                x = self.augmentation(x, parameters[places if self.balance else index])
             arrays = self.prepare(x), self.labels.index_select(0, index), index
             for batch in zip(*(array.split(share) for array in arrays), strict=True):
                 self.position += 1
@@ -112,14 +118,21 @@ class Batches:
 
     def order(self) -> Tensor:
         """Indices of the images in the order of this epoch, (M,) int64, the same on every device."""
+        if self.balance:  # without shuffling it is the same choice in each epoch
+            labels = self.labels.index_select(0, self.indices).cpu()
+            chosen = balanced_order(labels, self.seed, self.epoch if self.shuffle else 0)
+            return self.indices[chosen.to(self.indices.device)]
         if not self.shuffle:
             return self.indices
         permutation = torch.randperm(len(self.indices), generator=generator(self.seed, "order", self.epoch))
         return self.indices[permutation.to(self.indices.device)]
 
     def augmentation_parameters(self) -> Tensor | None:
-        """Uniform numbers for the augmentation of this epoch, one row for each of the N images."""
+        """Uniform numbers for the augmentation of this epoch, one row for each of the N images.
+
+        Where classes are balanced: one for each of the M places of the epoch.
+        """
         if self.augmentation is None or self.augmentation.num_draws == 0:
             return None
-        shape = (len(self.images), self.augmentation.num_draws)
+        shape = (len(self.indices if self.balance else self.images), self.augmentation.num_draws)
         return torch.rand(shape, generator=generator(self.seed, "augment", self.epoch)).to(self.images.device)

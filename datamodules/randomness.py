@@ -9,10 +9,10 @@ from typing import Literal
 import numpy as np
 import torch
 
-PURPOSES = {"order": 1, "augment": 2, "pixels": 3}
+PURPOSES = {"order": 1, "augment": 2, "pixels": 3, "balance": 4}
 
 
-def generator(seed: int, purpose: Literal["order", "augment", "pixels"], epoch: int = 0) -> torch.Generator:
+def generator(seed: int, purpose: Literal["order", "augment", "pixels", "balance"], epoch: int = 0) -> torch.Generator:
     """A fresh CPU generator for the draw of this name.
 
     NumPy's SeedSequence mixes the parts, so that neighbouring seeds and epochs have nothing in common; its output is

@@ -230,8 +230,8 @@ def test_a_stop_in_the_middle_of_a_step_waits_for_it(tmp_path, monkeypatch, caps
     ],
 )
 def test_equal_accuracies_are_told_apart_by_loss_and_then_by_time(later, best, takes_its_place):
-    results = [dict(zip(("accuracy", "loss"), result, strict=True)) for result in (later, best)]
-    assert is_better(*results) == takes_its_place
+    after, before = (dict(zip(("accuracy", "loss"), result, strict=True)) for result in (later, best))
+    assert is_better(after, before) == takes_its_place
 
 
 def test_a_model_that_counts_in_its_own_way_and_a_state_of_old_are_taken(tmp_path):

@@ -75,9 +75,11 @@ def changed(record: dict[str, Any], key: str, value: Any) -> dict[str, Any]:
 
 OTHER_VALUES: dict[str, tuple[Any, str]] = {  # of each flag one, and what it makes of a resume
     "seed_everything": (1, ANOTHER),
+    "monitor": ("val/loss", ANOTHER),
     "data.root": ("elsewhere", MAY),
     "data.normalize": ("none", ANOTHER),
     "data.augment": (["flip"], ANOTHER),
+    "data.balance": (True, ANOTHER),
     "data.shuffle_pixels": (5, ANOTHER),
     "model.hidden": ([17], ANOTHER),
     "model.activation": ("tanh", ANOTHER),

@@ -16,7 +16,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from cli import main
 from zoo.runs.figures import LONGEST, draw_confusion, draw_curves, draw_mistakes, draw_run, label_of, save_figure
 from zoo.runs.folder import RunFolder
-from zoo.training.callbacks.wrong_predictions import Mistakes
+from zoo.training.callbacks.collect_answers import Answers
 
 NAMES = ["$\\foo$", "$x$ and $y", "a\nb\x1b[31m", "very " * 20 + "long", "שלום", "🦒", "a_b^c {%}", ""]
 
@@ -31,7 +31,7 @@ def reds(confusion: list[list[int]]) -> np.ndarray:
 def test_names_are_text(tmp_path: Path) -> None:
     count = len(NAMES)
     index = torch.arange(count)
-    mistakes = Mistakes(index, index, index.flip(0), torch.full((count,), 0.5))
+    mistakes = Answers(index, index, index.flip(0), torch.full((count,), 0.5))
     images = torch.zeros(count, 1, 8, 8, dtype=torch.uint8)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -50,7 +50,7 @@ def test_names_are_text(tmp_path: Path) -> None:
 def test_any_number_of_mistakes_can_be_looked_at(count: int, tmp_path: Path) -> None:
     """None is no picture, and of one or two the title is as wide as it needs."""
     index = torch.arange(count)
-    mistakes = Mistakes(index, index, index, torch.full((count,), 0.5))
+    mistakes = Answers(index, index, index, torch.full((count,), 0.5))
     title = "SoftmaxRegression on FashionMNIST, seed 0: most confident mistakes"
     if count:
         figure = draw_mistakes(mistakes, torch.zeros(count, 1, 8, 8, dtype=torch.uint8), ["x"] * 11, title)

@@ -39,6 +39,8 @@ OTHER_NAMES = {  # what other programs call the values that options list here, a
     **dict.fromkeys(("kaiming", "he", "kaiming_normal", "msra"), ("he_normal",)),
     **dict.fromkeys(("glorot", "xavier", "glorot_normal"), ("xavier_normal",)),
     **dict.fromkeys(("mean", "average"), ("avg",)),
+    **dict.fromkeys(("balanced", "balanced_accuracy", "bal_acc", "val_bal_acc"), ("val/balanced_accuracy",)),
+    **dict.fromkeys(("acc", "val_acc"), ("val/accuracy",)),
     "kaiming_uniform": ("he_uniform",),
     "glorot_uniform": ("xavier_uniform",),
     "bn": ("batch",),

@@ -69,7 +69,8 @@ class TensorBoard(RunLogger):
             self._writer.add_image(f"figures/{name}", np.array(picture.convert("RGB")), step, dataformats="HWC")
 
     def conclude(self, record: dict[str, Any]) -> None:
-        self._writer.add_text("result", f"<pre>{yaml.safe_dump(record, sort_keys=False)}</pre>")
+        shown = {key: value for key, value in record.items() if key != "report"}  # a number for each class is too much
+        self._writer.add_text("result", f"<pre>{yaml.safe_dump(shown, sort_keys=False)}</pre>")
 
     @rank_zero_only
     def save(self) -> None:

@@ -199,7 +199,7 @@ class KeepLast(Checkpoint):
         # unknown as long as the weights of the end have not been validated
         chosen = None if best else self.path.name
         if best and best.validated == trainer.global_step:
-            chosen = best.path.name if best.accuracy >= 0 else self.path.name
+            chosen = best.path.name if best.found else self.path.name
         counts = {"epochs": epochs_of(trainer), "steps": trainer.global_step, "seconds": seconds}
         return {**reason, **counts, "chosen": chosen, "validated": None}
 

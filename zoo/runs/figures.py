@@ -18,12 +18,13 @@ from zoo.runs.diagnostics import read_diagnostics
 from zoo.runs.folder import RunFolder
 from zoo.runs.metrics import Row, read_metrics
 from zoo.training.accumulator import Result
-from zoo.training.callbacks.wrong_predictions import Mistakes
+from zoo.training.callbacks.collect_answers import Answers
 
 SPLITS = {"train": "C0", "val": "C1"}
 # names are text, whatever is in them: `$\\foo$` is no formula
 PLAIN: Any = {"text.parse_math": False, "text.usetex": False}
 LONGEST = 24  # letters of a name in a picture
+MISTAKES = 36  # the surest are shown
 
 
 def save_figure(figure: Figure, path: Path) -> None:
@@ -97,7 +98,7 @@ def draw_confusion(confusion: Tensor, classes: Sequence[str], title: str) -> Fig
 
 
 @rc_context(PLAIN)
-def draw_mistakes(mistakes: Mistakes, images: Tensor, classes: Sequence[str], title: str) -> Figure:
+def draw_mistakes(mistakes: Answers, images: Tensor, classes: Sequence[str], title: str) -> Figure:
     """A grid of M ≥ 1 wrongly classified images (M, C, H, W) uint8 with label, prediction and its probability."""
     count = len(mistakes.image)
     columns = min(9, count)
@@ -125,7 +126,7 @@ def draw_mistakes(mistakes: Mistakes, images: Tensor, classes: Sequence[str], ti
 
 
 def draw_run(
-    folder: RunFolder, title: str, best_epoch: int, results: Mapping[str, Result], mistakes: Mistakes | None, data: Any
+    folder: RunFolder, title: str, best_epoch: int, results: Mapping[str, Result], answers: Answers | None, data: Any
 ) -> None:
     """Draws what there is to draw of a run into its folder.
 
@@ -134,7 +135,7 @@ def draw_run(
         title: of all figures.
         best_epoch: the epoch whose weights were kept, from 1.
         results: of the splits that were scored.
-        mistakes: of the test, if it was made.
+        answers: of the test, if it was made.
         data: the data module, for images and names of classes.
     """
     save_figure(draw_curves(read_metrics(folder.metrics), title, best_epoch), folder.figures / "curves.png")
@@ -144,6 +145,7 @@ def draw_run(
         confusion = draw_confusion(results["test"].confusion, data.classes, f"{title}: test images")
         save_figure(confusion, folder.figures / "confusion.png")
     path = folder.figures / "mistakes.png"
+    mistakes = answers.mistakes(MISTAKES) if answers is not None else None
     if mistakes is not None and not len(mistakes.image):  # there is nothing to show, nor is what was before
         path.unlink(missing_ok=True)
     elif mistakes is not None:

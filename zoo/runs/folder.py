@@ -23,7 +23,8 @@ from zoo.errors import UsageError
 from zoo.runs.lock import make_folders
 
 TEMPORARY = re.compile(r"\..+\.\d+-[0-9a-f]{12}\.tmp|\.(last|last\.prev|best)\.ckpt\.\d+\.tmp")  # the second: of old
-RECORDED = ("seed_everything", "trainer", "data", "model")  # keys of config.yaml; the rest belongs to one start only
+# keys of config.yaml; the rest belongs to one start only
+RECORDED = ("seed_everything", "monitor", "trainer", "data", "model")
 
 
 class RunFolder:

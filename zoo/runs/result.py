@@ -41,6 +41,7 @@ def make_record(
     ending: Mapping[str, Any],
     epoch: int,
     validated: dict[str, Any] | None,
+    monitor: str,
 ) -> dict[str, Any]:
     """Everything about a finished run that a table or a study may ask for.
 
@@ -53,6 +54,7 @@ def make_record(
         ending: what last.ckpt says of the end of the training; nothing in those of older versions.
         epoch: of the checkpoint that was chosen, from 0.
         validated: what its validation came to.
+        monitor: what it was chosen by.
     """
     rows = [row for row in read_metrics(folder.metrics) if row.get("epoch") == epoch and "train/loss" in row]
     train = rows[-1] if rows else {}
@@ -64,12 +66,12 @@ def make_record(
         "epochs": ending.get("epochs", trainer.current_epoch),
         "ended": {key: ending.get(key) for key in ENDED},
         "best_epoch": epoch + 1,
-        "chosen_by": RULE if folder.best.exists() else None,
+        "chosen_by": RULES[monitor] if folder.best.exists() else None,
         "seconds": round(seconds, 3),
         # as counted while the epoch went on: with augmentation and dropout, and weights that were still moving
         "train": {"accuracy": train.get("train/accuracy"), "loss": train.get("train/loss")},
         "val": validated or NOT_DONE,
-        "test": {"accuracy": test.accuracy, "loss": test.loss, "n": test.n} if test else NOT_DONE,
+        "test": test.numbers if test else NOT_DONE,
         "git_commit": git_commit(),
         "versions": versions(),
         "device": device_name(trainer),
@@ -178,4 +180,11 @@ def show_table(title: str, rows: dict[str, dict[str, Any]], notes: list[str]) ->
         console.print(note, markup=False)
 
 
-RULE = "accuracy, then loss, then the later"  # which of several epochs, in words for the records of runs
+# what --monitor may name -> which of several epochs it chooses, in words for the records of runs
+RULES = {
+    "val/accuracy": "accuracy, then loss, then the later",
+    "val/balanced_accuracy": "balanced accuracy, then loss, then the later",
+    "val/loss": "loss, then accuracy, then the later",
+}
+MONITOR = "val/accuracy"  # unless another is named
+RULE = RULES[MONITOR]

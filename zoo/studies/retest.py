@@ -27,4 +27,5 @@ def retest(folder: Path, settings: Mapping[str, Any], start: Start) -> None:
         right = [row["label"] == row["predicted"] for row in csv.DictReader(file)]
     path = folder / "result.json"
     record = json.loads(path.read_text(encoding="utf-8"))
+    record.pop("report", None)  # of the run's own test
     write_record(path, {**record, "test": {"accuracy": sum(right) / len(right), "loss": None, "n": len(right)}})

@@ -23,12 +23,20 @@ class Result(NamedTuple):
         loss: mean cross-entropy per image, in nats.
         n: images counted.
         confusion: (K, K) int64, row = label, column = prediction.
+        balanced_accuracy: the same share for each class that has images, and the mean of these.
     """
 
     accuracy: float
     loss: float
     n: int
     confusion: Tensor
+    balanced_accuracy: float = math.nan
+
+    @property
+    def numbers(self) -> dict[str, float]:
+        """The result as plain numbers, for records."""
+        shares = {"accuracy": self.accuracy, "balanced_accuracy": self.balanced_accuracy}
+        return {**shares, "loss": self.loss, "n": self.n}
 
 
 class Accumulator:
@@ -76,9 +84,12 @@ class Accumulator:
         assert isinstance(confusion, Tensor)
         assert isinstance(loss, Tensor)
         confusion = confusion.view(self.num_classes, self.num_classes).cpu()
-        n = int(confusion.sum())
-        correct = int(confusion.trace())
-        return Result(correct / n if n else float("nan"), loss.item() / n if n else float("nan"), n, confusion)
+        images, right = confusion.sum(1), confusion.diagonal()  # of each class
+        n = int(images.sum())
+        if not n:
+            return Result(math.nan, math.nan, 0, confusion)
+        balanced = (right.double() / images)[images > 0].mean().item()
+        return Result(int(right.sum()) / n, loss.item() / n, n, confusion, balanced)
 
 
 def of_all_devices(value: Tensor) -> list[Tensor]:

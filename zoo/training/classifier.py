@@ -171,10 +171,8 @@ class Classifier(ScoredModule):
             checkpoint[UNSAVED] = unsaved
         if self.identity:
             checkpoint["identity"] = self.identity
-        checkpoint["results"] = self._resumed.results | {
-            split: {"accuracy": result.accuracy, "loss": result.loss, "n": result.n}
-            for split, result in self.results.items()
-        }
+        found = {split: result.numbers for split, result in self.results.items()}
+        checkpoint["results"] = self._resumed.results | found
         if self.schedule is not None:  # which is laid out over them
             checkpoint["total_steps"] = self._total_steps
         if "train" in self._accumulators:  # saved in mid-epoch

@@ -104,7 +104,10 @@ class ScoredModule(LightningModule):
             return
         result = self.results[split] = accumulator.result(self.trainer.strategy)
         # summed over devices already: every device logs the same value
-        self.log_dict({f"{split}/loss": result.loss, f"{split}/accuracy": result.accuracy}, rank_zero_only=False)
+        logged = {f"{split}/loss": result.loss, f"{split}/accuracy": result.accuracy}
+        if split != "train":  # whose counts are of weights that were still moving
+            logged[f"{split}/balanced_accuracy"] = result.balanced_accuracy
+        self.log_dict(logged, rank_zero_only=False)
 
 
 def corrupts(layer: nn.Module) -> bool:

@@ -15,10 +15,12 @@ from zoo.loggers.base import BeginLoggers, RunFacts, close_loggers, log_result, 
 from zoo.resume.endings import format_ending, format_unused_limits, has_ended
 from zoo.resume.keep_best import is_better, put_in_place
 from zoo.runs.figures import draw_run
-from zoo.runs.result import make_record, read_record, show_table, write_record
+from zoo.runs.report.form import report_in
+from zoo.runs.report.table import show_report
+from zoo.runs.result import RULES, make_record, read_record, show_table, write_record
 from zoo.training.callbacks.pruning import share_of_zeros
 
-VALIDATED = ("val/loss", "val/accuracy")  # what a validation logs
+VALIDATED = ("val/loss", "val/accuracy", "val/balanced_accuracy")  # what a validation logs
 
 
 class Fits(RunState):
@@ -73,9 +75,8 @@ class Fits(RunState):
         if not chosen:
             report(nothing_tested(self.trainer))
             return
-        # the mistakes come only now: in training they would be asked at every step
-        figures = self.options["figures"]
-        self.trainer.callbacks = [*self.trainer.callbacks, *[self.mistakes] * figures]  # type: ignore[attr-defined]
+        # who collects answers comes only now: in training it would be asked at every step
+        self.trainer.callbacks = [*self.trainer.callbacks, self.answers]  # type: ignore[attr-defined]
         content = self._checked(chosen)  # it need not be of this start of the run
         epoch, validated = content["epoch"], content.get("results", {}).get("val")
         del content  # the memory is needed
@@ -83,7 +84,7 @@ class Fits(RunState):
             self.trainer.test(self.model, self.datamodule, ckpt_path=chosen, verbose=False, weights_only=True)
         self._check_complete("test")
         if self.trainer.is_global_zero:
-            self._record(epoch, validated, end, figures=figures)
+            self._record(epoch, validated, end)
 
     def _begin(self, content: dict[str, Any], *, ended: bool) -> None:
         """Takes up the files of a run that goes on, and lets the loggers know of it."""
@@ -128,7 +129,7 @@ class Fits(RunState):
         if not trainer.is_global_zero or "val" not in self.model.results:
             return None
         result, ending = self.model.results["val"], content["ending"]
-        found = {"accuracy": result.accuracy, "loss": result.loss}
+        found = {name: value for name, value in result.numbers.items() if name != "n"}
         row = {name: int((ending["row"] or content["row"])[name]) for name in ("step", "epoch")}
         for logger in trainer.loggers:
             logged = {f"val/{name}": value for name, value in found.items()}
@@ -137,7 +138,8 @@ class Fits(RunState):
         print(f"after the last step  val loss {result.loss:.4f}, {100 * result.accuracy:.2f} %", flush=True)
         chosen = {name: value for name, value in content.items() if name not in ("ending", "stop", "row")}
         chosen["results"] = {**content.get("results", {}), "val": {**found, "n": result.n}}
-        if is_better(found, content.get("callbacks", {}).get("KeepBest", {"accuracy": -1.0})):
+        best = content.get("callbacks", {}).get("KeepBest", {"accuracy": -1.0})
+        if is_better(found, best, self.options["monitor"]):
             put_in_place(self.folder.best, ending["steps"])
             trainer.strategy.checkpoint_io.save_checkpoint(chosen, self.folder.best)
         if not ending["validated"]:
@@ -157,25 +159,27 @@ class Fits(RunState):
             f"barebones: {epochs} epoch{'s' * (epochs != 1)} in {seconds:.2f} s; nothing was logged, written or tested"
         )
 
-    def _record(self, epoch: int, validated: dict[str, Any] | None, end: dict[str, Any], *, figures: bool) -> None:
+    def _record(self, epoch: int, validated: dict[str, Any] | None, end: dict[str, Any]) -> None:
         """Writes result and, if they are wanted, figures of a finished run and shows them.
 
         Args:
             epoch: of the checkpoint that was chosen, from 0.
             validated: what its validation came to.
             end: what last.ckpt says of the end of the training.
-            figures: whether they are wanted.
         """
         seconds = end.get("seconds", self.lines.seconds)
-        record = make_record(self.trainer, self.model, self.folder, self.names, seconds, end, epoch, validated)
+        monitor = self.options["monitor"]
+        record = make_record(self.trainer, self.model, self.folder, self.names, seconds, end, epoch, validated, monitor)
         record |= {"zeros": round(share_of_zeros(self.model), 6)} if self.pruned else {}
         record |= {"proposed": self.proposed} if self.proposed else {}
         record["parts"] = self.history.conclusion(self.trainer)
+        if report := self._report():
+            record["report"] = report
         write_record(self.folder.result, record)
-        if figures:
-            best, mistakes = record["best_epoch"], self.mistakes.mistakes
+        if self.options["figures"]:
+            best, answers = record["best_epoch"], self.answers.answers
             try:
-                draw_run(self.folder, self._title(), best, self.model.results, mistakes, self.datamodule)
+                draw_run(self.folder, self._title(), best, self.model.results, answers, self.datamodule)
             except Exception as error:  # the result stands without its pictures
                 reason = " ".join(str(error).split())[:160] or type(error).__name__
                 warn(f"figures in {self.folder.figures}: expected all that there are, found an error ({reason})")
@@ -189,7 +193,8 @@ class Fits(RunState):
         """Prints the table of a finished run."""
         epochs = f"{record['epochs']} epoch{'s' * (record['epochs'] != 1)}"
         chosen = record["chosen_by"] if "chosen_by" in record else self.folder.best.exists()
-        reason = "chosen on validation" if chosen else "the last: nothing was validated"
+        by = str(chosen).partition(",")[0] if chosen in list(RULES.values())[1:] else ""
+        reason = f"chosen on validation{f' by {by}' * bool(by)}" if chosen else "the last: nothing was validated"
         notes = [
             f"{record['parameters']:,} parameters, {epochs} in {record['seconds']:.1f} s,"
             f" weights of epoch {record['best_epoch']} ({reason})",
@@ -199,7 +204,12 @@ class Fits(RunState):
             notes.insert(1, f"pruned: {100 * record['zeros']:.1f} % of the parameters are 0")
         if record["ended"]["reason"] not in (None, "max_epochs"):
             notes.insert(1, f"training ended by {format_ending(record['ended'])}")
-        show_table(self._title(), {split: record[split] for split in ("train", "val", "test")}, notes)
+        report = report_in(record)
+        show_table(self._title(), {split: record[split] for split in ("train", "val", "test")}, [])
+        if report:
+            show_report(report)
+        for note in notes:
+            print(note)
 
 
 def nothing_tested(trainer: Trainer) -> str:

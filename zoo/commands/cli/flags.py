@@ -18,6 +18,7 @@ from zoo.config.type_names import parts
 from zoo.config.yaml_limits import limit_yaml
 from zoo.errors import UsageError
 from zoo.runs.predictions import check_no_picture
+from zoo.runs.result import MONITOR, RULES
 
 PROCESS_TIMEOUT = 1800.0  # seconds, as torch has it; one step, one save or one reading of the data must fit in
 CHECKPOINT_EVERY = 60.0  # seconds; what a killed run loses at most, and a save takes some hundredths of one
@@ -105,6 +106,12 @@ def add_flags(parser: LightningArgumentParser, verb: list[str]) -> None:
         type=float,
         default=PROCESS_TIMEOUT,
         help="Seconds that the processes of a run on several devices wait for one that does not answer.",
+    )
+    parser.add_argument(
+        "--monitor",
+        type=Literal[*RULES],
+        default=MONITOR,
+        help="Which result of validation chooses the weights.",
     )
     parser.add_argument("--figures", type=bool, default=True, help="Whether to draw the run's figures at its end.")
     parser.add_argument(

@@ -11,6 +11,7 @@ from zoo.config.yaml_limits import load
 from zoo.errors import UsageError
 from zoo.runs.folder import RunFolder
 from zoo.runs.predictions import predictions_path, requested_path, source_name, source_of, write_predictions
+from zoo.runs.report.table import show_report
 from zoo.runs.result import show_table
 
 
@@ -71,9 +72,10 @@ class Scores(RunState):
         self._check_complete(split)
         if self.trainer.is_global_zero:
             result = self.model.results[split]
-            row = {"accuracy": result.accuracy, "loss": result.loss, "n": result.n}
             show_table(
                 f"{self.names['model']} on {self.names['data']}",
-                {split: row},
+                {split: result.numbers},
                 [f"checkpoint: {self.checkpoint}", *self.scored.notes],
             )
+            if report := self._report():
+                show_report(report)

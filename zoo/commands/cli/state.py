@@ -22,10 +22,11 @@ from zoo.runs.diagnostics import DiagnosticsFile
 from zoo.runs.folder import RECORDED, RunFolder
 from zoo.runs.lock import FolderLock
 from zoo.runs.metrics import MetricsFile
+from zoo.runs.report.numbers import Report, make_report
 from zoo.runs.reports import ProfileReport
 from zoo.runs.source import AskForCode
+from zoo.training.callbacks.collect_answers import CollectAnswers
 from zoo.training.callbacks.progress import EpochLines
-from zoo.training.callbacks.wrong_predictions import CollectMistakes
 
 UNWRITTEN = "Unable to serialize instance"  # jsonargparse's words in place of a value
 
@@ -77,7 +78,7 @@ class RunState(LightningCLI):
     diagnostics: DiagnosticsFile
     history: KeepHistory
     lines: EpochLines
-    mistakes: CollectMistakes
+    answers: CollectAnswers
     predictions: CollectPredictions
     scored: CompareScored
     restoring: ExplainRestoreErrors
@@ -144,6 +145,14 @@ class RunState(LightningCLI):
         everything = isinstance(limited, float) and limited == 1.0  # the whole number 1 is one batch
         if everything and found != expected:
             raise ValueError(f"images counted in {split}: expected {expected}, found {found}")
+
+    def _report(self) -> Report | None:
+        """What the test says of each class; None if no image was tested."""
+        said = self.answers.answers
+        if said is None or not len(said.image):
+            return None
+        label, predicted, confidence = (column.numpy() for column in said[1:])
+        return make_report(label, predicted, confidence, [str(name) for name in self.datamodule.classes])
 
     def _miss_best(self, content: dict[str, Any]) -> None:
         """Says if the weights that validation chose are gone, which a checkpoint beside them knows."""

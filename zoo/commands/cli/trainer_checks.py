@@ -30,11 +30,12 @@ from zoo.config.error_messages import unfit_line
 from zoo.config.type_names import best_match, nearest
 from zoo.config.unfit_parts import unfit
 from zoo.errors import UsageError, shorten
+from zoo.runs.result import MONITOR
 from zoo.training.callbacks.named_callbacks import images_in, options_of
 from zoo.training.callbacks.pruning import KeptPruning
 
 TRAIN = ("train/loss", "train/accuracy")
-VALIDATION = ("val/loss", "val/accuracy")
+VALIDATION = ("val/loss", "val/balanced_accuracy", "val/accuracy")
 AT_EPOCH_END = (*TRAIN, "lr", "seconds")
 SHOWN = 8  # names in one line
 SMALLEST_HALF = 2.0**-25  # what is less is 0 in float16
@@ -249,6 +250,15 @@ def check_monitors(callbacks: Iterable[Callback], model: LightningModule, *, val
         raise UsageError(
             f"metric in --trainer.callbacks.monitor of {type(callback).__name__}: expected one of {', '.join(there)},"
             f" found {str(wanted)[:60]!r}. Try: --trainer.callbacks.monitor {likely(wanted, there)}"
+        )
+
+
+def check_choice(monitor: str, *, validates: bool) -> None:
+    """Raises UsageError where weights are to be chosen by a validation that there is none of."""
+    if monitor != MONITOR and not validates:
+        raise UsageError(
+            f"metric in --monitor: expected a validation for {monitor} to choose weights by, found none"
+            " (--data.val_size 0 or --trainer.limit_val_batches 0). Try: --data.val_size 100, or without --monitor"
         )
 
 

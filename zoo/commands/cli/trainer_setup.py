@@ -17,7 +17,7 @@ from zoo.callbacks.diagnostic import Diagnostic
 from zoo.checkpoints.checkpoint_io import SafeCheckpointIO
 from zoo.commands.cli.finders import finders
 from zoo.commands.cli.state import RunState
-from zoo.commands.cli.trainer_checks import check_monitors, settle_callbacks
+from zoo.commands.cli.trainer_checks import check_choice, check_monitors, settle_callbacks
 from zoo.commands.verbs import without_debug
 from zoo.config.library_errors import line_for
 from zoo.config.parser import innermost
@@ -36,11 +36,11 @@ from zoo.runs.folder import RunFolder
 from zoo.runs.metrics import MetricsFile
 from zoo.runs.opening import OpenRun
 from zoo.runs.reports import ProfileReport, is_profiled, let_speak
+from zoo.training.callbacks.collect_answers import CollectAnswers
 from zoo.training.callbacks.first_average import FirstAverage
 from zoo.training.callbacks.non_finite import StopAtNonFinite
 from zoo.training.callbacks.progress import EpochLines
 from zoo.training.callbacks.step_randomness import StepRandomness
-from zoo.training.callbacks.wrong_predictions import CollectMistakes
 from zoo.training.lightning_compat import Unprofiled, adapt
 
 
@@ -55,14 +55,15 @@ class MakesTrainer(RunState):
         checkpoints = with_checkpoints(config, self.folder)
         self.dry = bool(config["fast_dev_run"]) or config["barebones"]
         callbacks = self._named_callbacks(config)
-        self.lines, self.mistakes, self.predictions = EpochLines(), CollectMistakes(), CollectPredictions()
+        self.lines, self.answers = EpochLines(self.options["monitor"]), CollectAnswers()
+        self.predictions = CollectPredictions()
         if self.subcommand == "fit":
             callbacks = self._for_training(config, callbacks)
         else:
             config["logger"] = config["enable_checkpointing"] = False
             split = "val" if self.subcommand == "validate" else "test"
             self.scored = CompareScored(self.past, split, predicts=self.subcommand == "predict")
-            callbacks = [self.scored, *scoring(callbacks), self.mistakes, self.predictions]
+            callbacks = [self.scored, *scoring(callbacks), self.answers, self.predictions]
         if config["barebones"]:  # Lightning refuses what is given besides, be it a default of ours
             config["log_every_n_steps"] = None
             warnings.filterwarnings("ignore", message=".*but `Trainer\\(barebones=True\\)` is configured.*")
@@ -81,6 +82,7 @@ class MakesTrainer(RunState):
         callbacks = settle_callbacks([each for each in named if each not in finders(named)], config["max_time"])
         if self.subcommand == "fit":
             check_monitors(callbacks, self.model, validates=self._validates(config))
+            check_choice(self.options["monitor"], validates=self._validates(config))
         bar = config["enable_progress_bar"]
         has_bar = any(isinstance(callback, ProgressBar) for callback in callbacks)
         if bar is None:  # a bar in a log file is noise, unless it was asked for
@@ -124,7 +126,7 @@ class MakesTrainer(RunState):
 
     def _saving(self, config: dict[str, Any]) -> list[Any]:
         """The callbacks that write checkpoints."""
-        best = [KeepBest(self.folder.best)] * self._validates(config)
+        best = [KeepBest(self.folder.best, self.options["monitor"])] * self._validates(config)
         timeout = timedelta(seconds=self.options["process_timeout"])
         named = str(self.recorded["trainer"]["callbacks"])
         return [*best, KeepLast(self.folder.last, self.options["checkpoint_every"], self.signals, named, timeout)]

@@ -18,6 +18,7 @@ Train, keep the weights that did best on the validation images, test them once, 
   --data.root DIR           where data lies or is downloaded to
   --data.batch_size N       images per step, over all devices together (128)
   --data.val_size N         validation images (a tenth); --data.train_size N: train on N images only
+  --data.balance true       train on each class equally often, however many images it has
   --data.normalize NAME     none unit symmetric standard (standard)
   --data.augment LIST       random changes of training images: '[crop, flip]', '[shift_rotate, cutout]'
 
@@ -32,6 +33,7 @@ Train, keep the weights that did best on the validation images, test them once, 
   --trainer.max_epochs N    passes over the training images (10)
   --trainer.precision NAME  32 bf16-mixed …; --trainer.devices N; --trainer.accelerator NAME
   --trainer.callbacks NAME  EarlyStopping …; files with some are in configs/callbacks/
+  --monitor NAME            what chooses the weights: val/accuracy val/balanced_accuracy val/loss (val/accuracy)
   --seed_everything N       draws of weights, order and augmentation (0)
 
   --run_dir DIR             folder of the run (runs/<data>-<model>/<time>-s<seed>)

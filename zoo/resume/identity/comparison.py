@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from zoo.errors import UsageError
 from zoo.resume.identity.changes import Change, format_setting
 from zoo.resume.identity.options import Record, default_of_option, effects, facts, flags_of, is_number, same_value
-from zoo.resume.identity.rules import ANOTHER, BY_EFFECT, FREE, LENGTH, MAY, NUMBER, rule_of
+from zoo.resume.identity.rules import ANOTHER, BEFORE, BY_EFFECT, FREE, LENGTH, MAY, NUMBER, rule_of
 
 
 def compare(then: Record, now: Record) -> list[Change]:
@@ -104,7 +104,7 @@ def changed_flags(then: Record, now: Record, within: Sequence[str] = ()) -> list
     for key in {**new, **old}:
         if any(key.startswith(f"{other}.") for other in found if other not in within):
             continue
-        if any(key.split(".")[0] not in config for config in configs):
+        if not all(config and (key in BEFORE or key.split(".")[0] in config) for config in configs):
             continue
         values = [side[key] if key in side else default_of_option(key, configs[1]) for side in (old, new)]
         if key in BY_EFFECT and key in old_effects:

@@ -6,6 +6,8 @@ What is no key of the table counts as another experiment, so that a new option i
 from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
+from zoo.runs.result import MONITOR
+
 SCHEMA = 1
 ANOTHER = "another experiment"  # refused where a run goes on
 LENGTH = "the length"  # may change, unless the learning rate is laid out over it
@@ -38,7 +40,7 @@ RULES = (
     Rule("data.known_classes", FREE, FREE, "the class names are compared"),
     Rule("data.batch_size data.val_size data.train_size", ANOTHER, FREE, "compared by what they come to"),
     Rule("data.normalize data.shuffle_pixels", ANOTHER, ANOTHER, "what the network sees"),
-    Rule("data.augment data.augment.*", ANOTHER, FREE, "what the network is trained on"),
+    Rule("data.augment data.augment.* data.balance", ANOTHER, FREE, "what the network is trained on"),
     Rule("data", ANOTHER, FREE, "what the network is trained on"),
     Rule("data.*", ANOTHER, ANOTHER, "what the network sees"),
     Rule("model.compile", MAY, FREE, "how it is computed"),
@@ -69,7 +71,7 @@ RULES = (
         "the way of training",
     ),
     Rule(
-        "trainer.limit_val_batches trainer.val_check_interval trainer.check_val_every_n_epoch",
+        "trainer.limit_val_batches trainer.val_check_interval trainer.check_val_every_n_epoch monitor",
         *(ANOTHER, FREE),
         "what the weights are chosen by",
     ),
@@ -123,8 +125,8 @@ ALIKE: dict[str, dict[Any, Any]] = {
     "trainer.logger": {None: False},
     "data.augment": {None: ()},
 }
-# what an option was that records from before it do not have, where its default is another: "data.option": value
-BEFORE: dict[str, Any] = {}
+# what an option was that records from before it do not have, which no default tells: "data.option": value
+BEFORE: dict[str, Any] = {"monitor": MONITOR}
 
 
 def rule_of(key: str) -> Rule:

@@ -7,12 +7,18 @@ from lightning import Callback, LightningModule, Trainer
 
 OPEN_DIGITS = 4  # of the epoch's number where the training has no last one
 WIDEST = "loss 2.3026, 100.00 %"
+BALANCED = "val/balanced_accuracy"
 
 
 class EpochLines(Callback):
-    """Prints each epoch's results, and logs the seconds of training so far, validation and checkpoints included."""
+    """Prints each epoch's results, and logs the seconds of training so far, validation and checkpoints included.
 
-    def __init__(self) -> None:
+    Args:
+        monitor: what the weights are chosen by; balanced accuracy is printed where it is that.
+    """
+
+    def __init__(self, monitor: str = "") -> None:
+        self.monitor = monitor
         self.seconds = 0.0  # of training, over all starts of the run
         self._mark = 0.0
         self._printed = 0  # epochs whose line is out
@@ -58,6 +64,8 @@ class EpochLines(Callback):
             if f"{split}/loss" in metrics:
                 loss, accuracy = metrics[f"{split}/loss"], metrics[f"{split}/accuracy"]
                 cells.append(f"{split} loss {loss:.4f}, {100 * accuracy:.2f} %".ljust(len(f"{split} {WIDEST}")))
+        if self.monitor == BALANCED and BALANCED in metrics:
+            cells.append(f"balanced {100 * metrics[BALANCED]:.2f} %".ljust(len("balanced 100.00 %")))
         since, self._shown = self.seconds - self._shown, self.seconds
         return "  ".join([*cells, f"{since:.1f} s (total {self.seconds:.1f} s)"])
 

@@ -1,0 +1,5 @@
+"""How good is it at each class, and does it know when it is wrong? Numbers, a table, a figure and a page of a test.
+
+label, predicted, confidence (N,)  ->  numbers.py: `report` in result.json
+                                   ->  table.py, figure.py: the end of `fit`;  page.py: `zoo report`
+"""
