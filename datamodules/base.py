@@ -7,11 +7,10 @@
 It shares two words with the models, `in_shape` and `num_classes`; `cli.py` joins them.
 """
 
-import hashlib
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, NamedTuple, get_args
+from typing import Any, get_args
 
 import torch
 from lightning import LightningDataModule
@@ -20,25 +19,17 @@ from torch import Tensor
 from datamodules.augmentations import Augmentation, AugmentationName, Pipeline
 from datamodules.balance import balance_note
 from datamodules.batches import Batches
-from datamodules.checkpoint_state import check_same_steps, check_statistics
-from datamodules.checks import sha256
+from datamodules.checkpoint_state import check_same_steps, check_statistics, identity_of, state_of
+from datamodules.held import HeldImages
+from datamodules.held import Images as Images  # data sets take it from here
 from datamodules.normalisation import Normalisation, NormalizeName, Statistics
-from datamodules.randomness import generator
-from datamodules.sharing import shared, sharing
-from datamodules.splits import indices_digest, make_splits
+from datamodules.sharing import sharing
+from datamodules.splits import make_splits
 from zoo.errors import check_name, report, warn
 from zoo.prepare import other_brightness
 
 DEFAULT_BATCH_SIZE = 128
-MOST_NAMES = 20_000  # characters of all class names that a run's record holds; of more it has the sum alone
 EVAL_BATCH_SIZE = 200  # images per evaluation step: more were no faster, and need memory that training does not
-
-
-class Images(NamedTuple):
-    """One part of a data set: images (N, C, H, W) uint8 and labels (N,) int64, -1 where a label is not known."""
-
-    images: Tensor
-    labels: Tensor
 
 
 class ImageDataModule(LightningDataModule, ABC):
@@ -80,16 +71,7 @@ class ImageDataModule(LightningDataModule, ABC):
         seed: int = 0,
     ) -> None:
         super().__init__()
-        for name, value, least, advice in (
-            ("batch_size", batch_size, 1, DEFAULT_BATCH_SIZE),
-            ("val_size", val_size, 0, 0),
-            ("train_size", train_size, 1, 1000),
-        ):
-            if value is not None and value < least:
-                raise ValueError(
-                    f"number of images in --data.{name}: expected at least {least}, found {value}."
-                    f" Try: --data.{name} {advice}"
-                )
+        check_counts(batch_size=batch_size, val_size=val_size, train_size=train_size)
         check_name("--data.normalize", normalize, get_args(NormalizeName))
         self.root = root or os.environ.get("ZOO_DATA") or "data"
         self.batch_size = batch_size
@@ -101,11 +83,9 @@ class ImageDataModule(LightningDataModule, ABC):
         self.balance = balance
         self.seed = seed
         self.splits: dict[str, Tensor] = {}  # indices of train and val in the training arrays, of test in the test ones
-        self._arrays: dict[str, Images] = {}
+        self.held = HeldImages(self)
+        self.normalisation = Normalisation(self)
         self._compared = False  # whether the test images have been compared with those of the training
-        self._digests: dict[str, str] = {}  # of arrays that are not kept as they were read
-        self._on_device: dict[tuple[str, torch.device], Images] = {}
-        self._normalisation = Normalisation(self)
 
     @abstractmethod
     def load(self) -> dict[str, Images]:
@@ -127,65 +107,24 @@ class ImageDataModule(LightningDataModule, ABC):
         return type(self), self.root
 
     def setup(self, stage: str | None = None) -> None:
-        if not self._arrays:
-            self._arrays = shared(self.origin, self.load)
-            if self.shuffle_pixels is not None:
-                self._digests = {part: self._digest(part) for part in self._arrays}
-                self._arrays = {part: self._permuted(images) for part, images in self._arrays.items()}
+        if not self.held.parts:
+            self.held.read()
             self.splits = make_splits(
-                self._arrays["train"].labels, len(self._arrays["test"].labels), stage,
+                self.held.parts["train"].labels, len(self.held.parts["test"].labels), stage,
                 val_size=self.val_size, train_size=self.train_size, official=self.official_validation,
             )  # fmt: skip
         if stage == "fit":
-            self.batch_size = self._resolve_batch_size()
+            self.batch_size = global_batch_size(self.batch_size, len(self.splits["train"]), self._world_size)
             if self.balance:
-                report(balance_note(self._arrays["train"].labels[self.splits["train"]], self.classes))
-
-    def _permuted(self, part: Images) -> Images:
-        """The same images with their pixel positions permuted."""
-        images = part.images
-        return Images(images.flatten(2)[:, :, self._permutation()].reshape(images.shape), part.labels)
-
-    def _permutation(self) -> Tensor:
-        """Which pixel comes to each place, (H W,) int64."""
-        assert self.shuffle_pixels is not None
-        _, height, width = self.in_shape
-        return torch.randperm(height * width, generator=generator(self.shuffle_pixels, "pixels"))
-
-    def _resolve_batch_size(self) -> int:
-        """The batch size that is used; raises ValueError if it cannot be shared out or is more than there is."""
-        images, world = len(self.splits["train"]), self._world_size
-        size = min(DEFAULT_BATCH_SIZE, images) if self.batch_size is None else self.batch_size
-        if size > images:
-            raise ValueError(
-                f"batch size in --data.batch_size: expected at most the {images} training images,"
-                f" found {size}. Try: --data.batch_size {max(world, min(DEFAULT_BATCH_SIZE, images) // world * world)}"
-            )
-        if size % world:
-            below = size // world * world
-            nearest = " or ".join(str(size) for size in (below, below + world) if 0 < size <= images)
-            raise ValueError(
-                f"global batch size in --data.batch_size: expected a multiple of the {world} devices,"
-                f" found {size}{', the default' * (self.batch_size is None)}."
-                f" Try: {f'--data.batch_size {nearest}' if nearest else 'fewer devices'}"
-            )
-        return size
+                report(balance_note(self.held.parts["train"].labels[self.splits["train"]], self.classes))
 
     def prepare_images(self, x: Tensor) -> Tensor:
         """Raw images (B, C, H, W) uint8 -> what the network sees, float32, see `normalisation.py`."""
-        return self._normalisation(x)
+        return self.normalisation(x)
 
     def state_dict(self) -> dict[str, Any]:
         """What a checkpoint must remember of the data: what images look like to the network, and what a step is."""
-        state: dict[str, Any] = {"batch_size": self.batch_size, "images": len(self.splits["train"])}
-        if self.normalize == "standard":
-            mean, std = self._normalisation.statistics
-            state |= {"mean": list(mean), "std": list(std)}
-        if self.shuffle_pixels is not None:  # a network outside the zoo cannot draw it again
-            state["pixels"] = self._permutation()
-        if sum(map(len, names := [str(name) for name in self.classes])) > MOST_NAMES:  # else they are in the record
-            state["classes"] = names
-        return state
+        return state_of(self)
 
     def identity(self, splits: Sequence[str] = ("train", "val", "test")) -> dict[str, Any]:
         """What a run depends on of its data, as plain values; to be asked once they are set up.
@@ -193,32 +132,7 @@ class ImageDataModule(LightningDataModule, ABC):
         Args:
             splits: those that matter.
         """
-        parts = dict.fromkeys("test" if split == "test" else "train" for split in splits)
-        names = [str(name) for name in self.classes]
-        facts: dict[str, Any] = {
-            "arrays": {part: self._digest(part) for part in parts},
-            "splits": {split: indices_digest(self.splits[split]) for split in splits},
-            "images": {split: len(self.splits[split]) for split in splits},
-            "batch_size": self.batch_size,
-            "classes": names if sum(map(len, names)) <= MOST_NAMES else None,
-            "class_digest": hashlib.sha256("\0".join(names).encode()).hexdigest(),
-            "named": self.named,
-            "pixels": None if self.shuffle_pixels is None else indices_digest(self._permutation()),
-        }
-        if "train" in splits and self.normalize == "standard":
-            mean, std = self._normalisation.statistics
-            facts |= {"mean": list(mean), "std": list(std)}
-        return facts
-
-    def _digest(self, part: str) -> str:
-        """SHA-256 of the images and labels of `train` or `test`, before their pixels are permuted."""
-
-        def made() -> str:
-            images, labels = self._arrays[part]
-            of_images = self.checked_sum(part) or sha256(images.numpy())
-            return hashlib.sha256(f"{tuple(images.shape)} {of_images} {sha256(labels.numpy())}".encode()).hexdigest()
-
-        return self._digests.get(part) or shared(("digest", part, *self.origin), made)
+        return identity_of(self, splits)
 
     def checked_sum(self, part: str) -> str | None:
         """SHA-256 of the images of `train` or `test`, (N, C, H, W) uint8, where `load` has compared them with it."""
@@ -231,7 +145,7 @@ class ImageDataModule(LightningDataModule, ABC):
             state: what the checkpoint knows of its data: `mean` and `std`, if it was trained with them.
         """
         if "mean" in state and self.normalize == "standard":
-            self._normalisation.trained_with(check_statistics(state, self.in_shape[0]))
+            self.normalisation.trained_with(check_statistics(state, self.in_shape[0]))
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.trained_with(state_dict)
@@ -240,13 +154,13 @@ class ImageDataModule(LightningDataModule, ABC):
 
     def part(self, split: str) -> Images:
         """The arrays that the indices `splits[split]` point into: those of the official training or test set."""
-        return self._arrays["test" if split == "test" else "train"]
+        return self.held.parts["test" if split == "test" else "train"]
 
     def batches(self, split: str) -> Batches:
         """The batches of `train`, `val` or `test` for this device."""
         trainer = self.trainer
         device = trainer.strategy.root_device if trainer else torch.device("cpu")
-        images, labels = self._resident("test" if split == "test" else "train", device)
+        images, labels = self.held.on_device("test" if split == "test" else "train", device)
         train = split == "train"
         return Batches(
             images,
@@ -262,13 +176,6 @@ class ImageDataModule(LightningDataModule, ABC):
             world_size=self._world_size,
             balance=self.balance,
         )
-
-    def _resident(self, name: str, device: torch.device) -> Images:
-        """The arrays on the device that computes: they are copied there once, not batch by batch."""
-        if (name, device) not in self._on_device:
-            images, labels = self._arrays[name]
-            self._on_device[name, device] = Images(images.to(device), labels.to(device))
-        return self._on_device[name, device]
 
     @property
     def _world_size(self) -> int:
@@ -290,8 +197,8 @@ class ImageDataModule(LightningDataModule, ABC):
 
     def _compare_grey(self) -> None:
         """Warns if the test images are much darker or lighter than those of the training: they may be inverted."""
-        train, test = self._arrays["train"].images, self._arrays["test"].images
-        known = self._normalisation.known
+        train, test = self.held.parts["train"].images, self.held.parts["test"].images
+        known = self.normalisation.known
         if self._compared or not len(test) or (known is None and not len(train)):
             return
         self._compared = True
@@ -301,6 +208,45 @@ class ImageDataModule(LightningDataModule, ABC):
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
         return batch  # the arrays lie there already
+
+
+def check_counts(**counts: int | None) -> None:
+    """Raises ValueError if a number of images is below what makes sense; None is left to the data."""
+    for name, least, advice in (("batch_size", 1, DEFAULT_BATCH_SIZE), ("val_size", 0, 0), ("train_size", 1, 1000)):
+        value = counts[name]
+        if value is not None and value < least:
+            raise ValueError(
+                f"number of images in --data.{name}: expected at least {least}, found {value}."
+                f" Try: --data.{name} {advice}"
+            )
+
+
+def global_batch_size(batch_size: int | None, images: int, world: int) -> int:
+    """Images of an optimisation step.
+
+    Args:
+        batch_size: as asked for; None takes 128, or as many as there are where there are fewer.
+        images: those that train.
+        world: number of devices that share them.
+
+    Raises:
+        ValueError: it cannot be shared out, or is more than there is.
+    """
+    size = min(DEFAULT_BATCH_SIZE, images) if batch_size is None else batch_size
+    if size > images:
+        raise ValueError(
+            f"batch size in --data.batch_size: expected at most the {images} training images,"
+            f" found {size}. Try: --data.batch_size {max(world, min(DEFAULT_BATCH_SIZE, images) // world * world)}"
+        )
+    if size % world:
+        below = size // world * world
+        nearest = " or ".join(str(size) for size in (below, below + world) if 0 < size <= images)
+        raise ValueError(
+            f"global batch size in --data.batch_size: expected a multiple of the {world} devices,"
+            f" found {size}{', the default' * (batch_size is None)}."
+            f" Try: {f'--data.batch_size {nearest}' if nearest else 'fewer devices'}"
+        )
+    return size
 
 
 def mean_grey(images: Tensor) -> float:

@@ -65,24 +65,10 @@ def make_splits(
     Returns:
         Indices of train and val in the training images, and of test in the test images.
     """
-    total, fits = len(labels), stage in (None, "fit")
-    val_size = val_size if val_size is not None else official or total // 10
-    if official and val_size not in (0, official):
-        if fits:
-            raise ValueError(
-                f"number of images in --data.val_size: expected {official}, as many as the data's own validation"
-                f" set has, or 0 to train on all, found {val_size}. Try: --data.val_size {official}"
-            )
-        val_size = official
-    if 0 < total <= val_size and not official:
-        if fits or stage == "validate":
-            raise ValueError(
-                f"number of images in --data.val_size: expected less than the {total} training images,"
-                f" found {val_size}. Try: --data.val_size {total // 10}"
-            )
-        val_size = total
+    total = len(labels)
+    val_size = validation_size(total, stage, val_size, official)
     rest = total - val_size
-    if fits and total > 0 and train_size is not None and train_size > rest:
+    if stage in (None, "fit") and total > 0 and train_size is not None and train_size > rest:
         raise ValueError(
             f"number of images in --data.train_size: expected at most {rest}"
             f" ({total} training images less {val_size} for validation), found {train_size}."
@@ -97,6 +83,31 @@ def make_splits(
         "val": order[rest:].sort().values,
         "test": torch.arange(num_test),
     }
+
+
+def validation_size(total: int, stage: str | None, val_size: int | None, official: int) -> int:
+    """How many of all training images validate; arguments as those of `make_splits`.
+
+    Raises:
+        ValueError: not as many as asked for, in a stage that uses them.
+    """
+    fits = stage in (None, "fit")
+    val_size = val_size if val_size is not None else official or total // 10
+    if official and val_size not in (0, official):
+        if fits:
+            raise ValueError(
+                f"number of images in --data.val_size: expected {official}, as many as the data's own validation"
+                f" set has, or 0 to train on all, found {val_size}. Try: --data.val_size {official}"
+            )
+        return official
+    if 0 < total <= val_size and not official:
+        if fits or stage == "validate":
+            raise ValueError(
+                f"number of images in --data.val_size: expected less than the {total} training images,"
+                f" found {val_size}. Try: --data.val_size {total // 10}"
+            )
+        return total
+    return val_size
 
 
 def indices_digest(indices: Tensor) -> str:

@@ -216,6 +216,24 @@ def path_edits() -> list[str]:
     return found
 
 
+def locale_texts() -> list[str]:
+    """Where the product reads or writes text in the encoding of the locale, which another machine may not have."""
+    found = []
+    for module, path in product():
+        for node in ast.walk(ast.parse(path.read_text())):
+            if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
+                continue
+            if (name := node.func.attr) not in ("open", "read_text", "write_text"):
+                continue
+            words = [each.value if isinstance(each, ast.Constant) else None for each in node.args]
+            of_bytes = name == "open" and any(
+                "b" in word if isinstance(word, str) else True for word in words
+            )  # or of no file
+            if not of_bytes and not any(keyword.arg == "encoding" for keyword in node.keywords):
+                found.append(f"{module}:{node.lineno}")
+    return found
+
+
 def same_names() -> dict[str, set[str]]:
     """Functions and classes at the top of several files."""
     found: dict[str, set[str]] = {}

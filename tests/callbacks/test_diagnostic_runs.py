@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +78,13 @@ def test_a_run_is_the_same_with_and_without(flags, tmp_path):
         assert all(right[name] == value for name, value in left.items() if name != "seconds")
     assert not off.diagnostics.exists()
     assert readings(on)
+
+
+def test_callbacks_have_short_names():
+    """In a process of their own: here they are imported."""
+    code = "from cli import main; main(['fit', '--trainer.callbacks.help', 'Gap'])"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("Gap: Scores some training images")
 
 
 def test_what_is_off_leaves_no_column(tmp_path):

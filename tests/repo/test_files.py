@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+import house
 from zoo.files import whole_file
 
 ROOT = Path(__file__).parents[2]
@@ -14,6 +15,7 @@ ROOT = Path(__file__).parents[2]
 def test_text_is_read_and_written_in_utf_8(tmp_path: Path) -> None:
     """Also where the locale has another encoding: a name that is no ASCII is the same on every machine."""
     code = "import pathlib, zoo.files\nwith zoo.files.whole_file(pathlib.Path('x')) as f: f.write(chr(252))"
+    assert not house.locale_texts()
     environment = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0", "PYTHONPATH": str(ROOT)}
     subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, check=True)
     assert (tmp_path / "x").read_bytes() == "ü".encode()

@@ -130,7 +130,7 @@ def with_arrays(args: Sequence[str], config: Path) -> list[str]:
     if "--data.path" not in flags or "--data" in flags:
         return list(args)
     try:
-        data = load(config.read_text())["data"]
+        data = load(config.read_text(encoding="utf-8"))["data"]
         trained = str(data["class_path"] if isinstance(data, dict) else data)
     except (yaml.YAMLError, OSError, ValueError, RecursionError, KeyError, TypeError):  # the parser reports it
         return list(args)

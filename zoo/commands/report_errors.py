@@ -7,6 +7,7 @@ neither ValueError nor OSError is ours. Exit code 2 for usage and configuration,
 Of several processes the first speaks; the others do only where it has nothing to say.
 """
 
+import errno
 import re
 import sys
 import threading
@@ -144,4 +145,5 @@ def reported_within(seconds: float, store: Any) -> bool:
 def access(error: OSError) -> str:
     """The one line for a file or folder that the system does not give."""
     place, reason = error.filename or "a file", error.strerror or str(error)
-    return f"access in {place}: expected a place to read and write, found '{reason}'. Try: another place, or more room"
+    advice = "a shorter name" if error.errno == errno.ENAMETOOLONG else "another place, or more room"
+    return f"access in {place}: expected a place to read and write, found '{reason}'. Try: {advice}"

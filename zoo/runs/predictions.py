@@ -11,6 +11,7 @@ A file of other data than these keeps its name: the new one gets a number.
 
 import csv
 import json
+import os
 import re
 import shlex
 from collections.abc import Mapping, Sequence
@@ -25,6 +26,7 @@ from zoo.files import whole_file
 
 HEAD = "index,label,predicted"  # how each file of predictions begins
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp")
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")  # with which a cell begins that a spreadsheet computes
 MOST_LETTERS = 100  # of a name of a file
 MOST_BYTES = 10_000_000  # of the note beside it
 
@@ -136,6 +138,12 @@ def check_no_picture(path: Any, checkpoint: Path) -> None:
     )
 
 
+def as_cell(file: str) -> str:
+    """The name of a file for a table: no formula to a spreadsheet, and UTF-8, bytes that are none escaped."""
+    name = os.fsencode(file).decode("utf-8", "backslashreplace")
+    return f"./{name}" if name.startswith(FORMULA) else name
+
+
 def write_predictions(path: Path, found: Predictions, classes: Sequence[str], note: Mapping[str, Any]) -> None:
     """Writes one row per image; probabilities with six digits after the point.
 
@@ -153,6 +161,6 @@ def write_predictions(path: Path, found: Predictions, classes: Sequence[str], no
         for i, (place, label, row) in enumerate(zip(found.places, found.label, found.probabilities, strict=True)):
             guess = int(row.argmax())
             cells = [place, "" if label < 0 else label, guess, classes[guess], *(f"{p:.6f}" for p in row.tolist())]
-            table.writerow(cells if found.files is None else [*cells, found.files[i]])
+            table.writerow(cells if found.files is None else [*cells, as_cell(found.files[i])])
     with whole_file(note_path(path)) as file:
         file.write(json.dumps({**note, "images": len(found.places), "classes": list(classes)}, indent=2) + "\n")

@@ -3,7 +3,9 @@
 
 import csv
 import json
+import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -58,7 +60,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def rows(path: str) -> list[dict[str, str]]:
-    with Path(path).open(newline="") as file:
+    with Path(path).open(newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
 
 
@@ -104,6 +106,43 @@ def test_a_row_for_each_picture(
     )
     note = json.loads(Path("all.data.json").read_text())
     assert (note["source"], note["images"], note["prepare"]) == (str(Path("pictures").absolute()), 12, "digits")
+
+
+def test_files_of_any_name_have_their_row(
+    saved: Path, digits: tuple[np.ndarray, np.ndarray], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A cell that begins as a formula would be computed by a spreadsheet; `./NAME` is the same file."""
+    [path] = pictures(digits[0][:1], "one")
+    names = [
+        "=1+1.png",
+        "-x.png",
+        "@a.png",
+        "+b.png",
+        "ü, ö.png",
+        'a"\nb.png',
+        os.fsdecode(b"\xff.png"),
+        "c" * 200 + ".png",
+    ]
+    Path("all").mkdir()
+    for name in names:
+        shutil.copy(path, Path("all", name))
+    monkeypatch.chdir("all")
+    main(
+        [
+            "predict",
+            str(saved),
+            *(f"./{name}" for name in names),
+            names[0],
+            str(Path("../all").resolve()),
+            "--out",
+            "a.csv",
+        ]
+    )
+    files = [row["file"] for row in rows("a.csv")]
+    assert files[:4] == ["./=1+1.png", "./-x.png", "./@a.png", "./+b.png"]
+    assert files[4:9] == ["ü, ö.png", 'a"\nb.png', r"\xff.png", "c" * 200 + ".png", "./=1+1.png"]
+    assert len(files) == 2 * len(names) + 1  # one that is named twice is asked twice
+    assert len({row["p_3"] for row in rows("a.csv")}) == 1
 
 
 def test_weights_may_be_a_run_a_folder_or_a_name(
@@ -224,6 +263,8 @@ BAD: dict[str, tuple[str, int, str]] = {
     "no such name": ("digits_mlq good.png", 2, "name in weights: expected .*, found 'digits_mlq'. Try: digits_mlp"),
     "no picture named": ("digits_mlp", 2, "predict digits_mlp: expected files, .* found none"),
     "no such picture": ("digits_mlp god.png", 2, "picture in god.png: .* found none. Try: good.png"),
+    "a name of 300 letters": (f"digits_mlp {'x' * 300}.png", 1, "found 'File name too long'. Try: a shorter name"),
+    "a file of 300 letters": (f"digits_mlp good.png --out {'x' * 300}.csv", 1, "too long'. Try: a shorter name"),
     "a text": ("digits_mlp text.png", 1, "picture in text.png: expected one that Pillow can read"),
     "an empty file": ("digits_mlp empty.png", 1, "picture in empty.png: expected 1 to .* bytes, found 0"),
     "half a file": ("digits_mlp cut.png", 1, "picture in cut.png: expected a whole file, found a damaged one"),

@@ -125,6 +125,71 @@ def test_own_images_with_named_labels(said: Any) -> None:
     assert table(named) == table(found[1])
 
 
+def test_a_copy_of_the_data_is_known_by_its_numbers(saved: Path, said: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    """A card that names the JPEG copy of CIFAR-10: there is no such data set, and the advice leads to the archive."""
+    data = Digits()
+    data.setup("test")
+    images, labels = (each.numpy() for each in data.part("test"))
+    np.savez("copy.npz", test_images=images[:, 0], test_labels=labels)
+    np.savez("other.npz", test_images=images[::-1, 0], test_labels=labels)
+    shutil.copytree(saved, "copied")
+    card = json.loads(Path("copied/digits_mlp.json").read_text())
+    Path("copied/digits_mlp.json").write_text(json.dumps({**card, "data": "CIFAR-10, JPEG copy"}))
+    advice = "Try: --data.path FILE.npz for this copy, or --data CIFAR10 --data.root DIR for the original"
+    for words in ("test copied", "export copied --out x.safetensors --data.root data", "export copied --out x.pt2"):
+        capsys.readouterr()
+        if words.endswith("pt2"):
+            main(words.split())
+        else:
+            with pytest.raises(SystemExit):
+                main(words.split())
+        assert advice in capsys.readouterr().err
+    assert "\nthe same as on the card: " in said("test", "copied", "--data.path", "copy.npz")
+    assert "test images of CIFAR-10, JPEG copy\n" in said("test", "copied", "--data.path", "other.npz")
+    for name, says in (
+        ("copy", ", as on the card\n"),
+        ("other", "; not on the card, which is of CIFAR-10, JPEG copy\n"),
+    ):
+        assert says in said("export", "copied", "--out", "x.safetensors", "--data.path", f"{name}.npz")
+        assert json.loads(Path("x.json").read_text())["test_accuracy"] == card["test_accuracy"]
+
+
+def test_a_run_knows_its_images_wherever_they_lie(
+    tmp_path: Path, said: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    draw = np.random.default_rng(0)
+    images, labels = draw.integers(0, 256, (60, 8, 8), np.uint8), np.arange(60) % 3
+    arrays: dict[str, Any] = {"train_images": images[:40], "train_labels": labels[:40], "test_labels": labels[40:]}
+    np.savez("own.npz", **arrays, test_images=images[40:])
+    np.savez("other.npz", **arrays, test_images=255 - images[40:])
+    words = (
+        "--data Arrays --data.path own.npz --data.batch_size 10 --model MLP --model.hidden [4] --trainer.max_epochs 1"
+    )
+    said("fit", *words.split(), "--run_dir", "run", "--figures", "false", "--trainer.precision", "bf16-mixed")
+    Path("own.npz").rename("moved.npz")
+    for name, on_card in (("moved", True), ("other", False)):
+        text = said("export", "run", "--out", f"{name}.safetensors", "--data.path", f"{name}.npz")
+        assert ("; not on the card, which is of Arrays" in text) is not on_card
+        assert ("test_accuracy" in json.loads(Path(f"{name}.json").read_text())) is on_card
+    said("weights", "save", "run", "--out", "taken", "--data.path", "moved.npz")
+    with pytest.raises(SystemExit):
+        main(["weights", "save", "run", "--out", "wrong", "--data.path", "other.npz"])
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert error.startswith("error: images in --data: expected those of run, found other test images")
+    assert not Path("wrong").exists()
+
+
+@pytest.mark.parametrize("where", ["digits_mlp", "hf://somebody/something", "SAVED"])
+def test_what_has_a_card_is_not_saved_again(where: str, saved: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["weights", "save", str(saved) if where == "SAVED" else where, "--out", "x"])
+    line = capsys.readouterr().err
+    assert "expected the folder of a run, found" in line
+    if not where.startswith("hf:"):
+        main(line.rpartition("cli.py ")[2].split())
+        assert sorted(path.suffix for path in Path().iterdir()) == [".json", ".safetensors"]
+
+
 BAD: dict[str, tuple[str, str]] = {
     "no such name": ("test digits_mpl", "found 'digits_mpl'. Try: digits_mlp"),
     "another shape": ("test digits_mlp --data.path large.npz", "large.npz: expected 1 × 28 × 28 as digits_mlp takes"),
@@ -139,6 +204,15 @@ BAD: dict[str, tuple[str, str]] = {
     ),
     "pixels in order twice": ("test digits_mlp --data.shuffle_pixels 3", "found 3. Try: --data.shuffle_pixels null"),
     "data of a strange card": ("test strange", "data in the card of digits_mlp: expected one of Arrays, CIFAR10"),
+    "images of a batch": ("test digits_mlp --data.batch_size 5", "option in --data.batch_size: expected none, as test"),
+    "images of a training": ("validate digits_mlp --data.train_size 5", "found 5. Try: the same command without it"),
+    "images of validation": ("test digits_mlp --data.val_size 50", "option in --data.val_size: expected none"),
+    "another scale": ("predict digits_mlp --data.normalize unit", "option in --data.normalize: expected none"),
+    "changed images": ("validate digits_mlp --data.augment [flip]", "option in --data.augment: expected none"),
+    "all of it in one word": (
+        'test digits_mlp --data {"class_path":"Digits","init_args":{"batch_size":5}}',
+        "option in --data.batch_size",
+    ),
     "a flag of describe": ("describe digits_mlp --jsn", "Try: --json"),
     "nothing of that kind": ("validate nothing", "weights in nothing: expected a run or a folder with one card"),
 }

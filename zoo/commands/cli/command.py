@@ -7,6 +7,8 @@ python cli.py test --run_dir DIR …  -> DIR/config.yaml and the flags after it,
 import atexit
 import os
 from collections.abc import Sequence
+from importlib import import_module
+from pkgutil import iter_modules
 from typing import Any
 
 from jsonargparse import Namespace
@@ -15,6 +17,7 @@ from lightning.pytorch.callbacks import ModelPruning
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 
 import zoo
+import zoo.callbacks
 from zoo.commands.arguments import complete, run_and_state
 from zoo.commands.class_help import show_class_help
 from zoo.commands.cli.finders import without_finders
@@ -265,5 +268,7 @@ def run_lightning(args: Sequence[str], data_class: type[LightningDataModule]) ->
         data_class: what `--data` names subclasses of.
     """
     zoo.list_architectures()  # imported, the classes are known by their short names
+    for each in iter_modules(zoo.callbacks.__path__):
+        import_module(f"zoo.callbacks.{each.name}")
     with left_as_found():
         ZooCLI(data_class, args)

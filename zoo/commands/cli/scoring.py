@@ -59,7 +59,7 @@ class Scores(RunState):
         """The data of the run whose weights these are, as its config.yaml says."""
         config = RunFolder(self.checkpoint.absolute().parent.parent).config if self.checkpoint else None
         try:
-            return source_of(load(config.read_text())["data"]) if config else None
+            return source_of(load(config.read_text(encoding="utf-8"))["data"]) if config else None
         except (yaml.YAMLError, OSError, ValueError, RecursionError, KeyError, TypeError, AttributeError):
             return None
 

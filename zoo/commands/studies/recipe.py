@@ -100,7 +100,7 @@ def list_recipes() -> None:
     """A line for each recipe: its name, data, model, and what it came to; without torch."""
     found = [("recipe", "data", "model", "test accuracy", "time")]
     for path in sorted((config_files.folder() / "recipes").glob("*.yaml")):
-        text = path.read_text()
+        text = path.read_text(encoding="utf-8")
         classes = dict(CLASS.findall(text))
         expected = EXPECTED.search(text)
         accuracy, time = expected.groups() if expected else ("not measured", "")

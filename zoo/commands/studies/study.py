@@ -54,11 +54,11 @@ def with_rows(folder: Path, out: Path | None) -> Path:
     if out is None and not folder.resolve().is_relative_to(config_files.PACKAGE):
         return folder
     out = out or OWN / folder.name
-    text, copy = (folder / FILE).read_text(), out / FILE
+    text, copy = (folder / FILE).read_text(encoding="utf-8"), out / FILE
     if not copy.exists():
         out.mkdir(parents=True, exist_ok=True)
-        copy.write_text(text)
-    elif copy.read_text() != text:
+        copy.write_text(text, encoding="utf-8")
+    elif copy.read_text(encoding="utf-8") != text:
         raise UsageError(
             f"study in {copy}: expected that of {folder} or none, found another."
             f" Try: {program()} study run {out}, or --out DIR"
@@ -144,7 +144,7 @@ def rows_in(folder: Path) -> int:
     path = folder / "results.csv"
     if not path.is_file():
         return 0
-    with path.open(newline="") as file:
+    with path.open(newline="", encoding="utf-8") as file:
         return max(0, sum(1 for _ in csv.reader(file)) - 1)
 
 
@@ -155,7 +155,7 @@ def questions(folder: Path) -> Iterator[str]:
     from zoo.config.yaml_limits import load
 
     try:
-        content = load((folder / FILE).read_text())
+        content = load((folder / FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError):
         return
     if isinstance(content, dict) and content.get("question"):

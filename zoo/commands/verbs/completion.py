@@ -32,7 +32,7 @@ def script(shell: str) -> str:
     """The script for a shell, with the verbs and the names of files that there are."""
     from zoo.weights.store import list_weights
 
-    text = SHELLS[shell] + SCRIPT.read_text()
+    text = SHELLS[shell] + SCRIPT.read_text(encoding="utf-8")
     recipes = sorted(path.stem for path in (folder() / "recipes").glob("*.yaml"))
     studies = sorted(path.parent.name for kind in STUDIES for path in (folder() / kind).glob("*/study.yaml"))
     lists = {"VERBS": verbs(), "CONFIGS": names(), "RECIPES": recipes, "STUDIES": studies, "WEIGHTS": list_weights()}

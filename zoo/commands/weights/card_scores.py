@@ -7,7 +7,7 @@ Computed by `zoo.load`, in float32: the number is the card's, not that of its ru
 
 import hashlib
 from argparse import ArgumentError, ArgumentParser
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +27,12 @@ from zoo.runs.predictions import Predictions, predictions_path, requested_path, 
 from zoo.runs.result import show_table
 from zoo.weights.card import Card, read_card
 from zoo.weights.loading import load
+from zoo.weights.readme import ORIGINALS
 from zoo.weights.report import percent
 
 SPLITS = {"validate": "val", "test": "test", "predict": "test"}
 WORDS = {"val": "validation images", "test": "test images"}
+IDLE = {"batch_size": None, "train_size": None, "val_size": None, "normalize": "standard", "augment": None}
 TINY = np.finfo(np.float32).tiny  # least probability whose logarithm is taken
 
 
@@ -54,6 +56,7 @@ def score_card(verb: str, path: Path, args: Sequence[str], data_class: type[Ligh
         argv = with_data(prepared(args), card, split, choices(data_class))
         show_class_help(argv, parser)
         config = parser.parse_args(argv)
+        check_idle(config.data.as_dict(), card, verb)
         data = parser.instantiate(config)["data"]
         source = source_of(config.data.as_dict())
         out = out_path(config.out, source) if verb == "predict" else None
@@ -95,7 +98,24 @@ def check_flags(args: Sequence[str], card: Card, verb: str) -> None:
             known = "--data and --out" if verb == "predict" else "--data"
             raise UsageError(
                 f"option in {flag}: expected none but {known}, as {card['name']} is no run, found {flag}."
-                f" Try: {verb} {card['name']} without it, or {verb} --run_dir RUN"
+                f" Try: the same command without it, or {verb} --run_dir RUN"
+            )
+
+
+def check_idle(data: Mapping[str, Any], card: Card, verb: str) -> None:
+    """Raises UsageError for an option of the data, however it was given, that changes nothing here.
+
+    Args:
+        data: `class_path` and `init_args`.
+        card: of the weights.
+        verb: its name.
+    """
+    for name, usual in IDLE.items():
+        found = (data.get("init_args") or {}).get(name, usual)
+        if found != usual and not (name == "val_size" and verb == "validate"):
+            raise UsageError(
+                f"option in --data.{name}: expected none, as {verb} gives the same for {card['name']} with any, found"
+                f" {shorten(found, 60)}. Try: the same command without it"
             )
 
 
@@ -120,12 +140,28 @@ def with_data(args: Sequence[str], card: Card, split: str, known: Sequence[str])
         expected, found = ", ".join(known), shorten(name or "none")
         raise UsageError(
             f"data in the card of {card['name']}: expected one of {expected}, found {found}."
-            " Try: --data.path FILE.npz, or --data NAME"
+            f" Try: {where_data_lie(card)}"
         )
     words = [] if given["--data"] else ["--data", str(name)]
     if split == "val" and name == card.get("data") != "Arrays" and not given["--data.val_size"] and card.get("val_n"):
         words += ["--data.val_size", str(card["val_n"])]
     return [*words, *args]
+
+
+def where_data_lie(card: Card) -> str:
+    """Flags for the data of a card, as advice."""
+    name = card.get("data")
+    if name in ORIGINALS:
+        return f"--data.path FILE.npz for this copy, or --data {ORIGINALS[name]} --data.root DIR for the original"
+    if name == "Arrays" or name not in choices(LightningDataModule):
+        return "--data.path FILE.npz"
+    return "--data.root DIR"
+
+
+def data_flag(card: Card) -> str:
+    """The flag that names the data of a card, as advice."""
+    name = ORIGINALS.get(card.get("data", ""), card.get("data"))
+    return f"--data {name}" if name != "Arrays" and name in choices(LightningDataModule) else "--data.path FILE.npz"
 
 
 def out_path(out: str | None, source: str) -> Path:
@@ -171,7 +207,7 @@ def check_same(data: Any, card: Card) -> None:
     own = hasattr(data, "shaped_for")
     if known != found:
         where = f"images in {data.path}" if own else "images in --data"
-        advice = data.shaped_for(tuple(card["in_shape"])) if own else f"--data {card.get('data', 'Arrays')}"
+        advice = data.shaped_for(tuple(card["in_shape"])) if own else data_flag(card)
         raise UsageError(f"{where}: expected {known} as {card['name']} takes them, found {found}. Try: {advice}")
     if card["pixels"] is not None and getattr(data, "shuffle_pixels", None) is not None:
         raise UsageError(
@@ -181,8 +217,7 @@ def check_same(data: Any, card: Card) -> None:
     if [*data.classes] != card["classes"]:
         expected, there = (shorten(", ".join(map(str, names)), 60) for names in (card["classes"], data.classes))
         raise UsageError(
-            f"classes in --data: expected those of {card['name']}, {expected}, found {there}."
-            f" Try: --data {card.get('data', 'Arrays')}"
+            f"classes in --data: expected those of {card['name']}, {expected}, found {there}. Try: {data_flag(card)}"
         )
 
 
@@ -191,9 +226,11 @@ def compared(card: Card, split: str, data: str, right: int, n: int) -> str:
     value, of = card.get(f"{split}_accuracy"), card.get(f"{split}_n")
     if value is None or not of:
         return f"the card has no accuracy of {WORDS[split]}"
-    if data != card.get("data") or n != of:
-        return f"the card's {percent(value)} is of {of:,} {WORDS[split]} of {card.get('data', 'other data')}"
-    says = round(value * of)
+    own, says = card.get("data", "other data"), round(value * of)
+    # which archive it was a card cannot say; that as many are right of as many, only this one
+    told = says == right and (own == "Arrays" or own in ORIGINALS) if data == "Arrays" else data == own
+    if n != of or not told:
+        return f"the card's {percent(value)} is of {of:,} {WORDS[split]} of {own}"
     if says == right:
         return f"the same as on the card: {right:,} of {n:,} right"
     return f"not the same as on the card: {right:,} of {n:,} right, where it says {says:,}"

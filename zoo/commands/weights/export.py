@@ -1,6 +1,7 @@
 """The verb `export`: what it does."""
 
 from argparse import Namespace
+from difflib import get_close_matches
 from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -127,13 +128,14 @@ def images_for(options: Namespace, found: Path, card: Card, data_class: "DataCla
     Raises:
         OSError, ValueError: they are not there, or others, although a flag says where they are.
     """
-    from zoo.commands.weights.card_scores import images_of
+    from zoo.commands.weights.card_scores import images_of, where_data_lie
     from zoo.weights.export.writing import made_images
 
     given = {key: getattr(options, f"data_{key}") for key in ("root", "path") if getattr(options, f"data_{key}")}
     name = options.data or ("Arrays" if "path" in given else card.get("data", ""))
+    run = None if found.suffix == ".json" or options.data else found
     try:
-        data = data_of(name, given, None if found.suffix == ".json" or options.data else found, data_class())
+        data = data_of(name, given, run, data_class(), card)
         images, labels = images_of(data, card, "predict", download=False)
     except (OSError, ValueError) as error:
         if given or options.data:
@@ -141,15 +143,27 @@ def images_for(options: Namespace, found: Path, card: Card, data_class: "DataCla
         reason = shorten(str(error).partition(". Try:")[0], 200)
         warn(
             f"test images of {name or 'the card'}: {reason}. Made ones are asked, and no accuracy is counted. Try:"
-            " --data.root DIR"
+            f" {where_data_lie(card)}"
         )
         return Sample(made_images(card), None, "made images")
     known = labels[:MOST] if (labels >= 0).all() else None
     said = f"test images of {shorten(given.get('path', name))}"
-    return Sample(images[:MOST], known, said, name == card.get("data"))
+    return Sample(images[:MOST], known, said, is_of_card(data, run, card))
 
 
-def data_of(name: str, given: dict[str, str], run: Path | None, data_class: type[Any]) -> Any:
+def is_of_card(data: Any, run: Path | None, card: Card) -> bool:
+    """Whether test images are those that a card names, as far as can be told: a run knows their sum."""
+    from zoo.resume.identity.comparison import other_data
+    from zoo.resume.identity.records import read_identity
+
+    record = read_identity(run / "identity.json") if run else {}
+    if record.get("data", {}).get("arrays", {}).get("test"):
+        return other_data(record, {"data": data.identity(("test",))}, "test") is None
+    name = type(data).__name__
+    return name == card.get("data") and (name != "Arrays" or run is not None)
+
+
+def data_of(name: str, given: dict[str, str], run: Path | None, data_class: type[Any], card: Card) -> Any:
     """A data set with nothing loaded yet.
 
     Args:
@@ -157,6 +171,7 @@ def data_of(name: str, given: dict[str, str], run: Path | None, data_class: type
         given: where it lies.
         run: the run whose configuration says more of it, if any.
         data_class: the base class of data sets.
+        card: of the weights.
 
     Raises:
         UsageError: there is no such set.
@@ -178,7 +193,11 @@ def data_of(name: str, given: dict[str, str], run: Path | None, data_class: type
             words = describe.with_run(["--run_dir", str(run), *prepared(flags), "--data.shuffle_pixels", "null"])
         else:
             if name not in (known := choices(data_class)):  # it may stand in a stranger's card
-                raise UsageError(f"data in --data: expected one of {', '.join(known)}, found {shorten(name, 60)!r}")
+                near = get_close_matches(name, known, 1)
+                advice = f"--data {near[0]}" if near else card_scores.where_data_lie(card)
+                raise UsageError(
+                    f"data in --data: expected one of {', '.join(known)}, found {shorten(name, 60)!r}. Try: {advice}"
+                )
             parser, words = card_scores.make_parser("export", data_class), prepared(["--data", name, *flags])
         return parser.instantiate(parser.parse_args(words))["data"]
 
@@ -191,9 +210,9 @@ def report(out: Path, form: str, exported: "Exported", sample: Sample) -> None:
         f" largest difference of a probability {agreement.largest:.1e}"
     )
     if accuracy is not None:
-        other = (
-            "" if sample.of_card else f"; not on the card, which is of {shorten(card.get('data', 'other data'), 60)}"
-        )
+        same = (accuracy, len(sample.images)) == (card.get("test_accuracy"), card.get("test_n"))
+        own = shorten(card.get("data", "other data"), 60)
+        other = "" if sample.of_card else ", as on the card" if same else f"; not on the card, which is of {own}"
         print(f"accuracy in float32: {100 * accuracy:.2f} % of {len(sample.images):,} test images{other}")
     elif "test_accuracy" not in card:
         print("accuracy in float32: not counted")

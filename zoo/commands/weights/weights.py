@@ -4,10 +4,11 @@ import re
 from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from zoo.commands.plain_parser import program
-from zoo.errors import UsageError
+from zoo.errors import UsageError, shorten
 from zoo.weights.card import Card, card_text, read_card
 from zoo.weights.fields import NAME
 from zoo.weights.report import percent, text
@@ -57,7 +58,7 @@ def save(options: Namespace, rest: Sequence[str], data_class: type[Any]) -> None
     from zoo.weights.readme import NAME as README
     from zoo.weights.readme import write_readme
 
-    folder, run = Path(options.out), Path(options.run)
+    run, folder = run_of(options.run), Path(options.out)
     if options.name is not None:
         check_target(folder, options.name)
     data, parts = images_of(options.run, rest, data_class)
@@ -70,6 +71,19 @@ def save(options: Namespace, rest: Sequence[str], data_class: type[Any]) -> None
     print(text(card))
     page = f"page: {folder / README}" if written else f"page: {folder / README} is kept, as it is not of this command"
     print(f"weights: {path.with_suffix('.safetensors')}   card: {path}   {page}")
+
+
+def run_of(where: str) -> Path:
+    """The folder of a run; raises UsageError where a word names other weights."""
+    from zoo.weights.hub.address import is_address
+    from zoo.weights.loading import card_in
+
+    if is_address(where) or (found := card_in(where)).suffix == ".json":
+        raise UsageError(
+            f"run in {program()} weights save: expected the folder of a run, found {shorten(where, 60)}, which has its"
+            f" card already. Try: {program()} export {quote(where)} --out {quote(Path(where).stem)}.safetensors"
+        )
+    return found
 
 
 def check_target(folder: Path, name: str) -> Path:
@@ -91,6 +105,20 @@ def card_before(path: Path) -> Card | None:
         return read_card(path)
     except (ValueError, OSError):
         return None
+
+
+def check_data(run: str, data: Any) -> None:
+    """Raises UsageError for validation or test images that are not those of a run, as far as it knows them."""
+    from zoo.resume.identity.comparison import other_data
+    from zoo.resume.identity.records import read_identity
+
+    record, now = read_identity(Path(run) / "identity.json"), {"data": data.identity(("val", "test"))}
+    for split in ("val", "test"):
+        if note := other_data(record, now, split):
+            raise UsageError(
+                f"images in --data: expected those of {run}, found {note}. Try: {program()} test --run_dir {quote(run)}"
+                " with these flags, which scores other images"
+            )
 
 
 def images_of(run: str, rest: Sequence[str], data_class: type[Any]) -> tuple[str, dict[str, tuple[Any, Any]]]:
@@ -118,6 +146,7 @@ def images_of(run: str, rest: Sequence[str], data_class: type[Any]) -> tuple[str
         data = parser.instantiate(parser.parse_args(argv))["data"]
         data.prepare_data()
         data.setup("test")
+        check_data(run, data)
         parts = {}
         for split in ("val", "test"):
             images, labels = data.part(split)
