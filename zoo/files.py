@@ -1,4 +1,4 @@
-"""Text files that are whole or not there: written beside their target, then renamed. And names in natural order."""
+"""Files that are whole or not there: written beside their target, then renamed. And names in natural order."""
 
 import os
 import re
@@ -8,6 +8,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TextIO
 
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+TEMPORARY = r"\.\d+-[0-9a-f]{12}\.tmp"  # how a temporary name ends
 LONGEST = 50  # letters of a name that its temporary one repeats: file systems allow 255 bytes in all
 
 
@@ -24,6 +30,51 @@ def whole_file(path: Path) -> Iterator[TextIO]:
     finally:
         with suppress(OSError):
             beside.unlink(missing_ok=True)
+
+
+@contextmanager
+def folder_beside(out: Path) -> Iterator[Path]:
+    """A folder beside a file, for what is to take the file's place. Those that killed processes have left are removed.
+
+    Raises:
+        OSError: as it came; it names the file where it named none, or what lies in the folder.
+    """
+    import shutil
+
+    start = re.escape(temporary(out).name.rpartition(f".{os.getpid()}-")[0])
+    for left in out.parent.iterdir():
+        if re.fullmatch(start + TEMPORARY, left.name) and left.is_dir() and not left.is_symlink():
+            with locked(left) as alone:  # its process holds the lock as long as it lives
+                if alone:
+                    shutil.rmtree(left, ignore_errors=True)
+    folder = temporary(out)
+    try:
+        folder.mkdir()
+        with locked(folder):
+            yield folder
+    except OSError as error:
+        if error.errno is None or (error.filename and folder.name not in str(error.filename)):
+            raise
+        raise OSError(error.errno, error.strerror, str(out)) from error
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[bool]:
+    """Holds the lock of a folder, unless another process does, or there are no locks; whether it is held."""
+    if fcntl is None:
+        yield False
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        held = False
+        with suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            held = True
+        yield held
+    finally:
+        os.close(descriptor)
 
 
 def temporary(path: Path) -> Path:

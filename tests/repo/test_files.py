@@ -1,5 +1,6 @@
 """Protects text files: UTF-8 on every machine, whole or not there, whatever their names."""
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import house
-from zoo.files import whole_file
+from zoo.files import folder_beside, whole_file
 
 ROOT = Path(__file__).parents[2]
 
@@ -26,3 +27,23 @@ def test_a_name_may_be_as_long_as_any(name: str, tmp_path: Path) -> None:
     with whole_file(tmp_path / name) as file:
         file.write("all of it")
     assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_what_a_killed_process_leaves_is_removed_by_the_next_at_this_file(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    code = f"""
+import os
+from pathlib import Path
+from zoo.files import folder_beside
+with folder_beside(Path({str(out)!r})) as folder:
+    (folder / "half").touch()
+    os.kill(os.getpid(), {signal.SIGKILL})
+"""
+    done = subprocess.run([sys.executable, "-c", code], env={"PYTHONPATH": str(ROOT)})
+    assert done.returncode == -signal.SIGKILL
+    [left] = tmp_path.iterdir()
+    with folder_beside(tmp_path / "another"):
+        assert left.exists()
+    with folder_beside(out) as first, folder_beside(out) as second:  # of those at work each keeps its own
+        assert {*tmp_path.iterdir()} == {first, second}
+    assert not [*tmp_path.iterdir()]

@@ -1,6 +1,7 @@
 """Protects exports: a file says what the network says, its own reader says so, and nothing else is ever left behind."""
 
 import json
+import resource
 import shutil
 from pathlib import Path
 from typing import Any
@@ -134,6 +135,27 @@ def test_an_export_that_breaks_off_leaves_nothing(
     assert names_in(tmp_path) == []
 
 
+@pytest.mark.parametrize("form", FORMS)
+def test_a_disk_that_is_full_is_told_and_what_was_there_stays(
+    form: str, run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Torch would end the process where it writes a file of its own."""
+    out = tmp_path / f"x{ENDINGS[form]}"
+    if form != "bundle":
+        out.write_bytes(b"what was good before")
+    usual = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2_000, usual[1]))
+    try:
+        with pytest.raises(SystemExit) as stop:
+            main(["export", str(run), "--format", form, "--out", str(out)])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, usual)
+    assert stop.value.code == 1
+    assert f"error: access in {out}: expected a place to read and write, found " in capsys.readouterr().err
+    assert names_in(tmp_path) == ([] if form == "bundle" else [out.name])
+    assert form == "bundle" or out.read_bytes() == b"what was good before"
+
+
 def test_made_images_do_where_there_are_none(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -148,7 +170,8 @@ def test_made_images_do_where_there_are_none(
         said = capsys.readouterr()
         assert "1,000 of 1,000 predictions are those of torch, on made images" in said.out
         assert "warning: test images of" in said.err
-        assert "no accuracy is counted. Try: --data.root DIR" in said.err
+        advice = "--data.root DIR" if name == "MNIST" else "--data.path FILE.npz"
+        assert f"no accuracy is counted. Try: {advice}\n" in said.err
     assert sorted(names_in(tmp_path)) == ["digits.json", "digits.safetensors", "made.pt2"]
 
 

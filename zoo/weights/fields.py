@@ -177,7 +177,7 @@ FIELDS: dict[str, Field] = {
     "model": Field(f"a network of {', '.join(NETWORKS)}", is_model),
     "in_shape": Field(f"[1 or 3, height, width], sides up to {LARGEST_SIDE}", is_shape),
     "colours": Field("grey or RGB", one_of("grey", "RGB")),
-    "classes": Field("a list of two or more different names", are_classes),
+    "classes": Field("a list of two or more different names, each of one line", are_classes),
     "normalize": Field("a text", is_text),
     "shift": Field("a number for each channel", are_numbers),
     "scale": Field("a number above 0 for each channel", lambda value: are_numbers(value, 0)),

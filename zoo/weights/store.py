@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zoo.errors import UsageError
-from zoo.files import temporary, whole_file
+from zoo.files import folder_beside
 from zoo.weights.card import MOST_BYTES as MOST_OF_CARD
 from zoo.weights.card import Card, card_text, check_card, read_card
 
@@ -134,12 +134,9 @@ def write(folder: Path, name: str, tensors: Mapping[str, "Tensor"], card: Card) 
         raise ValueError(f"card in {name}.json: expected at most {MOST_OF_CARD:,} bytes, found {size:,}")
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}.json"
-    beside = temporary(weights_of(path))
-    try:
-        beside.write_bytes(content)
-        beside.replace(weights_of(path))
-    finally:
-        beside.unlink(missing_ok=True)
-    with whole_file(path) as file:
-        file.write(card_text(card))
+    with folder_beside(path) as draft:
+        (draft / weights_of(path).name).write_bytes(content)
+        (draft / path.name).write_text(card_text(card), encoding="utf-8")
+        for each in (weights_of(path), path):
+            (draft / each.name).replace(each)
     return path

@@ -10,6 +10,7 @@ import hashlib
 import json
 import warnings
 from abc import ABC, abstractmethod
+from io import BytesIO
 from pathlib import Path
 from typing import ClassVar
 
@@ -109,9 +110,11 @@ class ProgramFile(Form):
     def write(self, path: Path, card: Card) -> None:
         import torch
 
+        written = BytesIO()  # torch ends the process where it writes a file itself and the disk is full
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "No complete tensor found in the group")
-            torch.export.save(self.program, path, extra_files={"card.json": card_text(card)})
+            torch.export.save(self.program, written, extra_files={"card.json": card_text(card)})
+        path.write_bytes(written.getbuffer())
 
     def ask(self, path: Path, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         import torch

@@ -5,16 +5,13 @@
 What was called OUT before is there until the new one has been found good.
 """
 
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from zoo.files import temporary
+from zoo.files import folder_beside
 from zoo.weights.card import Card
 from zoo.weights.classifier import ImageClassifier
 from zoo.weights.export.agreement import Agreement, check_agreement
@@ -71,17 +68,6 @@ def export(
         for path in sorted(folder.iterdir()):
             path.replace(out.with_name(path.name))
     return Exported(agreement, card, accuracy)
-
-
-@contextmanager
-def folder_beside(out: Path) -> Iterator[Path]:
-    """A folder beside a file, for the time being."""
-    folder = temporary(out)
-    folder.mkdir()
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def made_images(card: Card) -> NDArray[np.uint8]:
