@@ -69,10 +69,31 @@ class DataSets:
         return datamodules.ImageDataModule
 
     def new_images(self, path: Path, classes: Sequence[str]) -> Any:
-        """Images of an archive that a network is asked about."""
+        """Images of a file that a network is asked about."""
         from datamodules.new_images import new_images
 
         return new_images(path, classes)
+
+    def reads(self, path: Path) -> bool:
+        """Whether a path has images and labels in a format that is read."""
+        from datamodules.formats.recognise import reads
+
+        return reads(path)
+
+    def survey(self, path: Path, labels: str | None) -> Any:
+        """What lies at a path."""
+        from datamodules.survey import survey
+
+        return survey(path, labels)
+
+    def convert(self, options: Any) -> list[str]:
+        """Writes what lies at a path as an archive."""
+        from datamodules.survey import check_out, convert
+
+        out = Path(options.out)
+        check_out(out, replace=options.replace)
+        how = {"unchecked": options.unchecked, "split_test": options.split_test}
+        return convert(Path(options.path), out, options.labels, **how)
 
 
 data_class = DataSets()

@@ -1,38 +1,47 @@
-"""What an archive of images and labels holds, read and brought into the one form that is used here.
+"""What a file of images and labels holds, read and brought into the one form that is used here.
 
-FILE.npz  ->  Contents(images (N, H, W, C) uint8 and labels (N,) int64 of each split, names of the classes, …)
+a path  ->  formats/: arrays as they lie there  ->  Contents(images (N, H, W, C) uint8 and labels (N,) int64 of each
+split, names of the classes, …)
 """
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from datamodules.archive import read_arrays, readable
 from datamodules.checks import FormError, together
-from datamodules.classes import UNNAMED, Names, as_known, check_numbers, check_range, class_names, few, numbered, placed
+from datamodules.classes import (
+    UNNAMED,
+    Names,
+    as_known,
+    check_numbers,
+    check_range,
+    class_names,
+    few,
+    numbered,
+    placed,
+    spans,
+)
+from datamodules.formats.recognise import read_raw
+from datamodules.formats.source import Raw, Want
 from datamodules.forms import DARK, as_images, brightest, is_ambiguous
 from datamodules.labels import Labels, as_labels, num_labelled
 from datamodules.missing import missing_error
-from datamodules.pictures import folder_in_words, kind_of_picture
 
 KEYS = ("train_images", "train_labels", "test_images", "test_labels")
 OPTIONAL = ("val_images", "val_labels", "classes")
-KERAS = {
-    f"{letter}_{split}": f"{split}_{kind}"
-    for split in ("train", "test", "val")
-    for letter, kind in (("x", "images"), ("y", "labels"))
-}
 SPLITS = ("train", "val", "test")
 UNKNOWN = -1  # label of an image that has none
 
 
 class Contents(NamedTuple):
-    """What an archive holds, in the one form that is used here.
+    """What a file holds, in the one form that is used here.
 
     Attributes:
+        kind: what it was taken for.
         images: of each split that has some, (N, H, W, C) uint8.
         labels: (N,) int64; text where there are no training labels to number it.
         names: of the classes, where the file has them.
@@ -40,8 +49,11 @@ class Contents(NamedTuple):
         rows: number of classes that one-hot rows have given; 0 if there were none.
         texts: whether labels were text.
         notes: what is odd.
+        numerals: whether the text of labels was numbers in the file.
+        packed: whether a line of Python cannot be applied to the file as it is.
     """
 
+    kind: str
     images: dict[str, np.ndarray]
     labels: Labels
     names: Names | None
@@ -49,61 +61,73 @@ class Contents(NamedTuple):
     rows: int
     texts: bool
     notes: list[str]
+    numerals: bool
+    packed: bool
 
 
-def read_contents(path: Path, splits: Sequence[str] = SPLITS) -> Contents:
-    """Reads and checks an archive.
+def read_contents(path: Path, want: Want = Want(SPLITS)) -> Contents:  # noqa: B008  a constant
+    """Reads and checks what lies at a path.
 
     Args:
-        path: the file.
-        splits: those that are read.
+        path: a file, or a folder of files that belong together.
+        want: which splits, and which labels.
 
     Raises:
         FileNotFoundError, ValueError: with one message that names the file, what was expected and what was found.
     """
-    check_archive(path)
-    known = (*KEYS, *OPTIONAL, *KERAS)
-    found, names = read_arrays(path, [key for key in known if key == "classes" or split_of(key) in splits])
-    for theirs, ours in KERAS.items():
-        if theirs in found and ours in found:
-            raise ValueError(
-                f"arrays in {path}: expected {ours} or {theirs}, found both. Try: leave out the array {theirs}"
-            )
-    called = {KERAS.get(key, key): key for key in found}
-    raw = {KERAS.get(key, key): array for key, array in found.items()}
-    if not {"train_images", "test_images", "val_images"} & raw.keys():
-        require_arrays(path, called, KEYS, names)
-    images, labels, rows = read_splits(path, raw, called)
+    raw = read_raw(path, want)
+    with mendable(path, packed=raw.packed):
+        return checked(path, raw)
+
+
+@contextmanager
+def mendable(path: Path, *, packed: bool) -> Iterator[None]:
+    """Lets a message whose advice is a line of Python say how to have the arrays that the line is for.
+
+    Args:
+        path: the file.
+        packed: whether it holds them in another form than a NumPy archive.
+    """
+    try:
+        yield
+    except FormError as error:
+        if not packed:
+            raise
+        raise FormError(error.key, error.problem, f"{converted(path)}, and there {error.advice}") from error
+
+
+def converted(path: Path) -> str:
+    """What to type to have the arrays of a file of another format in a NumPy archive, whatever form they have."""
+    out = f"{path.absolute().stem}-arrays.npz"
+    return f"python cli.py data convert {shlex.quote(str(path))} {shlex.quote(out)} --unchecked"
+
+
+def checked(path: Path, raw: Raw) -> Contents:
+    """The arrays in their one form.
+
+    Args:
+        path: where they come from, for messages.
+        raw: as they lie there.
+    """
+    arrays, called = raw.arrays, raw.called
+    if not {"train_images", "test_images", "val_images"} & arrays.keys():
+        require_arrays(path, called, KEYS, packed=raw.packed, names=raw.names)
+    images, labels, rows = read_splits(path, arrays, called)
     if "val" in images:
-        require_arrays(path, called, OPTIONAL[:2])
-    given = class_names(path, raw["classes"]) if "classes" in raw else None
+        require_arrays(path, called, OPTIONAL[:2], packed=raw.packed)
+    given = class_names(path, arrays["classes"]) if "classes" in arrays else None
+    kinds = {values.dtype.kind for values in labels.splits.values()}
+    numerals = raw.numerals and kinds == {"i"}
+    if numerals:
+        labels = labels._replace(splits={split: values.astype(np.str_) for split, values in labels.splits.items()})
     check_numbers(labels, given)
-    texts = any(values.dtype.kind == "U" for values in labels.splits.values())
     numbers, given = numbered(labels, given)
-    unused = [name for name in names if name not in known and not name.endswith("/")]
-    notes = oddities(path, images, raw, called, given, unused)
-    return Contents(images, labels._replace(splits=numbers), given, called, rows, texts, notes)
-
-
-def split_of(key: str) -> str:
-    """The split that an array of images or labels belongs to."""
-    return KERAS.get(key, key).partition("_")[0]
-
-
-def check_archive(path: Path) -> None:
-    """Raises FileNotFoundError or ValueError, with what to do, where something else lies than an archive."""
-    with readable(path):
-        there, folder = path.is_file(), path.is_dir()
-    if not there:
-        found = folder_in_words(path) if folder else f"found nothing at {path}. Try: --data.path FILE.npz"
-        raise FileNotFoundError(f"archive in --data.path: expected an .npz file, {found}")
-    with readable(path):
-        picture = kind_of_picture(path)
-    if picture:
-        raise ValueError(
-            f"archive in {path}: expected plain arrays saved by numpy.savez, found a picture ({picture})."
-            f" Try: --data.path {shlex.quote(str(path.parent))} for what makes an archive of all pictures there"
-        )
+    notes = [*raw.notes, *oddities(path, images, arrays, called, given, raw.others)]
+    if numerals and given is not None and list(given) != [str(k) for k in range(len(given))]:
+        notes.append(f"labels in {path} are {spans(np.sort(np.array(given, int)))}: names of {len(given)} classes")
+    labels = labels._replace(splits=numbers)
+    texts = numerals or "U" in kinds
+    return Contents(raw.kind, images, labels, given, called, rows, texts, notes, numerals, raw.packed)
 
 
 def read_splits(
@@ -161,6 +185,21 @@ def check_forms(path: Path, raw: Mapping[str, np.ndarray], called: Mapping[str, 
     return images
 
 
+def all_classes(own: Contents, count: int | None = None) -> Names | None:
+    """All classes that a file has, by their names or numbers; None if it does not tell.
+
+    Args:
+        own: what the file holds.
+        count: how many there are, if somebody knows.
+    """
+    labels = own.labels.splits
+    if count is None and own.names is None and "train" in labels:
+        count = own.rows or 1 + max(int(labels[split].max()) for split in ("train", "val") if split in labels)
+    if own.names is not None and (count is None or "classes" in own.called or len(own.names) == count):
+        return own.names
+    return None if count is None else tuple(str(k) for k in range(count))
+
+
 def in_order(path: Path, own: Contents, split: str, classes: Names, *, of_network: bool) -> np.ndarray:
     """The labels of a split as places in the classes, (N,) int64.
 
@@ -175,6 +214,11 @@ def in_order(path: Path, own: Contents, split: str, classes: Names, *, of_networ
         ValueError: there are labels of no such class.
     """
     labels, key, listed = own.labels.splits[split], own.called[f"{split}_labels"], "classes" in own.called
+    if own.numerals and of_network and not any(map(str.isdigit, classes)):  # of which the network knows places only
+        names = np.array(own.names if own.names is not None else [], np.int64)
+        numbers = labels.astype(np.int64) if labels.dtype.kind == "U" else names[labels]
+        check_range(own.labels._replace(splits={split: numbers}), len(classes), named=listed)
+        return numbers
     if labels.dtype.kind == "U":
         return placed(path, key, labels, classes, listed=False)
     if own.names is None or not of_network or classes == own.names:
@@ -225,9 +269,9 @@ def oddities(
 
 
 def require_arrays(
-    path: Path, called: Mapping[str, str], needed: Sequence[str], names: Sequence[str] | None = None
+    path: Path, called: Mapping[str, str], needed: Sequence[str], *, packed: bool, names: Sequence[str] | None = None
 ) -> None:
-    """Raises ValueError if an array that is needed is not in the archive."""
+    """Raises ValueError if an array that is needed is not there."""
     missing = [key for key in needed if key not in called]
     if missing:
-        raise missing_error(path, needed, list(called.values() if names is None else names), missing)
+        raise missing_error(path, needed, list(called.values() if names is None else names), missing, packed=packed)

@@ -37,20 +37,34 @@ TEST_PART = ("test_images", "test_labels")
 KEPT = ("val_images", "val_labels", "classes")  # what goes along, if it is there
 
 
-def missing_error(path: Path, needed: Sequence[str], found: Sequence[str], missing: Sequence[str]) -> DataError:
-    """The error for an archive without the arrays that are needed.
+def missing_error(
+    path: Path, needed: Sequence[str], found: Sequence[str], missing: Sequence[str], *, packed: bool = False
+) -> DataError:
+    """The error for a file without the arrays that are needed.
 
     Args:
-        path: the archive.
+        path: the file.
         needed: names of the arrays.
         found: names of those that are there.
         missing: which of the needed are not.
+        packed: whether it is no NumPy archive.
     """
     there = shorten(", ".join(found)) or "none"
     return DataError(
         f"arrays in {path}: expected {', '.join(needed)}, found {there}: {', '.join(missing)} missing."
-        f" Try: {advice(path, needed)}"
+        f" Try: {advice_for_files(path, needed, found) if packed else advice(path, needed)}"
     )
+
+
+def advice_for_files(path: Path, needed: Sequence[str], found: Sequence[str]) -> str:
+    """What to do about files of another format: split off a test part, ask a network, or add what is missing."""
+    where, out = shlex.quote(str(path)), shlex.quote(f"{path.absolute().stem}-split.npz")
+    if "train_images" in found and "train_labels" in found:
+        return f"python cli.py data convert {where} {out} --split_test, then --data.path {out}"
+    if "train_images" in needed and "test_images" in found:
+        return f"python cli.py predict --run_dir DIR --data.path {where}, with a trained network"
+    lost = [key for key in needed if key not in found]
+    return f"the files of {', '.join(lost)} beside the others, named as they are"
 
 
 def advice(path: Path, needed: Sequence[str]) -> str:

@@ -1,4 +1,4 @@
-"""Images that a trained network is asked about: the test part of an archive, read without torch.
+"""Images that a trained network is asked about: the test part of a file of any format, read without torch.
 
 FILE.npz: test_images, [test_labels], [classes], or x_test, [y_test]  ->  NewImages(images, labels, notes)
 """
@@ -9,8 +9,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from datamodules.archive import fitting, read_arrays
-from datamodules.contents import KERAS, KEYS, UNKNOWN, in_order, read_contents
+from datamodules.archive import fitting
+from datamodules.contents import KEYS, UNKNOWN, checked, in_order, mendable
+from datamodules.formats.recognise import read_raw
+from datamodules.formats.source import Want
 from datamodules.missing import missing_error
 
 
@@ -31,20 +33,20 @@ class NewImages(NamedTuple):
 
 
 def new_images(path: Path, classes: Sequence[str]) -> NewImages:
-    """Reads the test images of an archive, and their labels, if it has some.
+    """Reads the test images of a file, and their labels, if it has some.
 
     Args:
-        path: the file.
+        path: the file, or a folder of files that belong together.
         classes: of the network, in its order.
 
     Raises:
         ValueError: with one message that names the file, what was expected and what was found.
     """
-    _, names = read_arrays(path, ())
-    if not any(KERAS.get(name, name) == KEYS[2] for name in names):
-        raise missing_error(path, KEYS[2:3], names, KEYS[2:3])
-    with fitting(path):
-        own = read_contents(path, ("test",))
+    raw = read_raw(path, Want(("test",), alone="test", needed=False))
+    if "test_images" not in raw.arrays:
+        raise missing_error(path, KEYS[2:3], raw.names, KEYS[2:3], packed=raw.packed)
+    with fitting(path), mendable(path, packed=raw.packed):
+        own = checked(path, raw)
         images = own.images["test"]
         labels = np.full(len(images), UNKNOWN)
         if "test" in own.labels.splits:

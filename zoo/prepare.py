@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Callable
 from pathlib import Path
 from struct import error as struct_error
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,10 +53,24 @@ def open_picture(path: Path) -> Image.Image:
     size = path.stat().st_size
     if not 0 < size <= MOST_BYTES:
         raise ValueError(f"{where}: expected 1 to {MOST_BYTES:,} bytes, found {size:,}")
+    return decode_picture(path, where)
+
+
+def decode_picture(source: Path | BinaryIO, where: str) -> Image.Image:
+    """One picture from a file or from bytes, as `open_picture` gives it.
+
+    Args:
+        source: the file, or an open one.
+        where: what to call it in a message.
+
+    Raises:
+        OSError: it is damaged.
+        ValueError: it is no picture, an animation, too large, or of numbers that are no colours.
+    """
     try:
         with warnings.catch_warnings():  # Pillow's of large pictures: the limit here is lower; and of damaged EXIF
             warnings.simplefilter("ignore")
-            image = Image.open(path)
+            image = Image.open(source)
         width, height = image.size
         if width * height > MOST_PIXELS:
             raise ValueError(f"{where}: expected at most {MOST_PIXELS:,} pixels, found {width:,} × {height:,}")

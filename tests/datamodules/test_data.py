@@ -113,7 +113,7 @@ def test_arrays_take_their_class_names(npz: NPZ) -> None:
 
 
 @pytest.mark.parametrize("options", [{}, {"val_size": 9}, {"train_size": 9}, {"val_size": 9, "train_size": 9}], ids=str)
-def test_predicting_needs_the_images_only(npz: NPZ, options: dict[str, int]) -> None:
+def test_predicting_needs_the_images_only(npz: NPZ, options: dict[str, Any]) -> None:
     # the options are those of the run whose model predicts
     path = npz(train_images=None, train_labels=None, test_labels=None)
     module = prepared(Arrays(path, known_classes=3, normalize="unit", **options), "predict")
@@ -242,7 +242,7 @@ def test_shuffled_pixels_are_one_permutation_for_all_splits(npz: NPZ) -> None:
 
 
 def test_shuffled_pixels_depend_on_their_seed_only(npz: NPZ) -> None:
-    def images(**options: int) -> torch.Tensor:
+    def images(**options: Any) -> torch.Tensor:
         module = Arrays(npz(), **options)
         module.setup()
         return module.part("test").images
@@ -440,7 +440,7 @@ def test_pickles_are_not_run(npz: NPZ, tmp_path: Path) -> None:
     ],
     ids=str,
 )
-def test_numbers_that_do_not_fit(npz: NPZ, options: dict[str, int], words: list[str]) -> None:
+def test_numbers_that_do_not_fit(npz: NPZ, options: dict[str, Any], words: list[str]) -> None:
     path = npz()
     message(ValueError, lambda: prepared(Arrays(path, **options)), *words)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -30,7 +31,7 @@ def real(real_data: Path) -> Iterator[dict[str, ImageDataModule]]:
     yield modules
 
 
-def split_of(path: str, **options: int) -> dict[str, torch.Tensor]:
+def split_of(path: str, **options: Any) -> dict[str, torch.Tensor]:
     module = Arrays(path, **options)
     module.setup()
     return module.splits

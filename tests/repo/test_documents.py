@@ -177,6 +177,10 @@ def command(args: Sequence[str], run: bool) -> None:
         return
     if verb in ("validate", "test", "predict") and not run and card_and_words(rest)[0]:
         return
+    if verb == "data" and not run:
+        if rest:
+            verbs()[verb].ACTIONS[rest[0]]().parse(rest[1:] or ["PATH", "OUT.npz"][: 1 + (rest[0] == "convert")])  # type: ignore[attr-defined]
+        return
     if verb == "weights" and rest[:1] == ["push"]:  # which leaves this machine
         if rest[1:]:
             check_action(verb, rest)

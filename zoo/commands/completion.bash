@@ -11,12 +11,14 @@ _zoo_flags() { # of a verb, or of a class
         recipe.run) echo '--debug --help_all --cifar10 --data-root --data.root --executor --help --jobs --rows --seeds --slurm --threads -h' ;;
         recipe.list|study.list|weights.list) echo '--debug --help_all --help -h' ;;
         recipe.table) echo '--debug --help_all --help --rows --write -h' ;;
+        data.show) echo '--debug --help_all --help --labels --out -h' ;;
+        data.convert) echo '--debug --help_all --help --labels --replace --split_test --unchecked -h' ;;
         study.run) echo '--debug --help_all --allow_import --cifar10 --data-root --data.root --executor --help --jobs --out --seeds --slurm --threads --work -h' ;;
         study.report) echo '--debug --help_all --help --page --studies -h' ;;
         weights.show) echo '--debug --help_all --help --json -h' ;;
         weights.save) echo '--debug --help_all --help --name --out -h' ;;
         weights.push) echo '--debug --help_all --help --private -h' ;;
-        Arrays) echo '--data.augment --data.balance --data.batch_size --data.normalize --data.path --data.root --data.shuffle_pixels --data.train_size --data.val_size' ;;
+        Arrays) echo '--data.augment --data.balance --data.batch_size --data.labels --data.normalize --data.path --data.root --data.shuffle_pixels --data.train_size --data.val_size' ;;
         CIFAR10|Digits|FashionMNIST|MNIST) echo '--data.augment --data.balance --data.batch_size --data.normalize --data.root --data.shuffle_pixels --data.train_size --data.val_size' ;;
         ConvNet) echo '--model.activation --model.channels --model.compile --model.depth --model.dropout --model.init --model.kernel_size --model.label_smoothing --model.norm --model.optimizer --model.pool --model.schedule' ;;
         FastNet) echo '--model.activation --model.channels --model.compile --model.depth --model.head_scale --model.init --model.label_smoothing --model.optimizer --model.schedule --model.whiten_kernel' ;;
@@ -50,6 +52,7 @@ _zoo_flags() { # of a verb, or of a class
 _zoo_actions() { # of a verb that does several things
     case $1 in
         recipe) echo 'run list table' ;;
+        data) echo 'show convert' ;;
         study) echo 'run report list' ;;
         weights) echo 'list show save push' ;;
     esac
@@ -59,6 +62,7 @@ _zoo_values() { # of a flag
     case $1 in
         --data) echo 'Arrays CIFAR10 Digits FashionMNIST MNIST' ;;
         --data.balance|--figures|--model.compile|--model.optimizer.amsgrad|--model.optimizer.capturable|--model.optimizer.centered|--model.optimizer.decoupled_weight_decay|--model.optimizer.differentiable|--model.optimizer.foreach|--model.optimizer.fused|--model.optimizer.matrices|--model.optimizer.maximize|--model.optimizer.nesterov|--model.optimizer.unit_filters|--trainer.barebones|--trainer.benchmark|--trainer.detect_anomaly|--trainer.enable_autolog_hparams|--trainer.enable_checkpointing|--trainer.enable_model_summary|--trainer.enable_progress_bar|--trainer.fast_dev_run|--trainer.inference_mode|--trainer.logger|--trainer.sync_batchnorm|--trainer.use_distributed_sampler) echo 'true false' ;;
+        --data.labels|--labels) echo 'fine coarse compact' ;;
         --data.normalize) echo 'none unit symmetric standard' ;;
         --executor) echo 'local slurm' ;;
         --format) echo 'onnx pt2 safetensors bundle' ;;

@@ -280,7 +280,7 @@ BAD: dict[str, tuple[str, int, str]] = {
     "numbers of another kind": ("digits_mlp floats.npz", 1, "test_images in floats.npz: expected .* Try: "),
     "an array without images": ("digits_mlp none.npz", 1, "none.npz: expected"),
     "classes from 1": ("digits_mlp ones.npz", 1, "found 1 to 10. Try: test_labels = test_labels - 1$"),
-    "two kinds": (f"{GOOD} labels.npz", 2, "one .npz archive alone, found labels.npz among 2"),
+    "two kinds": (f"{GOOD} labels.npz", 2, "one file of arrays alone, found labels.npz among 2"),
     "no such folder": (f"{GOOD} --out no/a.csv", 2, "folder in --out: .* found none at no. Try: --out a.csv"),
     "a directory": (f"{GOOD} --out nothing", 2, "found the folder nothing. Try: --out nothing/predictions.csv"),
     "another ending": (f"{GOOD} --out a.txt", 2, "ends in .csv, found a.txt. Try: --out a.csv"),

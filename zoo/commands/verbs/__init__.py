@@ -25,7 +25,16 @@ class DataClass(Protocol):
         """The base class of data sets; takes seconds."""
 
     def new_images(self, path: Path, classes: Sequence[str]) -> Any:
-        """Images of an archive that a network is asked about; see datamodules/new_images.py."""
+        """Images of a file that a network is asked about; see datamodules/new_images.py."""
+
+    def reads(self, path: Path) -> bool:
+        """Whether a path has images and labels in a format that is read; see datamodules/formats/."""
+
+    def survey(self, path: Path, labels: str | None) -> Any:
+        """What lies at a path; see datamodules/survey.py."""
+
+    def convert(self, options: Any) -> list[str]:
+        """Writes what lies at a path as an archive; see datamodules/survey.py."""
 
 
 class Verb(Protocol):

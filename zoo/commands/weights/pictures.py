@@ -115,6 +115,11 @@ def find(words: Sequence[str]) -> tuple[list[Path], list[str]]:
     return files, notes
 
 
+def has_pictures(folder: Path) -> bool:
+    """Whether a folder has a picture, by the endings of names."""
+    return any(path.suffix.lower() in ENDINGS for path in folder.iterdir())
+
+
 def in_folder(folder: Path) -> tuple[list[Path], str | None]:
     """The pictures in a folder, 2 before 10, and what to tell of the rest.
 

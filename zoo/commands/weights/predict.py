@@ -18,9 +18,9 @@ from PIL import Image
 
 from zoo.commands.plain_parser import program
 from zoo.commands.weights.answers import accuracy, table
-from zoo.commands.weights.pictures import CHUNK, Batch, Pictures, find
+from zoo.commands.weights.pictures import CHUNK, Batch, Pictures, find, has_pictures
 from zoo.errors import UsageError, shorten, warn
-from zoo.prepare import Pixels, other_brightness, prepare
+from zoo.prepare import ENDINGS, Pixels, other_brightness, prepare
 from zoo.runs.predictions import Predictions, requested_path, write_predictions
 from zoo.weights.loading import load
 
@@ -48,10 +48,10 @@ def predict(options: Namespace, data: "DataClass") -> None:
             f"pictures in {command}: expected files, folders or an .npz archive, found none. Try: {command} FOLDER, or"
             f" --data.root DIR for the test images"
         )
-    archives = [word for word in words if Path(word).suffix.lower() == ".npz" and Path(word).is_file()]
+    archives = [word for word in words if of_arrays(Path(word), data)]
     if archives and len(words) > 1:
         raise UsageError(
-            f"words in {program()} predict: expected pictures and folders, or one .npz archive alone, found"
+            f"words in {program()} predict: expected pictures and folders, or one file of arrays alone, found"
             f" {archives[0]} among {len(words)}. Try: {program()} predict {options.weights} {archives[0]}"
         )
     source = source_of(words)
@@ -61,6 +61,13 @@ def predict(options: Namespace, data: "DataClass") -> None:
         predict_archive(options, data, Path(archives[0]), source)
     else:
         predict_pictures(options, source)
+
+
+def of_arrays(path: Path, data: "DataClass") -> bool:
+    """Whether a path has images in arrays, tables or the like, and not pictures."""
+    if path.suffix.lower() in ENDINGS or not path.exists() or (path.is_dir() and has_pictures(path)):
+        return False
+    return data.reads(path)
 
 
 def source_of(words: Sequence[str]) -> str:

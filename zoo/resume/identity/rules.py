@@ -37,7 +37,7 @@ class Rule(NamedTuple):
 RULES = (
     Rule("seed_everything", ANOTHER, FREE, "decides order, augmentation and the first weights"),
     Rule("data.root data.path", MAY, FREE, "the arrays are compared, not where they lie"),
-    Rule("data.known_classes", FREE, FREE, "the class names are compared"),
+    Rule("data.known_classes data.labels", FREE, FREE, "the labels and the names of the classes are compared"),
     Rule("data.batch_size data.val_size data.train_size", ANOTHER, FREE, "compared by what they come to"),
     Rule("data.normalize data.shuffle_pixels", ANOTHER, ANOTHER, "what the network sees"),
     Rule("data.augment data.augment.* data.balance", ANOTHER, FREE, "what the network is trained on"),
