@@ -214,7 +214,10 @@ def check_learnable(labels: Labels, names: Sequence[str], *, named: bool, rows: 
         found = f"no image of class {missing}: labels are {spans(np.flatnonzero(total))}"
         advice = f"{as_names(labels)}; or names for all {len(names)} in an array classes"
         raise form_error("classes", key, labels.path, "0 to K - 1", found, advice)
-    return [f"no image of class {missing} in {labels.path}"] if len(empty) else []
+    notes = [f"no image of class {missing} in {labels.path}"] if len(empty) else []
+    if "test" in counts and len(untested := np.flatnonzero((train > 0) & (counts["test"] == 0))):
+        notes.append(f"no test image of class {few([names[int(k)] for k in untested])} in {labels.path}")
+    return notes
 
 
 def untrained(labels: Labels, split: str, names: Sequence[str], counts: Sequence[int], *, rows: bool) -> ValueError:

@@ -35,6 +35,7 @@ KEYS = ("train_images", "train_labels", "test_images", "test_labels")
 OPTIONAL = ("val_images", "val_labels", "classes")
 SPLITS = ("train", "val", "test")
 UNKNOWN = -1  # label of an image that has none
+FIRST = 1000  # images that are looked at at a time
 
 
 class Contents(NamedTuple):
@@ -252,6 +253,11 @@ def oddities(
                 f"{key} {shape} in {path} was read as images of {shape[1]} × {shape[2]} with {shape[3]}"
                 f" channel{'s' * (shape[3] > 1)}. If they have {shape[1]}: {key} = numpy.moveaxis({key}, 1, -1)"
             )
+        if shown_grey(images):
+            notes.append(
+                f"the three channels of {key} in {path} are equal: grey stored as colour. As grey: {key} ="
+                f" {gray(key, shape)}"
+            )
         if len(images) > 1 and (images[0] == images[1]).all() and (images == images[0]).all():
             notes.append(f"all {len(images)} images of {key} in {path} are equal")
     largest = max(brightest(images, DARK) for images in all_images.values())
@@ -266,6 +272,17 @@ def oddities(
     if unused:
         notes.append(f"arrays in {path} that are not used: {few(unused)}")
     return notes
+
+
+def shown_grey(images: np.ndarray) -> bool:
+    """Whether images (N, H, W, 3) show no colour anywhere; most often the first ones show some."""
+    parts = (images[start : start + FIRST] for start in range(0, len(images), FIRST))
+    return images.shape[3] == 3 and all((part == part[..., :1]).all() for part in parts)
+
+
+def gray(key: str, shape: tuple[int, ...]) -> str:
+    """What to type to have one of three equal channels."""
+    return f"{key}[..., 0]" if shape[-1] == 3 else f"{key}[:, 0]"
 
 
 def require_arrays(

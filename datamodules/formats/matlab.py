@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from datamodules.formats import cifar
+from datamodules.formats.archives import NAMES
 from datamodules.formats.mat_file import HDF5, MAGIC, read_mat
 from datamodules.formats.source import (
     Part,
@@ -54,6 +55,8 @@ def read(source: Source, want: Want) -> Raw:
         return svhn(source, want, parts)
     if kinds == {"CIFAR"}:
         return of_cifar(source, want, parts)
+    if kinds == {"OWN"}:
+        return own(source, want)
     variables = sorted({name for files in parts.values() for each in files for name in each})
     expected = "X and y, as in SVHN, or data and labels, as in CIFAR"
     raise DataError(
@@ -67,7 +70,27 @@ def kind_of(variables: Mapping[str, np.ndarray]) -> str | None:
     """Whose variables these are."""
     if {"X", "y"} <= variables.keys() or set(variables) == {"X"}:
         return "SVHN"
+    if variables.keys() & {"train_images", "test_images"}:
+        return "OWN"
     return "CIFAR" if "data" in variables and variables.keys() & {"labels", "fine_labels"} else None
+
+
+def own(source: Source, want: Want) -> Raw:
+    """A file with the variables of this project's archives, as `scipy.io.savemat` writes them."""
+    choice(source.path, want.labels, ())
+    found: dict[str, np.ndarray] = {}
+    for path in (path for files in source.files.values() for path in files):
+        more = read_mat(path)
+        if twice := sorted(found.keys() & more.keys() & {*NAMES}):
+            raise damaged(source.path, "variables", "each once", f"{twice[0]} twice")
+        found |= more
+    arrays = {
+        key: found[key] for key in NAMES if key in found and (key == "classes" or key.partition("_")[0] in want.splits)
+    }
+    if "classes" in arrays:
+        arrays["classes"] = arrays["classes"].reshape(-1)
+    others = [name for name in found if name not in NAMES]
+    return raw("a MATLAB file with the names of this project", arrays)._replace(others=others, names=[*found])
 
 
 def svhn(source: Source, want: Want, parts: dict[str, list[dict[str, np.ndarray]]]) -> Raw:

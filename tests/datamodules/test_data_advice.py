@@ -433,6 +433,12 @@ def test_advice_leads_to_the_right_data(case: str, tmp_path: Path) -> None:
         ({**own(), "classes": np.array(["a", "a", "b"])}, "3 names, of which only 2 are different"),
         ({**own(), "classes": np.array(["a", "b", "c", "ghost"])}, "no image of class ghost"),
         (changed(own(), labels=lambda y: one_hot(y, classes=5)), "no image of class 3, 4"),
+        ({**own(), "test_labels": np.arange(12) % 2}, "no test image of class 2"),
+        (
+            changed(own(), images=lambda x: np.repeat(x[..., None], 3, 3)),
+            "As grey: train_images = train_images[..., 0]",
+        ),
+        (changed(own(), images=lambda x: np.repeat(x[:, None], 3, 1)), "As grey: test_images = test_images[:, 0]"),
     ],
     ids=str,
 )

@@ -186,6 +186,15 @@ def test_other_numbers_in_idx(code: int, tmp_path: Path) -> None:
     check(write(tmp_path / "other", files), own, range(3))
 
 
+def test_two_compressed_parts_and_colours_in_idx(tmp_path: Path) -> None:
+    """As `cat a.gz b.gz` makes it; a fourth axis has the channels."""
+    own = truth(range(3), 8, 6, 3)
+    files = idx_files(own, places(own, range(3)))
+    for name, content in files.items():
+        (tmp_path / f"{name}.gz").write_bytes(gz(content[:50]) + gz(content[50:]))
+    check(tmp_path, own, range(3))
+
+
 # --- NumPy archives of others
 
 
@@ -349,6 +358,17 @@ def test_svhn(compressed: bool, tmp_path: Path) -> None:
     check(tmp_path / "train_32x32.mat", own, range(10))
     new = new_images(tmp_path / "test_32x32.mat", [str(k) for k in range(10)])
     assert np.array_equal(new.labels, places(own, range(10))["test"])
+
+
+def test_own_names_in_a_matlab_file(tmp_path: Path) -> None:
+    """As `scipy.io.savemat` writes them: labels become one row."""
+    names = ["cat", "dog", "a long one"]
+    own = truth(names, 8, 6)
+    values: dict[str, Any] = {f"{split}_images": images for split, images in own.images.items()}
+    values |= {f"{split}_labels": labels for split, labels in places(own, names).items()}
+    scipy.io.savemat(tmp_path / "own.mat", values | {"classes": cells(names), "more": [1.0]})
+    assert any("not used: more" in note for note in check(tmp_path / "own.mat", own, names)._own.notes)
+    assert np.array_equal(new_images(tmp_path / "own.mat", names).labels, places(own, names)["test"])
 
 
 def rows_of(images: np.ndarray) -> np.ndarray:
