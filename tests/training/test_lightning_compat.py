@@ -19,7 +19,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from zoo import Classifier
 from zoo.config.parser import Parser, PlainHelp
 from zoo.errors import TESTED, UsageError
-from zoo.resume.keep_last import content_of
+from zoo.resume.snapshot import content_of
 from zoo.training.boundaries import accumulates, is_last_batch, may_stop, validates_next
 from zoo.training.callbacks.first_average import average_of
 from zoo.training.callbacks.named_callbacks import OPTIONS, with_options
