@@ -40,10 +40,10 @@ def as_images(
         by = {"c": f"{key} = {key}.real", "U": f"{key} = {key}.astype(float)", "S": f"{key} = {key}.astype(float)"}
         advice = by.get(images.dtype.kind, "pixels as whole numbers from 0 to 255")
         raise form_error("type", key, path, "uint8 (0 to 255)", shorten(images.dtype), advice)
-    return as_bytes(path, key, in_order(path, key, images, labels), all_images, labelled=labels is not None)
+    return as_bytes(path, key, with_axes_in_order(path, key, images, labels), all_images, labelled=labels is not None)
 
 
-def in_order(path: Path, key: str, images: np.ndarray, labels: int | None) -> np.ndarray:
+def with_axes_in_order(path: Path, key: str, images: np.ndarray, labels: int | None) -> np.ndarray:
     """The images with their axes as (N, H, W, C)."""
     check_axes(path, key, images, labels)
     if images.ndim == 3:

@@ -33,6 +33,7 @@ OF_TUPLES = ("_asdict", "_replace", "_fields")  # of named tuples, and documente
 DOCUMENTED = ("_python_dispatch",)  # the module of TorchDispatchMode, which torch's notes on extending it tell to use
 PRIVATE_PLACES = {"zoo.training.lightning_compat", "zoo.config.parser"}  # where such names may stand
 BY_TEXT = ("getattr", "setattr", "hasattr", "delattr", "demand")
+OF_VERBS = ("run", "parser")  # what each file of zoo/commands/verbs/ has
 FROZEN = (
     "zoo",
     "zoo/studies",
@@ -235,11 +236,12 @@ def locale_texts() -> list[str]:
 
 
 def same_names() -> dict[str, set[str]]:
-    """Functions and classes at the top of several files."""
+    """Functions and classes at the top of several files, without those that Python or the form of a verb asks for."""
     found: dict[str, set[str]] = {}
     for module, path in product():
         for node in ast.parse(path.read_text()).body:
-            if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            asked_for = ("__getattr__", *(OF_VERBS if module.startswith("zoo.commands.verbs.") else ()))
+            if isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name not in asked_for:
                 found.setdefault(node.name, set()).add(module)
     return {name: places for name, places in found.items() if len(places) > 1}
 

@@ -40,7 +40,7 @@ def make(name: str, run: Path, folder: Path, flags: list[str], rows: list[dict[s
         Its row of results/weights.csv.
     """
     from datamodules import ImageDataModule
-    from zoo.commands.weights.weights import images_of
+    from zoo.commands.weights.weights import images_of_run
     from zoo.studies.recipes import COLUMNS, current, recipes
     from zoo.studies.rows import COPIES, results
     from zoo.studies.statistics import mean_of, one_more
@@ -55,7 +55,7 @@ def make(name: str, run: Path, folder: Path, flags: list[str], rows: list[dict[s
     notes["recipe_accuracy"] = {"mean": round(mean.value, 6), "half_width": round(mean.half, 6), "seeds": mean.n}
     if row["data"] in COPIES.values():
         notes["data_note"] = "quality 75, not the original"
-    path = save_run(run, folder, name, images_of(str(run), flags, ImageDataModule)[1], notes, graph=True)
+    path = save_run(run, folder, name, images_of_run(str(run), flags, ImageDataModule)[1], notes, graph=True)
     card, size = read_card(path), weights_of(path).stat().st_size
     if size > MOST_BYTES:
         for each in folder.glob(f"{name}.*"):

@@ -7,7 +7,15 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zoo.config.yaml_limits import DEEPEST, LONGEST, MOST_CHARACTERS, MOST_VALUES, BeyondLimitError, count_values, load
+from zoo.config.yaml_limits import (
+    DEEPEST,
+    LONGEST,
+    MOST_CHARACTERS,
+    MOST_VALUES,
+    BeyondLimitError,
+    count_values,
+    load_yaml,
+)
 
 ROOT = Path(__file__).parents[2]
 CONFIGS = sorted((ROOT / "configs").rglob("*.yaml"))
@@ -16,7 +24,7 @@ CONFIGS = sorted((ROOT / "configs").rglob("*.yaml"))
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_our_own_files_are_far_from_the_limits(path):
     text = path.read_text()
-    assert load(text) == yaml.safe_load(text)
+    assert load_yaml(text) == yaml.safe_load(text)
     assert len(text) < MOST_CHARACTERS / 10
     assert count_values(text) < MOST_VALUES / 10
 
@@ -60,23 +68,23 @@ def test_values_are_counted(text, count):
 )
 def test_what_is_beyond_the_limits_is_refused(text, said):
     with pytest.raises(BeyondLimitError, match=said):
-        load(text)
+        load_yaml(text)
 
 
 def test_limits_are_those_that_are_said():
-    assert load("[" * DEEPEST + "]" * DEEPEST) is not None
-    assert len(load("[" + "1," * (MOST_VALUES - 1) + "]")) == MOST_VALUES - 1
-    assert load("a" * LONGEST) == "a" * LONGEST
+    assert load_yaml("[" * DEEPEST + "]" * DEEPEST) is not None
+    assert len(load_yaml("[" + "1," * (MOST_VALUES - 1) + "]")) == MOST_VALUES - 1
+    assert load_yaml("a" * LONGEST) == "a" * LONGEST
 
 
 @pytest.mark.parametrize("text", ["{a: 1, a: 2}", "a: 1\nb: {c: 1, d: 2, c: 3}", "- {a: 1}\n- {b: 1, b: 1}"])
 def test_a_key_is_there_once(text):
     with pytest.raises(yaml.MarkedYAMLError, match="twice"):
-        load(text)
+        load_yaml(text)
 
 
 def test_the_same_key_in_two_mappings_is_no_mistake():
-    assert load("{a: {x: 1}, b: {x: 1}, c: [x, x]}") == {"a": {"x": 1}, "b": {"x": 1}, "c": ["x", "x"]}
+    assert load_yaml("{a: {x: 1}, b: {x: 1}, c: [x, x]}") == {"a": {"x": 1}, "b": {"x": 1}, "c": ["x", "x"]}
 
 
 @given(st.text(alphabet="ab:-[]{}&*<'\"|>?!#, \n", max_size=40))
@@ -97,4 +105,4 @@ plain = st.recursive(
 @given(plain)
 def test_what_is_written_is_read_back(value):
     assert yaml.safe_load(yaml.safe_dump(value)) == value
-    assert load(yaml.safe_dump({"value": value})) == {"value": value}
+    assert load_yaml(yaml.safe_dump({"value": value})) == {"value": value}

@@ -6,7 +6,7 @@ import pytest
 
 from cli import main
 from studies import study_of, write_study
-from zoo.config.yaml_limits import load
+from zoo.config.yaml_limits import load_yaml
 from zoo.errors import UsageError
 from zoo.launch.in_process import run_in_process
 from zoo.launch.jobs import Ended
@@ -269,7 +269,7 @@ def patterns() -> list[str]:
 
 @pytest.mark.parametrize("text", patterns(), ids=lambda text: text.splitlines()[0][2:30])
 def test_the_patterns_of_the_documents_are_understood(tmp_path, text):
-    content = load(text)
+    content = load_yaml(text)
     study = study_of(tmp_path, **{"base": {}, **content, **first_arm(content)})
     assert len(study.cells) >= 2
     assert all(contrasts(study, each) for each in study.expect)

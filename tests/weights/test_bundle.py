@@ -17,7 +17,7 @@ from PIL import Image, ImageDraw
 from cli import main
 from tiny_weights import tiny_weights
 from zoo.prepare import open_picture, prepare
-from zoo.weights.export.forms import script
+from zoo.weights.export.forms import predict_script
 from zoo.weights.loading import load
 
 CASES = [("photo", (1, 28, 28)), ("photo", (3, 32, 20)), ("digits", (1, 28, 28)), ("digits", (3, 20, 31))]
@@ -53,7 +53,7 @@ def drawn(path: Path, mode: str = "L", size: tuple[int, int] = (120, 90)) -> Pat
 
 def test_a_bundle_runs_alone(bundle: Path, weights: Path, tmp_path: Path) -> None:
     assert sorted(path.name for path in bundle.iterdir()) == ["README.md", "card.json", "model.onnx", "predict.py"]
-    assert all(len(script(way).splitlines()) < 60 for way in ("photo", "digits"))
+    assert all(len(predict_script(way).splitlines()) < 60 for way in ("photo", "digits"))
     moved = Path(shutil.copytree(bundle, tmp_path / "elsewhere"))
     pictures = [drawn(tmp_path / "seven.png"), drawn(tmp_path / "colours.png", mode="RGB", size=(300, 200))]
     code = (
@@ -132,7 +132,7 @@ def test_a_bundle_prepares_pictures_as_the_zoo_does(tmp_path: Path) -> None:
     ways = {}
     for way, shape in CASES:
         (tmp_path / "card.json").write_text(json.dumps({"in_shape": shape, "prepare": way}))
-        (tmp_path / "predict.py").write_text(script(way))
+        (tmp_path / "predict.py").write_text(predict_script(way))
         ways[way, shape] = runpy.run_path(str(tmp_path / "predict.py"))["prepared"]
     draw, seen = np.random.default_rng(0), Counter[str]()
     for i in range(MADE):

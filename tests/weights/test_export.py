@@ -181,7 +181,7 @@ def test_the_accuracy_of_another_precision_is_not_taken_over(
     copy = Path(shutil.copytree(run, tmp_path / "run"))
     result = json.loads((copy / "result.json").read_text())
     (copy / "result.json").write_text(json.dumps(result | {"precision": "bf16-mixed"}))
-    monkeypatch.setattr("zoo.commands.weights.card_scores.images_of", none_there)
+    monkeypatch.setattr("zoo.commands.weights.card_scores.images_for_card", none_there)
     main(["export", str(copy), "--out", str(tmp_path / "made.safetensors")])
     assert "accuracy in float32: not counted" in capsys.readouterr().out
     assert not {"test_accuracy", "val_accuracy"} & json.loads((tmp_path / "made.json").read_text()).keys()

@@ -15,7 +15,7 @@ from zoo.errors import UsageError
 from zoo.weights import store
 from zoo.weights.card import Card, read_card
 from zoo.weights.classifier import make_network
-from zoo.weights.export.agreement import compare
+from zoo.weights.export.agreement import compare_answers
 from zoo.weights.export.beside import add_graph
 from zoo.weights.loading import load
 from zoo.weights.runtime import GraphNet, threads
@@ -161,9 +161,9 @@ def test_a_graph_that_answers_otherwise_leaves_nothing(own: Path, monkeypatch: p
 def test_predictions_agree_where_two_classes_are_equally_likely() -> None:
     expected = np.array([[0.5, 0.5 - 5e-6, 0], [0.6, 0.4, 0], [0.1, 0.2, 0.7]], np.float32)
     found = expected[:, [1, 0, 2]]
-    assert compare(expected, found)[:2] == (3, 2)
-    assert compare(expected, found).largest == pytest.approx(0.2)
-    assert compare(expected, expected * np.float32(np.nan)).agree == 0
+    assert compare_answers(expected, found)[:2] == (3, 2)
+    assert compare_answers(expected, found).largest == pytest.approx(0.2)
+    assert compare_answers(expected, expected * np.float32(np.nan)).agree == 0
 
 
 @pytest.mark.parametrize(("given", "number"), [("3", 3), ("2,4", 2)])
@@ -190,6 +190,6 @@ def test_the_zoos_own_weights_answer_without_torch() -> None:
 @pytest.mark.parametrize("name", store.list_weights())
 def test_the_zoos_own_graphs_say_what_torch_says(name: str) -> None:
     images = noise(read_card(store.own(name))["in_shape"], 100)
-    found = compare(load(name, runtime="torch")(images), load(name, runtime="onnx")(images))
+    found = compare_answers(load(name, runtime="torch")(images), load(name, runtime="onnx")(images))
     assert (found.images, found.agree) == (100, 100)
     assert found.largest < 1e-5

@@ -57,7 +57,7 @@ def apply_opcode(name: str, argument: Any, stack: list[Any], memo: dict[int, Any
         stack[-1] = "a storage"
     elif name == "REDUCE":
         arguments = stack.pop()
-        stack[-1] = called(stack[-1], arguments)
+        stack[-1] = kind_of_call(stack[-1], arguments)
     elif name == "BUILD":
         # torch gives a state dict its versions like this; one long dict, given many times, would be copied each time
         if stack.pop() is not dict or stack[-1] != ORDERED:
@@ -82,7 +82,7 @@ def since_mark(stack: list[Any]) -> list[Any]:
     return items[::-1]
 
 
-def called(name: Any, arguments: Any) -> str:
+def kind_of_call(name: Any, arguments: Any) -> str:
     """The kind of what a call makes; raises ValueError for a call that torch would not have written."""
     count = len(arguments) if isinstance(arguments, tuple) else -1
     if name == "collections OrderedDict" and count == 0:

@@ -12,7 +12,7 @@ from pathlib import Path
 import yaml
 
 from zoo.config.error_messages import format_value
-from zoo.config.yaml_limits import load
+from zoo.config.yaml_limits import load_yaml
 from zoo.errors import UsageError
 from zoo.runs.folder import RunFolder
 
@@ -130,7 +130,7 @@ def with_arrays(args: Sequence[str], config: Path) -> list[str]:
     if "--data.path" not in flags or "--data" in flags:
         return list(args)
     try:
-        data = load(config.read_text(encoding="utf-8"))["data"]
+        data = load_yaml(config.read_text(encoding="utf-8"))["data"]
         trained = str(data["class_path"] if isinstance(data, dict) else data)
     except (yaml.YAMLError, OSError, ValueError, RecursionError, KeyError, TypeError):  # the parser reports it
         return list(args)

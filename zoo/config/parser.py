@@ -38,7 +38,7 @@ from zoo.config.error_messages import (
 )
 from zoo.config.type_names import UNIONS, command, family, format_type, type_of
 from zoo.config.unknown_options import unknown_key, unknown_words, with_value
-from zoo.config.yaml_limits import load
+from zoo.config.yaml_limits import load_yaml
 from zoo.errors import UsageError, chain, demand
 
 FORMATTERS = (  # the first that knows a message says it
@@ -174,7 +174,7 @@ def misspelt_in(given: Any, key: str = "") -> str | None:
             text = Path(text).read_text(encoding="utf-8")
         elif not text.startswith(("{", "[")):
             return None
-        return misspelt(load(text), key)
+        return misspelt(load_yaml(text), key)
     except (OSError, ValueError, yaml.YAMLError, RecursionError):  # said by others
         return None
 

@@ -39,11 +39,11 @@ class HubAddressError(BeyondLimitError):
 
 
 def limit_yaml() -> None:
-    """Has configurations, and values that are written in yaml, read by `load` in this process."""
-    set_loader("yaml", load, exceptions=(yaml.YAMLError,))
+    """Has configurations, and values that are written in yaml, read by `load_yaml` in this process."""
+    set_loader("yaml", load_yaml, exceptions=(yaml.YAMLError,))
 
 
-def load(text: str) -> Any:
+def load_yaml(text: str) -> Any:
     """The values in a text, as jsonargparse reads it.
 
     Raises:

@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from zoo.config.type_names import nearest
-from zoo.config.yaml_limits import load
+from zoo.config.yaml_limits import load_yaml
 from zoo.errors import UsageError
 from zoo.studies.checks import check_keys, check_list, check_mapping, one_of
 from zoo.studies.expectations import parse_expectation
@@ -37,7 +37,7 @@ def read_study(folder: Path) -> Study:
     """
     file = folder / "study.yaml"
     try:
-        content = load(file.read_text(encoding="utf-8"))
+        content = load_yaml(file.read_text(encoding="utf-8"))
     except OSError as error:
         there = [path.parent.as_posix() for path in sorted(folder.parent.glob("*/study.yaml"))]
         near = nearest(folder.as_posix(), there) or next(iter(there), None)

@@ -19,7 +19,7 @@ import yaml
 
 from zoo.config.config_files import find
 from zoo.config.type_names import nearest_config
-from zoo.config.yaml_limits import load
+from zoo.config.yaml_limits import load_yaml
 from zoo.errors import UsageError
 
 Settings = dict[str, Any]
@@ -69,7 +69,7 @@ def settings_fingerprint(settings: Mapping[str, Any]) -> str:
 def config_without_seed(path: str) -> dict[str, Any]:
     """The contents of a configuration file but its seed; comments and layout are none."""
     try:
-        content = load(Path(find(path, FILES)).read_text(encoding="utf-8"))
+        content = load_yaml(Path(find(path, FILES)).read_text(encoding="utf-8"))
     except OSError as error:
         near = nearest_config(path)
         advice = f" Try: {near}" if near else ""

@@ -90,7 +90,10 @@ def plain_json(raw: bytes) -> Any:
         RecursionError: it is nested too deeply.
     """
     return json.loads(
-        raw.decode("utf-8"), object_pairs_hook=unique, parse_float=finite, parse_constant=lambda word: finite("nan")
+        raw.decode("utf-8"),
+        object_pairs_hook=unique,
+        parse_float=finite_number,
+        parse_constant=lambda word: finite_number("nan"),
     )
 
 
@@ -102,7 +105,7 @@ def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def finite(text: str) -> float:
+def finite_number(text: str) -> float:
     """A number; raises ValueError if it is infinite, or none."""
     number = float(text)
     if not math.isfinite(number):

@@ -51,14 +51,14 @@ def is_count(value: Any) -> bool:
     return type(value) is int and value >= 0
 
 
-def is_number(value: Any) -> bool:
+def is_finite_number(value: Any) -> bool:
     """Whether a value is a finite number."""
     return type(value) is int or (type(value) is float and math.isfinite(value))
 
 
 def is_share(value: Any) -> bool:
     """Whether a value is a number from 0 to 1."""
-    return is_number(value) and 0 <= value <= 1
+    return is_finite_number(value) and 0 <= value <= 1
 
 
 def is_text(value: Any) -> bool:
@@ -71,7 +71,7 @@ def or_null(holds: Callable[[Any], bool]) -> Callable[[Any], bool]:
     return lambda value: value is None or holds(value)
 
 
-def one_of(*known: str) -> Callable[[Any], bool]:
+def is_one_of(*known: str) -> Callable[[Any], bool]:
     """Whether a value is one of these texts."""
     return lambda value: is_text(value) and value in known
 
@@ -81,49 +81,53 @@ def is_like(pattern: re.Pattern[str]) -> Callable[[Any], bool]:
     return lambda value: is_text(value) and pattern.fullmatch(value) is not None
 
 
-def are_numbers(value: Any, least: float = -math.inf) -> bool:
+def are_channel_numbers(value: Any, least: float = -math.inf) -> bool:
     """Whether a value is a list of one or three finite numbers above `least`."""
-    return isinstance(value, list) and len(value) in (1, 3) and all(is_number(each) and each > least for each in value)
+    return (
+        isinstance(value, list)
+        and len(value) in (1, 3)
+        and all(is_finite_number(each) and each > least for each in value)
+    )
 
 
-def is_shape(value: Any) -> bool:
+def is_image_shape(value: Any) -> bool:
     """Whether a value is channels, height and width of an image."""
     sizes = isinstance(value, list) and len(value) == 3 and all(type(each) is int for each in value)
     return sizes and value[0] in (1, 3) and all(0 < side <= LARGEST_SIDE for side in value[1:])
 
 
-def is_size(value: Any) -> bool:
+def is_layer_size(value: Any) -> bool:
     """Whether a value is the size of a layer."""
     return type(value) is int and 0 < value <= LARGEST_SIZE
 
 
-def is_activation(value: Any) -> bool:
+def is_activation_spec(value: Any) -> bool:
     """Whether a value is one of torch's activations, with plain arguments."""
     if not isinstance(value, dict) or value.keys() != {"class_path", "init_args"}:
         return False
     path, arguments = value["class_path"], value["init_args"]
     named = is_text(path) and path.startswith("torch.nn.") and path.removeprefix("torch.nn.") in ACTIVATIONS
     plain = isinstance(arguments, dict) and len(arguments) <= MOST_NOTES
-    return named and plain and all(is_plain(each) for each in arguments.values())
+    return named and plain and all(is_plain_argument(each) for each in arguments.values())
 
 
-def is_plain(value: Any) -> bool:
+def is_plain_argument(value: Any) -> bool:
     """Whether a value is a number that a layer may take, a word, yes, no or nothing."""
-    small = is_number(value) and abs(value) <= LARGEST_SIZE
+    small = is_finite_number(value) and abs(value) <= LARGEST_SIZE
     return value is None or type(value) is bool or small or is_like(WORD)(value)
 
 
 def is_argument(value: Any) -> bool:
     """Whether a value may be an argument of a network."""
-    sizes = isinstance(value, list) and len(value) <= MOST_LAYERS and all(is_size(each) for each in value)
-    return is_plain(value) or sizes or is_activation(value)
+    sizes = isinstance(value, list) and len(value) <= MOST_LAYERS and all(is_layer_size(each) for each in value)
+    return is_plain_argument(value) or sizes or is_activation_spec(value)
 
 
 def is_model(value: Any) -> bool:
     """Whether a value names a network of the zoo, with some arguments."""
     if not isinstance(value, dict) or value.keys() != {"class_path", "init_args"}:
         return False
-    return one_of(*NETWORKS)(value["class_path"]) and isinstance(value["init_args"], dict)
+    return is_one_of(*NETWORKS)(value["class_path"]) and isinstance(value["init_args"], dict)
 
 
 def count_layers(arguments: dict[str, Any]) -> int:
@@ -148,7 +152,7 @@ def is_permutation(value: Any) -> bool:
 def is_mapping(value: Any) -> bool:
     """Whether a value is a mapping of texts to texts or numbers."""
     plain = isinstance(value, dict) and len(value) <= MOST_NOTES and all(is_text(key) for key in value)
-    return plain and all(is_text(each) or is_number(each) for each in value.values())
+    return plain and all(is_text(each) or is_finite_number(each) for each in value.values())
 
 
 def has(**keys: Callable[[Any], bool]) -> Callable[[Any], bool]:
@@ -175,15 +179,15 @@ FIELDS: dict[str, Field] = {
     "schema": Field(f"{SCHEMA}", lambda value: type(value) is int and value == SCHEMA),
     "name": Field("a name of letters, digits and . _ -", is_like(NAME)),
     "model": Field(f"a network of {', '.join(NETWORKS)}", is_model),
-    "in_shape": Field(f"[1 or 3, height, width], sides up to {LARGEST_SIDE}", is_shape),
-    "colours": Field("grey or RGB", one_of("grey", "RGB")),
+    "in_shape": Field(f"[1 or 3, height, width], sides up to {LARGEST_SIDE}", is_image_shape),
+    "colours": Field("grey or RGB", is_one_of("grey", "RGB")),
     "classes": Field("a list of two or more different names, each of one line", are_classes),
     "normalize": Field("a text", is_text),
-    "shift": Field("a number for each channel", are_numbers),
-    "scale": Field("a number above 0 for each channel", lambda value: are_numbers(value, 0)),
+    "shift": Field("a number for each channel", are_channel_numbers),
+    "scale": Field("a number above 0 for each channel", lambda value: are_channel_numbers(value, 0)),
     "pixels": Field("null or a permutation", or_null(is_permutation)),
-    "prepare": Field(f"one of {', '.join(WAYS)}", one_of(*WAYS)),
-    "dtype": Field(f"one of {', '.join(DTYPES)}", one_of(*DTYPES)),
+    "prepare": Field(f"one of {', '.join(WAYS)}", is_one_of(*WAYS)),
+    "dtype": Field(f"one of {', '.join(DTYPES)}", is_one_of(*DTYPES)),
     "sha256": Field("64 hexadecimal digits", is_like(SHA256)),
     "onnx_sha256": Field("64 hexadecimal digits", is_like(SHA256), optional=True),
     "recipe": Field("a text or null", or_null(is_text), optional=True),
@@ -200,7 +204,7 @@ FIELDS: dict[str, Field] = {
     "recipe_accuracy": Field("mean, half_width and seeds", is_recipe_accuracy, optional=True),
     "parameters": Field("a whole number", is_count, optional=True),
     "multiply_adds": Field("a whole number", is_count, optional=True),
-    "seconds": Field("a number from 0", lambda value: is_number(value) and value >= 0, optional=True),
+    "seconds": Field("a number from 0", lambda value: is_finite_number(value) and value >= 0, optional=True),
     "device": Field("a text", is_text, optional=True),
     "processor": Field("a text", is_text, optional=True),
     "precision": Field("a text", is_text, optional=True),

@@ -18,7 +18,7 @@ import numpy as np
 from zoo.errors import shorten, warn
 from zoo.runs.folder import RunFolder
 from zoo.weights.card import Card, check_card
-from zoo.weights.fields import FIELDS, MOST_CLASSES, NETWORKS, SCHEMA, are_numbers, is_count, is_shape
+from zoo.weights.fields import FIELDS, MOST_CLASSES, NETWORKS, SCHEMA, are_channel_numbers, is_count, is_image_shape
 from zoo.weights.store import serialise
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def read_run(path: Path) -> tuple[Card, dict[str, "Tensor"]]:
     config = with_classes(identity.get("config") or config_in(folder.config), path)
     model = model_of(content, config, folder.chosen)
     in_shape = plain(mapping(content, "hyper_parameters").get("in_shape"))
-    if not is_shape(in_shape):
+    if not is_image_shape(in_shape):
         raise ValueError(
             f"in_shape in {folder.chosen}: expected {FIELDS['in_shape'].words}, found {shorten(in_shape, 60)}"
         )
@@ -106,9 +106,9 @@ def tensors_of(content: Mapping[str, Any]) -> dict[str, "Tensor"]:
 
 def config_in(path: Path) -> Any:
     """The configuration of a run whose checkpoints do not hold it."""
-    from zoo.config.yaml_limits import load
+    from zoo.config.yaml_limits import load_yaml
 
-    return load(path.read_text(encoding="utf-8"))
+    return load_yaml(path.read_text(encoding="utf-8"))
 
 
 def with_classes(config: Any, where: Path) -> dict[str, Any]:
@@ -183,7 +183,12 @@ def shift_and_scale(
     if normalize not in (*fixed, "standard"):
         raise ValueError(f"normalize in {where}: expected one of none, unit, symmetric, standard, found another")
     mean, std = fixed.get(normalize, (plain(state.get("mean")), plain(state.get("std"))))
-    if not (are_numbers(mean) and are_numbers(std, 0) and len(mean) == len(std) and len(mean) in (1, channels)):
+    if not (
+        are_channel_numbers(mean)
+        and are_channel_numbers(std, 0)
+        and len(mean) == len(std)
+        and len(mean) in (1, channels)
+    ):
         raise ValueError(
             f"normalisation in {where}: expected mean and std of {channels} channels in its checkpoint, found"
             f" {shorten(mean, 60)} and {shorten(std, 60)}. Try: another checkpoint of the run"

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Protocol
 
 from zoo.errors import shorten
 from zoo.weights.card import Card, plain_json
-from zoo.weights.fields import is_count, is_size
+from zoo.weights.fields import is_count, is_layer_size
 
 BYTES = {"F32": 4, "F16": 2, "I64": 8, "BOOL": 1}  # of a number
 TYPES = {"float32": "F32", "float16": "F16"}  # of a card -> of the file
@@ -108,9 +108,9 @@ def largest_layer(weights: Iterable[HasShape], card: Card) -> int:
     shapes = [each.shape for each in weights]
     pixels, arguments = height * width, card["model"]["init_args"]
     widest = max([1, *(shape[0] for shape in shapes if len(shape) == 2)])
-    if is_size(side := arguments.get("patch_size")):  # tokens attend to each other in each head
+    if is_layer_size(side := arguments.get("patch_size")):  # tokens attend to each other in each head
         tokens, heads = pixels // side**2, arguments.get("heads")
-        return tokens * max(widest, tokens * (heads if is_size(heads) else 1))
+        return tokens * max(widest, tokens * (heads if is_layer_size(heads) else 1))
     maps = [shape[0] * pixels for shape in shapes if len(shape) == 4]
     return max([pixels, widest, *maps])
 

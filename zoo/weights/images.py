@@ -53,7 +53,7 @@ def picture(given: str | Path | Image.Image, card: Card, how: str | None) -> Pix
     return prepare(image, tuple(card["in_shape"]), how or card["prepare"], where)
 
 
-def other_numbers(array: np.ndarray, name: str) -> ValueError:
+def not_uint8(array: np.ndarray, name: str) -> ValueError:
     """The error for an array of other numbers than uint8, with what makes the best of those that are there.
 
     Args:
@@ -94,7 +94,7 @@ def from_array(array: np.ndarray, card: Card, how: str | None, name: str = "imag
     """
     channels, height, width = card["in_shape"]
     if array.dtype != np.uint8:
-        raise other_numbers(array, name)
+        raise not_uint8(array, name)
     shape = array.shape
     if len(shape) == 2 and shape[1] == channels * height * width and shape != (height, width):
         rows = f"(-1, {height}, {width})" if channels == 1 else f"(-1, {channels}, {height}, {width})"

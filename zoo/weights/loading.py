@@ -83,9 +83,9 @@ def card_in(where: str | Path) -> Path:
         UsageError: there is nothing of this name.
     """
     if is_address(where):
-        from zoo.weights.hub.fetch import fetch
+        from zoo.weights.hub.fetch import fetch_card
 
-        return fetch(where)
+        return fetch_card(where)
     path = Path(os.path.expanduser(where))  # noqa: PTH111  with no such user it is a name like any other
     if isinstance(where, str) and where in list_weights():
         with suppress(UsageError, OSError):
@@ -155,11 +155,11 @@ def from_card(path: Path, device: str = "cpu", with_graph: bool = False) -> "Ima
         from zoo.weights.runtime import GraphNet
 
         graph = GraphNet(card, read_graph(card, path))
-        return ImageClassifier(card, partial(network, card, content, path), device, graph)
-    return ImageClassifier(card, network(card, content, path), device)
+        return ImageClassifier(card, partial(verified_network, card, content, path), device, graph)
+    return ImageClassifier(card, verified_network(card, content, path), device)
 
 
-def network(card: Card, content: bytes, path: Path) -> "nn.Module":
+def verified_network(card: Card, content: bytes, path: Path) -> "nn.Module":
     """The network of a card in torch, with the weights of a file's content."""
     from safetensors import SafetensorError
     from safetensors.torch import load as tensors_of

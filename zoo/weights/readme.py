@@ -48,7 +48,7 @@ def readme(card: Card, place: str = PLACE) -> str:
         place: where it lies on the Hub.
     """
     front = yaml.safe_dump(metadata(card), sort_keys=False, allow_unicode=True, width=1000)
-    sections = (title(card), use(card, place), numbers(card), weaknesses(card), images(card), origin(card))
+    sections = (title(card), use(card, place), numbers(card), weaknesses(card), input_section(card), origin(card))
     return f"---\n{front}---\n\n" + "\n\n".join("\n".join(lines) for lines in sections if lines) + "\n"
 
 
@@ -60,7 +60,7 @@ def metadata(card: Card) -> dict[str, Any]:
         found["license"] = LICENCES[licence]
     elif licence:
         found |= {"license": "other", "license_name": licence}
-    found["tags"] = [TASK, network(card).lower(), LIBRARY]
+    found["tags"] = [TASK, network_name(card).lower(), LIBRARY]
     if dataset := DATASETS.get(str(ORIGINALS.get(data, data))):
         found["datasets"] = [dataset]
     if card.get("test_accuracy") is None:
@@ -73,7 +73,7 @@ def metadata(card: Card) -> dict[str, Any]:
     return found | {"metrics": ["accuracy"], "model-index": [{"name": card["name"], "results": [result]}]}
 
 
-def network(card: Card) -> str:
+def network_name(card: Card) -> str:
     """The class of the network, without its module."""
     return str(card["model"]["class_path"].rpartition(".")[2])
 
@@ -86,7 +86,7 @@ def title(card: Card) -> list[str]:
     return [
         f"# {escaped(card['name'])}",
         "",
-        f"{network(card)}{size}, for images of {height} × {width} in {card['colours']}, trained on {data}.",
+        f"{network_name(card)}{size}, for images of {height} × {width} in {card['colours']}, trained on {data}.",
         f"It tells {len(card['classes'])} classes apart. Made with the model zoo for small images.",
     ]
 
@@ -160,7 +160,7 @@ def weaknesses(card: Card) -> list[str]:
     return ["## What it is bad at", "", *found]
 
 
-def images(card: Card) -> list[str]:
+def input_section(card: Card) -> list[str]:
     """How images come to it."""
     channels, height, width = card["in_shape"]
     listed = ", ".join(map(escaped, card["classes"][:MOST_CLASSES])) + ", …" * (len(card["classes"]) > MOST_CLASSES)

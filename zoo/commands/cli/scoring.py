@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 
 from zoo.commands.cli.state import RunState
-from zoo.config.yaml_limits import load
+from zoo.config.yaml_limits import load_yaml
 from zoo.errors import UsageError
 from zoo.runs.folder import RunFolder
 from zoo.runs.predictions import predictions_path, requested_path, source_name, source_of, write_predictions
@@ -59,7 +59,7 @@ class Scores(RunState):
         """The data of the run whose weights these are, as its config.yaml says."""
         config = RunFolder(self.checkpoint.absolute().parent.parent).config if self.checkpoint else None
         try:
-            return source_of(load(config.read_text(encoding="utf-8"))["data"]) if config else None
+            return source_of(load_yaml(config.read_text(encoding="utf-8"))["data"]) if config else None
         except (yaml.YAMLError, OSError, ValueError, RecursionError, KeyError, TypeError, AttributeError):
             return None
 

@@ -13,7 +13,7 @@ from lightning import LightningDataModule
 from zoo.commands.arguments import add_allow_import, run_and_checkpoint
 from zoo.commands.class_help import show_class_help
 from zoo.commands.cli.flags import check_values, link_data, prepared
-from zoo.commands.network.network_numbers import tell
+from zoo.commands.network.network_numbers import print_numbers
 from zoo.config.parser import Parser, PlainHelp, innermost
 from zoo.config.type_names import choices
 from zoo.errors import UsageError
@@ -48,7 +48,7 @@ def describe(data_class: type[LightningDataModule], args: Sequence[str]) -> None
     except ValueError as error:  # a constructor refused a value, or a layer its input
         raise UsageError(innermost(error)) from error
     names = type(data).__name__, type(model).__name__
-    tell(*names, model.net, data.in_shape, data.num_classes, as_json=config.json)
+    print_numbers(*names, model.net, data.in_shape, data.num_classes, as_json=config.json)
 
 
 def with_run(args: Sequence[str]) -> list[str]:

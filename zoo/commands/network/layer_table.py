@@ -14,7 +14,7 @@ PAGE = 100  # characters across, for which there is room on most screens
 SCALES = ((1e8, 1e9, "G"), (1e5, 1e6, "M"))  # from this number on, in this unit, with this name
 
 
-def show(record: dict[str, Any], layers: list[Layer]) -> None:
+def print_layers(record: dict[str, Any], layers: list[Layer]) -> None:
     """Prints the table, the totals and the sums."""
     images = f"images of {' × '.join(map(str, record['in_shape']))}, {record['num_classes']} classes"
     console = Console(highlight=False, soft_wrap=True)

@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import nn
 
-from zoo.commands.network.layer_table import show
+from zoo.commands.network.layer_table import print_layers
 from zoo.commands.network.precision_advice import advise, this_machine
 from zoo.geometry import Layer, walk
 
@@ -19,10 +19,10 @@ def describe_card(path: Path, *, as_json: bool) -> None:
     card = read_card(path)
     model = card["model"]["class_path"].rpartition(".")[2]
     shape = tuple(card["in_shape"])
-    tell(card.get("data", "images"), model, make_network(card), shape, len(card["classes"]), as_json=as_json)
+    print_numbers(card.get("data", "images"), model, make_network(card), shape, len(card["classes"]), as_json=as_json)
 
 
-def tell(
+def print_numbers(
     data: str, model: str, net: nn.Module, in_shape: tuple[int, int, int], num_classes: int, *, as_json: bool
 ) -> None:
     """Prints the numbers of a network.
@@ -46,7 +46,7 @@ def tell(
     if as_json:
         print(json.dumps(record))
     else:
-        show(record, layers)
+        print_layers(record, layers)
 
 
 def network_numbers(net: nn.Module, layers: list[Layer]) -> dict[str, Any]:

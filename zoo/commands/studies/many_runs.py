@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from zoo.studies.workers import Maker, Task
 
 
-def add_flags(parser: ArgumentParser) -> None:
+def add_run_flags(parser: ArgumentParser) -> None:
     """Adds the flags that say where and how runs are done."""
     parser.add_argument("--data-root", "--data.root", type=Path, default=Path(os.environ.get("ZOO_DATA") or "data"),
                         metavar="DIR", help="where data lies or is downloaded to")  # fmt: skip

@@ -61,7 +61,7 @@ def run_recipes(options: Namespace, data_class: type[Any]) -> None:
         raise SystemExit(1)
 
 
-def show_table(options: Namespace) -> None:
+def show_recipes(options: Namespace) -> None:
     """Prints a line for each recipe that has rows, or writes the tables of a checkout."""
     from zoo.studies.recipe_tables import write_tables
     from zoo.studies.rows import read_table

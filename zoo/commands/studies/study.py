@@ -152,10 +152,10 @@ def questions(folder: Path) -> Iterator[str]:
     """The question of a study, if it can be read."""
     import yaml
 
-    from zoo.config.yaml_limits import load
+    from zoo.config.yaml_limits import load_yaml
 
     try:
-        content = load((folder / FILE).read_text(encoding="utf-8"))
+        content = load_yaml((folder / FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError):
         return
     if isinstance(content, dict) and content.get("question"):

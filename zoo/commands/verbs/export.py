@@ -44,6 +44,6 @@ def parser(data_class: DataClass) -> PlainParser:
 def run(args: Sequence[str], data_class: DataClass) -> None:
     """Does it."""
     options = parser(data_class).parse(args)
-    from zoo.commands.weights.export import export
+    from zoo.commands.weights.export import run_export
 
-    export(options, data_class)
+    run_export(options, data_class)

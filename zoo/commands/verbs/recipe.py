@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from zoo.commands.plain_parser import PlainParser, action_of, from_one
-from zoo.commands.studies.many_runs import add_flags
+from zoo.commands.studies.many_runs import add_run_flags
 from zoo.commands.verbs import DataClass
 
 SUMMARY = "complete trainings with the accuracy to expect: recipe list, recipe run, recipe table"
@@ -36,7 +36,7 @@ def run_parser() -> PlainParser:
     """The flags of `recipe run`."""
     parser = PlainParser("recipe run", "Does the runs of recipes that have no row yet.")
     parser.add_argument("names", nargs="*", metavar="NAME", help="recipes; none means all")
-    add_flags(parser)
+    add_run_flags(parser)
     parser.add_argument("--seeds", type=from_one, default=5, metavar="N", help="seeds 0, 1, … of each recipe")
     parser.add_argument("--threads", type=from_one, default=1, metavar="N", help="of each process")
     parser.add_argument("--rows", type=Path, metavar="FILE.csv", help="file of the rows")
@@ -68,6 +68,6 @@ def run(args: Sequence[str], data_class: DataClass) -> None:
     if action == "run":
         recipe.run_recipes(options, data_class())
     elif action == "table":
-        recipe.show_table(options)
+        recipe.show_recipes(options)
     else:
         recipe.list_recipes()

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from zoo.commands.plain_parser import PlainParser, action_of, from_one
-from zoo.commands.studies.many_runs import add_flags
+from zoo.commands.studies.many_runs import add_run_flags
 from zoo.commands.verbs import DataClass
 
 SUMMARY = "many runs that answer a question: study run, study report, study list"
@@ -39,7 +39,7 @@ def run_parser() -> PlainParser:
     """The flags of `study run`."""
     parser = PlainParser("study run", "Does the runs of a study that have no row yet.")
     parser.add_argument("study", metavar="STUDY", help="name of a study, or a folder with a study.yaml")
-    add_flags(parser)
+    add_run_flags(parser)
     parser.add_argument("--out", type=Path, metavar="DIR", help="where the rows go")
     parser.add_argument("--seeds", type=int, metavar="N", help="seeds 0, 1, … instead of those of the study")
     parser.add_argument("--threads", type=from_one, metavar="N", help="of each process")

@@ -75,4 +75,4 @@ def run(args: Sequence[str], data_class: DataClass) -> None:
         weights.save(options, rest, data_class())
     else:
         options = parser.parse(args[1:])
-        {"list": weights.list_all, "show": weights.show, "push": weights.push}[action](options)
+        {"list": weights.list_all, "show": weights.show_card, "push": weights.push_folder}[action](options)

@@ -28,7 +28,7 @@ def table(found: Predictions, classes: Sequence[str]) -> list[str]:
         names.append(str(i) if found.files is None else tail(found.files[len(names) - 1]))
         best = np.argsort(-row, kind="stable")[:BEST]
         cells.append([f"{shorten(classes[k], MOST_OF_CLASS)}  {100 * row[k]:6.2f} %" for k in best])
-    lines = columns([[name, *row] for name, row in zip(names, cells, strict=True)])
+    lines = aligned([[name, *row] for name, row in zip(names, cells, strict=True)])
     rest = len(found.places) - SHOWN
     return lines if rest <= 0 else [*lines, f"… and {rest:,} more"]
 
@@ -39,7 +39,7 @@ def tail(name: str) -> str:
     return name if len(name) <= MOST_OF_FILE else f"…{name[1 - MOST_OF_FILE :]}"
 
 
-def columns(rows: Sequence[Sequence[str]]) -> list[str]:
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
     """Rows whose cells stand below each other; numbers at the end of cells, too."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = []
@@ -52,7 +52,7 @@ def columns(rows: Sequence[Sequence[str]]) -> list[str]:
     return lines
 
 
-def accuracy(found: Predictions) -> str | None:
+def accuracy_line(found: Predictions) -> str | None:
     """How many of the images with a label are right; None if there are no labels."""
     label = np.asarray(found.label)
     known = label >= 0

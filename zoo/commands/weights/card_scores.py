@@ -51,7 +51,7 @@ def score_card(verb: str, path: Path, args: Sequence[str], data_class: type[Ligh
     card, split = read_card(path), SPLITS[verb]
     with left_as_found(), StopSignals().handled():
         quieten()
-        parser = make_parser(verb, data_class)
+        parser = card_data_parser(verb, data_class)
         check_flags(args, card, verb)
         argv = with_data(prepared(args), card, split, choices(data_class))
         show_class_help(argv, parser)
@@ -60,7 +60,7 @@ def score_card(verb: str, path: Path, args: Sequence[str], data_class: type[Ligh
         data = parser.instantiate(config)["data"]
         source = source_of(config.data.as_dict())
         out = out_path(config.out, source) if verb == "predict" else None
-        images, labels = images_of(data, card, verb)
+        images, labels = images_for_card(data, card, verb)
         probabilities = load(path)(images)
         found = Predictions([*range(len(labels))], labels.tolist(), probabilities)
         if out:
@@ -77,7 +77,7 @@ def score_card(verb: str, path: Path, args: Sequence[str], data_class: type[Ligh
         show_table(f"{model} on {type(data).__name__}", {split: row}, notes)
 
 
-def make_parser(verb: str, data_class: type[LightningDataModule]) -> Parser:
+def card_data_parser(verb: str, data_class: type[LightningDataModule]) -> Parser:
     """The flags of the data, and of `predict` where the predictions go."""
     parser = Parser(prog=f"python cli.py {verb}", description="Score weights with a card.", allow_abbrev=False)
     parser.add_lightning_class_args(data_class, "data", subclass_mode=True)
@@ -169,7 +169,7 @@ def out_path(out: str | None, source: str) -> Path:
     return requested_path(out, source) if out else predictions_path(Path(), "predictions", source)
 
 
-def images_of(data: Any, card: Card, verb: str, download: bool = True) -> tuple[np.ndarray, np.ndarray]:
+def images_for_card(data: Any, card: Card, verb: str, download: bool = True) -> tuple[np.ndarray, np.ndarray]:
     """Images (N, C, H, W) uint8 and labels (N,), below 0 where they are not known, in the order of the card's classes.
 
     Args:

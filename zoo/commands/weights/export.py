@@ -32,7 +32,7 @@ class Sample(NamedTuple):
     of_card: bool = False
 
 
-def export(options: Namespace, data_class: "DataClass") -> None:
+def run_export(options: Namespace, data_class: "DataClass") -> None:
     """Does it, and says how the file compares with the network.
 
     Args:
@@ -44,9 +44,9 @@ def export(options: Namespace, data_class: "DataClass") -> None:
         ValueError: a file is damaged, or what was written answers otherwise; it is not kept.
     """
     out, found = Path(options.out), card_in(options.weights)
-    form = form_of(options.format, out)
+    form = form_asked_for(options.format, out)
     from zoo.weights.export.forms import FORMS
-    from zoo.weights.export.writing import export as write
+    from zoo.weights.export.writing import export
 
     check_out(out, form, FORMS[form].ending)
     if form in ("onnx", "bundle"):
@@ -59,11 +59,11 @@ def export(options: Namespace, data_class: "DataClass") -> None:
             model.card.pop(key, None)
     sample = images_for(options, found, model.card, data_class)
     with StopSignals().handled():  # an export that is told to stop takes away what it has begun
-        exported = write(model, form, out, sample.images, sample.labels, on_card=sample.of_card)
-    report(out, form, exported, sample)
+        exported = export(model, form, out, sample.images, sample.labels, on_card=sample.of_card)
+    print_agreement(out, form, exported, sample)
 
 
-def form_of(given: str | None, out: Path) -> str:
+def form_asked_for(given: str | None, out: Path) -> str:
     """The form that was asked for, or that the ending of the file says.
 
     Raises:
@@ -128,7 +128,7 @@ def images_for(options: Namespace, found: Path, card: Card, data_class: "DataCla
     Raises:
         OSError, ValueError: they are not there, or others, although a flag says where they are.
     """
-    from zoo.commands.weights.card_scores import images_of, where_data_lie
+    from zoo.commands.weights.card_scores import images_for_card, where_data_lie
     from zoo.weights.export.writing import made_images
 
     given = {key: getattr(options, f"data_{key}") for key in ("root", "path") if getattr(options, f"data_{key}")}
@@ -136,7 +136,7 @@ def images_for(options: Namespace, found: Path, card: Card, data_class: "DataCla
     run = None if found.suffix == ".json" or options.data else found
     try:
         data = data_of(name, given, run, data_class(), card)
-        images, labels = images_of(data, card, "predict", download=False)
+        images, labels = images_for_card(data, card, "predict", download=False)
     except (OSError, ValueError) as error:
         if given or options.data:
             raise
@@ -198,11 +198,11 @@ def data_of(name: str, given: dict[str, str], run: Path | None, data_class: type
                 raise UsageError(
                     f"data in --data: expected one of {', '.join(known)}, found {shorten(name, 60)!r}. Try: {advice}"
                 )
-            parser, words = card_scores.make_parser("export", data_class), prepared(["--data", name, *flags])
+            parser, words = card_scores.card_data_parser("export", data_class), prepared(["--data", name, *flags])
         return parser.instantiate(parser.parse_args(words))["data"]
 
 
-def report(out: Path, form: str, exported: "Exported", sample: Sample) -> None:
+def print_agreement(out: Path, form: str, exported: "Exported", sample: Sample) -> None:
     """Prints how the file compares, and what it holds."""
     agreement, card, accuracy = exported
     print(

@@ -94,7 +94,7 @@ class Pictures:
         return first + f". The other {done} {'is' if done == 1 else 'are'} done" * (done > 0)
 
 
-def find(words: Sequence[str]) -> tuple[list[Path], list[str]]:
+def find_pictures(words: Sequence[str]) -> tuple[list[Path], list[str]]:
     """The files that words name, and what to tell of those that were skipped.
 
     Raises:
@@ -111,7 +111,7 @@ def find(words: Sequence[str]) -> tuple[list[Path], list[str]]:
         elif path.exists():
             files.append(path)
         else:
-            raise missing(path)
+            raise no_picture(path)
     return files, notes
 
 
@@ -141,7 +141,7 @@ def in_folder(folder: Path) -> tuple[list[Path], str | None]:
     raise UsageError(f"pictures in {folder}: expected {expected}, found {counts or 'nothing'}{near}")
 
 
-def missing(path: Path) -> UsageError:
+def no_picture(path: Path) -> UsageError:
     """The error for a picture that is not there, with the nearest name."""
     beside = islice(path.parent.iterdir(), MOST_NEAR) if path.parent.is_dir() else ()
     near = get_close_matches(path.name, [each.name for each in beside], 1)

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from zoo.commands.plain_parser import program
-from zoo.commands.weights.answers import accuracy, table
-from zoo.commands.weights.pictures import CHUNK, Batch, Pictures, find, has_pictures
+from zoo.commands.weights.answers import accuracy_line, table
+from zoo.commands.weights.pictures import CHUNK, Batch, Pictures, find_pictures, has_pictures
 from zoo.errors import UsageError, shorten, warn
 from zoo.prepare import ENDINGS, Pixels, other_brightness, prepare
 from zoo.runs.predictions import Predictions, requested_path, write_predictions
@@ -54,9 +54,9 @@ def predict(options: Namespace, data: "DataClass") -> None:
             f"words in {program()} predict: expected pictures and folders, or one file of arrays alone, found"
             f" {archives[0]} among {len(words)}. Try: {program()} predict {options.weights} {archives[0]}"
         )
-    source = source_of(words)
+    source = source_of_words(words)
     if options.out:
-        check_out(options.out, source)
+        check_predictions_file(options.out, source)
     if archives:
         predict_archive(options, data, Path(archives[0]), source)
     else:
@@ -70,13 +70,13 @@ def of_arrays(path: Path, data: "DataClass") -> bool:
     return data.reads(path)
 
 
-def source_of(words: Sequence[str]) -> str:
+def source_of_words(words: Sequence[str]) -> str:
     """Which pictures these are, as the note beside the predictions has it."""
     paths = [os.path.realpath(word) for word in words]
     return paths[0] if len(paths) == 1 else f"{len(paths)} paths in {os.path.commonpath(paths)}"
 
 
-def check_out(out: str, source: str) -> None:
+def check_predictions_file(out: str, source: str) -> None:
     """Raises UsageError for a file that cannot be written, before anything is done."""
     path = requested_path(out, source)
     if not path.parent.is_dir():
@@ -87,7 +87,7 @@ def check_out(out: str, source: str) -> None:
 
 def predict_pictures(options: Namespace, source: str) -> None:
     """Of files of pictures."""
-    files, notes = find(options.pictures)
+    files, notes = find_pictures(options.pictures)
     model = load(options.weights)
     how = options.prepare or model.card["prepare"]
     pictures = Pictures(files, model.card, how)
@@ -97,7 +97,7 @@ def predict_pictures(options: Namespace, source: str) -> None:
     if found.places:
         found = found._replace(files=[str(files[i]) for i in found.places])
         note = {"source": source, "data": "pictures", "sha256": digest, "prepare": how}
-        tell(options, model, found, f"prepared as {how}", note)
+        print_answers(options, model, found, f"prepared as {how}", note)
     if pictures.complaint:
         raise ValueError(pictures.complaint)
 
@@ -116,7 +116,7 @@ def predict_archive(options: Namespace, data: "DataClass", path: Path, source: s
     found, digest = ask(model, batches)
     found = found._replace(label=new.labels.tolist())
     note = {"source": source, "data": "Arrays", "sha256": digest, "prepare": how}
-    tell(options, model, found, f"{new.name} of {shorten(path)}{f' prepared as {how}' if how else ''}", note)
+    print_answers(options, model, found, f"{new.name} of {shorten(path)}{f' prepared as {how}' if how else ''}", note)
 
 
 def as_they_are(new: Any, path: Path, card: "Card") -> Iterator[Batch]:
@@ -162,11 +162,13 @@ def ask(model: "ImageClassifier", batches: Iterable[Batch]) -> tuple[Predictions
     return Predictions(seen, [-1] * len(seen), np.concatenate(parts)), digest.hexdigest()
 
 
-def tell(options: Namespace, model: "ImageClassifier", found: Predictions, how: str, note: Mapping[str, Any]) -> None:
+def print_answers(
+    options: Namespace, model: "ImageClassifier", found: Predictions, how: str, note: Mapping[str, Any]
+) -> None:
     """Prints a table; writes the file that was asked for."""
     print(f"{model.card['name']}: {how}")
     print("\n".join(table(found, model.classes)))
-    if line := accuracy(found):
+    if line := accuracy_line(found):
         print(line)
     if options.out:
         path = Path(options.out)

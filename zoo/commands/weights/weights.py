@@ -29,7 +29,7 @@ def list_all(options: Namespace) -> None:
         print(f"{name:24} {percent(card.get('test_accuracy')):>8}  {card.get('data', '')}")
 
 
-def show(options: Namespace) -> None:
+def show_card(options: Namespace) -> None:
     """Prints a card."""
     card = card_of(options.where)
     print(card_text(card) if options.json else text(card), end="" if options.json else "\n")
@@ -44,7 +44,7 @@ def card_of(where: str) -> Card:
     return read_card(found) if found.suffix == ".json" else read_run(found)[0]
 
 
-def push(options: Namespace) -> None:
+def push_folder(options: Namespace) -> None:
     """Uploads weights to the Hub."""
     from zoo.weights.hub.push import push
 
@@ -61,7 +61,7 @@ def save(options: Namespace, rest: Sequence[str], data_class: type[Any]) -> None
     run, folder = run_of(options.run), Path(options.out)
     if options.name is not None:
         check_target(folder, options.name)
-    data, parts = images_of(options.run, rest, data_class)
+    data, parts = images_of_run(options.run, rest, data_class)
     name = options.name or re.sub(r"[^\w.-]+", "-", f"{data}-{run.resolve().name}".lower())[:80]
     path = check_target(folder, name)
     before = card_before(path)
@@ -121,7 +121,7 @@ def check_data(run: str, data: Any) -> None:
             )
 
 
-def images_of(run: str, rest: Sequence[str], data_class: type[Any]) -> tuple[str, dict[str, tuple[Any, Any]]]:
+def images_of_run(run: str, rest: Sequence[str], data_class: type[Any]) -> tuple[str, dict[str, tuple[Any, Any]]]:
     """The images that a run was validated and tested on.
 
     Args:

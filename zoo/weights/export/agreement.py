@@ -22,7 +22,7 @@ class Agreement(NamedTuple):
     largest: float
 
 
-def compare(expected: NDArray[np.float32], found: NDArray[np.float32]) -> Agreement:
+def compare_answers(expected: NDArray[np.float32], found: NDArray[np.float32]) -> Agreement:
     """Compares probabilities (N, K) with others of the same images."""
     best = np.sort(expected, axis=1)[:, -2:]
     same = (expected.argmax(1) == found.argmax(1)) | (best[:, 1] - best[:, 0] <= TIE)
@@ -38,7 +38,7 @@ def check_agreement(expected: NDArray[np.float32], found: NDArray[np.float32], w
         found: others of the same images.
         where: the file that gave them.
     """
-    result = compare(expected, found)
+    result = compare_answers(expected, found)
     if result.agree < result.images:
         raise ValueError(
             f"predictions in {where}: expected those of torch for {result.images:,} images, found"

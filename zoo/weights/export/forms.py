@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from zoo.weights.card import Card, card_text
 from zoo.weights.classifier import CHUNK, ImageClassifier
-from zoo.weights.readme import images, numbers, origin, title, weaknesses
+from zoo.weights.readme import input_section, numbers, origin, title, weaknesses
 from zoo.weights.runtime import GraphNet
 
 PREDICT = Path(__file__).with_name("predict.template")
@@ -136,8 +136,8 @@ class Bundle(OnnxFile):
         content = (path / "model.onnx").read_bytes()
         card = card | {"onnx_sha256": hashlib.sha256(content).hexdigest()}
         (path / "card.json").write_text(card_text(card), encoding="utf-8")
-        (path / "README.md").write_text(page(card), encoding="utf-8")
-        (path / "predict.py").write_text(script(card["prepare"]), encoding="utf-8")
+        (path / "README.md").write_text(bundle_page(card), encoding="utf-8")
+        (path / "predict.py").write_text(predict_script(card["prepare"]), encoding="utf-8")
 
     def ask(self, path: Path, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         return super().ask(path / "model.onnx", images)
@@ -151,14 +151,14 @@ FORMS: dict[str, type[Form]] = {
 }
 
 
-def script(prepare: str) -> str:
+def predict_script(prepare: str) -> str:
     """The script of a bundle: what brings pictures to the network's shape in another way is left out."""
     blocks = PREDICT.read_text(encoding="utf-8").split("\n\n")
     others = tuple(f"def {way}(" for way in WAYS if way != prepare)
     return "\n\n".join(block for block in blocks if not block.startswith(others))
 
 
-def page(card: Card) -> str:
+def bundle_page(card: Card) -> str:
     """README.md of a bundle."""
     channels, height, width = card["in_shape"]
     use = [
@@ -173,5 +173,5 @@ def page(card: Card) -> str:
         f"It gives `probabilities` and `logits`: float32 (N, {len(card['classes'])}). Normalisation is inside.",
         "`predict.py` brings a picture to that size. `card.json` is all that is known of the network.",
     ]
-    sections = (title(card), use, numbers(card), weaknesses(card), images(card), origin(card))
+    sections = (title(card), use, numbers(card), weaknesses(card), input_section(card), origin(card))
     return "\n\n".join("\n".join(lines) for lines in sections if lines) + "\n"

@@ -34,7 +34,7 @@ class Listed(NamedTuple):
     sha256: str | None
 
 
-def fetch(address: object) -> Path:
+def fetch_card(address: object) -> Path:
     """The file of a card, with its weights beside it, in the cache of the client.
 
     Args:
@@ -139,7 +139,11 @@ def download(hub: ModuleType, place: Address, commit: str, file: Listed) -> Path
             )
     found = Path(
         hub.hf_hub_download(
-            place.repository, file.name, revision=place.revision, etag_timeout=TIMEOUT, tqdm_class=bar(hub, file)
+            place.repository,
+            file.name,
+            revision=place.revision,
+            etag_timeout=TIMEOUT,
+            tqdm_class=progress_bar(hub, file),
         )
     )
     if found.parent.name != commit:
@@ -147,7 +151,7 @@ def download(hub: ModuleType, place: Address, commit: str, file: Listed) -> Path
     return found
 
 
-def bar(hub: ModuleType, file: Listed) -> type[Any]:
+def progress_bar(hub: ModuleType, file: Listed) -> type[Any]:
     """The client's progress bar for a file: it shows nothing, and raises ValueError at more bytes than were listed."""
 
     class Bar(hub.utils.tqdm):  # type: ignore[name-defined]

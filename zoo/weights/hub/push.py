@@ -10,7 +10,7 @@ from zoo.weights.card import Card, card_text
 from zoo.weights.hub.address import Address, address_of, is_address
 from zoo.weights.hub.client import asking, client, explained
 from zoo.weights.hub.fetch import listing, pairs
-from zoo.weights.loading import card_in, network
+from zoo.weights.loading import card_in, verified_network
 from zoo.weights.readme import NAME as PAGE
 from zoo.weights.readme import is_page_of, readme
 from zoo.weights.store import read_checked
@@ -47,17 +47,17 @@ def push(where: str, repository: str, private: bool = False) -> str:
             f" Try: zoo weights save {path} --out {path.name}-weights, and that folder"
         )
     card, content = read_checked(path)
-    network(card, content, path)  # what does not load is not spread
+    verified_network(card, content, path)  # what does not load is not spread
     files = {
         f"{path.stem}.json": card_text(card).encode(),
         f"{path.stem}.safetensors": content,
-        PAGE: page(path.parent / PAGE, card, place),
+        PAGE: page_of_folder(path.parent / PAGE, card, place),
     }
     commit(place, files, private)
     return str(place)
 
 
-def page(path: Path, card: Card, place: Address) -> bytes:
+def page_of_folder(path: Path, card: Card, place: Address) -> bytes:
     """The page that goes with a card: that in its folder where somebody has changed it, else one with the address."""
     if not path.is_file() or is_page_of(path, card):
         return readme(card, place.repository).encode()
