@@ -13,6 +13,24 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from zoo.commands.verbs import DataClass
 
+SCORE_HELP = """\
+usage: python cli.py {verb} NAME|RUN|DIR [FLAG VALUE] …      or --ckpt_path FILE --data NAME --model NAME
+
+Score the weights {on}.
+
+  NAME, DIR                 weights of the zoo (`weights list`), or in a folder with a card; on the data that the card
+                            names, in float32; it says whether the card has the same accuracy
+  RUN, --run_dir DIR        a run: its config.yaml, and the weights that validation chose
+  --ckpt_path FILE          other weights; of a run's checkpoints/ its config.yaml is read, too
+  --data.path FILE          other images of your own, for a run on Arrays
+  --data.root DIR           where data lies
+  --otherwise allow         score images in another form than the network was trained on (refused by default)
+  -c, --config FILE         settings from a file; several, the later wins
+  --trainer.accelerator NAME, --trainer.devices N, --trainer.precision NAME
+  --debug                   show the traceback behind an error
+
+  --help_all                all flags, with those of Lightning's Trainer"""
+
 
 def card_and_words(args: Sequence[str]) -> tuple[Path | None, list[str]]:
     """The file of the card that the first word names, and the words after it; None if it is a run or a flag.
