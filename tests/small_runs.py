@@ -5,10 +5,12 @@ import os
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 from cli import main
+from datamodules import Digits
 from zoo import Classifier
 from zoo.checkpoints.storage import read_checkpoint
 from zoo.runs.folder import RunFolder
@@ -18,6 +20,24 @@ BASE = (
     "fit --data Digits --data.train_size 320 --data.batch_size 32 --model MLP --model.hidden [16] --figures false"
     " --trainer.max_epochs 3 --trainer.accelerator cpu"
 )  # 10 steps an epoch
+
+
+def digits_mlp(folder: Path, *flags: str) -> Path:
+    """Folder of a run whose weights are asked, scored and exported."""
+    words = (
+        "fit --data Digits --data.batch_size 64 --model MLP --model.hidden [8] --trainer.max_epochs 1"
+        " --trainer.accelerator cpu --figures false"
+    )
+    main([*words.split(), "--run_dir", str(folder), *" ".join(flags).split()])
+    return folder
+
+
+def digits_test() -> tuple[np.ndarray, np.ndarray]:
+    """The test images of the digits, (359, 1, 28, 28) uint8, and their labels (359,)."""
+    data = Digits()
+    data.setup("test")
+    images, labels = data.part("test")
+    return images.numpy(), labels.numpy()
 
 
 def fit(folder: Path, *flags: str) -> RunFolder:

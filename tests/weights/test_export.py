@@ -14,33 +14,25 @@ import torch
 from torch import Tensor, nn
 
 from cli import main
-from datamodules import Digits
+from small_runs import digits_mlp, digits_test
 from zoo.nn.layers import ACTIVATIONS
 from zoo.weights.classifier import ImageClassifier
 from zoo.weights.export.forms import FORMS, OnnxFile
 from zoo.weights.export.graph import graph_of
 from zoo.weights.loading import load
 
-FIT = (
-    "fit --data Digits --data.batch_size 64 --data.shuffle_pixels 1 --model MLP --model.hidden [8]"
-    " --trainer.max_epochs 1 --trainer.accelerator cpu --figures false"
-)
 ENDINGS = {"onnx": ".onnx", "pt2": ".pt2", "safetensors": ".safetensors", "bundle": ""}
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("runs") / "run"
-    main([*FIT.split(), "--run_dir", str(folder)])
-    return folder
+    return digits_mlp(tmp_path_factory.mktemp("runs") / "run", "--data.shuffle_pixels 1")
 
 
 @pytest.fixture(scope="module")
 def images() -> np.ndarray:
     """Test images as they are: (N, 1, 28, 28) uint8."""
-    data = Digits()
-    data.setup("test")
-    return data.part("test").images.numpy()
+    return digits_test()[0]
 
 
 def names_in(folder: Path) -> list[str]:
@@ -71,9 +63,7 @@ def test_onnx_is_one_file_with_all_that_is_needed(
     metadata = session.get_modelmeta().custom_metadata_map
     card = json.loads(metadata["card"])
     assert json.loads(metadata["classes"]) == card["classes"] == [str(i) for i in range(10)]
-    labels = Digits()
-    labels.setup("test")
-    right = probabilities.argmax(1) == labels.part("test").labels.numpy()
+    right = probabilities.argmax(1) == digits_test()[1]
     assert (card["test_accuracy"], card["test_n"]) == (right.mean(), 359)
     assert f"accuracy in float32: {100 * right.mean():.2f} % of 359 test images" in said
 

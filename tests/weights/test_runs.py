@@ -12,6 +12,7 @@ import torch
 from cli import main
 from conftest import npz_arrays
 from forked import done_by_two
+from small_runs import digits_test
 from zoo.checkpoints.checkpoint_io import SafeCheckpointIO
 from zoo.checkpoints.storage import read_checkpoint
 from zoo.runs.folder import RunFolder
@@ -41,11 +42,7 @@ def answers(run: Path, classes: int) -> np.ndarray:
 @pytest.fixture(scope="module")
 def images() -> np.ndarray:
     """The test images of the digits, (359, 1, 28, 28) uint8."""
-    from datamodules import Digits
-
-    data = Digits()
-    data.setup("test")
-    return data.part("test").images.numpy()
+    return digits_test()[0]
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from PIL import Image
 
 import zoo
 from cli import main
-from datamodules import Digits
+from small_runs import digits_mlp, digits_test
 from tiny_weights import tiny_weights
 from zoo.runs.folder import RunFolder
 from zoo.weights.card import check_card
@@ -25,17 +25,10 @@ from zoo.weights.guard import at_once
 from zoo.weights.loading import load
 from zoo.weights.making import confusions
 
-FIT = (
-    "fit --data Digits --data.batch_size 64 --model MLP --model.hidden [8] --trainer.max_epochs 1"
-    " --trainer.accelerator cpu --figures false"
-)
-
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("runs") / "run"
-    main([*FIT.split(), "--run_dir", str(folder)])
-    return folder
+    return digits_mlp(tmp_path_factory.mktemp("runs") / "run")
 
 
 @pytest.fixture(scope="module")
@@ -48,9 +41,7 @@ def saved(run: Path) -> Path:
 @pytest.fixture(scope="module")
 def images() -> np.ndarray:
     """Test images as they are: (N, 1, 28, 28) uint8."""
-    data = Digits()
-    data.setup("test")
-    return data.part("test").images[:40].numpy()
+    return digits_test()[0][:40]
 
 
 @pytest.mark.parametrize("path", NETWORKS)

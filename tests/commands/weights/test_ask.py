@@ -18,23 +18,17 @@ from PIL import Image
 import zoo.prepare as preparing
 import zoo.weights.store as store
 from cli import main
-from datamodules import Digits
+from small_runs import digits_mlp, digits_test
 from zoo.prepare import flatten
 from zoo.weights.loading import load
 
 ROOT = Path(__file__).parents[3]
 PICTURES = ROOT / "tests/pictures"
-FIT = (
-    "fit --data Digits --data.batch_size 64 --data.shuffle_pixels 3 --model MLP --model.hidden [8]"
-    " --trainer.max_epochs 1 --trainer.accelerator cpu --figures false"
-)
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("runs") / "run"
-    main([*FIT.split(), "--run_dir", str(folder)])
-    return folder
+    return digits_mlp(tmp_path_factory.mktemp("runs") / "run", "--data.shuffle_pixels 3")
 
 
 @pytest.fixture(scope="module")
@@ -47,10 +41,8 @@ def saved(run: Path) -> Path:
 @pytest.fixture(scope="module")
 def digits() -> tuple[np.ndarray, np.ndarray]:
     """Test images (N, 28, 28) uint8, and their labels."""
-    data = Digits()
-    data.setup("test")
-    images, labels = data.part("test")
-    return images[:, 0].numpy(), labels.numpy()
+    images, labels = digits_test()
+    return images[:, 0], labels
 
 
 @pytest.fixture(autouse=True)

@@ -12,19 +12,12 @@ import pytest
 
 import zoo.weights.store as store
 from cli import main
-from datamodules import Digits
-
-FIT = (
-    "fit --data Digits --data.batch_size 64 --data.shuffle_pixels 3 --model MLP --model.hidden [8]"
-    " --trainer.max_epochs 1 --trainer.accelerator cpu --figures false"
-)
+from small_runs import digits_mlp, digits_test
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("runs") / "run"
-    main([*FIT.split(), "--run_dir", str(folder)])
-    return folder
+    return digits_mlp(tmp_path_factory.mktemp("runs") / "run", "--data.shuffle_pixels 3")
 
 
 @pytest.fixture(scope="module")
@@ -112,9 +105,7 @@ def test_the_network_of_a_card_is_described(run: Path, said: Any) -> None:
 
 
 def test_own_images_with_named_labels(said: Any) -> None:
-    data = Digits()
-    data.setup("test")
-    images, labels = (each.numpy() for each in data.part("test"))
+    images, labels = digits_test()
     names = [str(k) for k in range(10)]
     np.savez("text.npz", test_images=images[:, 0], test_labels=labels.astype(str))
     np.savez("named.npz", test_images=images[:, 0], test_labels=9 - labels, classes=names[::-1])
@@ -127,9 +118,7 @@ def test_own_images_with_named_labels(said: Any) -> None:
 
 def test_a_copy_of_the_data_is_known_by_its_numbers(saved: Path, said: Any, capsys: pytest.CaptureFixture[str]) -> None:
     """A card that names the JPEG copy of CIFAR-10: there is no such data set, and the advice leads to the archive."""
-    data = Digits()
-    data.setup("test")
-    images, labels = (each.numpy() for each in data.part("test"))
+    images, labels = digits_test()
     np.savez("copy.npz", test_images=images[:, 0], test_labels=labels)
     np.savez("other.npz", test_images=images[::-1, 0], test_labels=labels)
     shutil.copytree(saved, "copied")
