@@ -12,7 +12,7 @@ from typing import Any as _Any
 
 import zoo as _zoo
 from zoo.weights.card import read_card as _read_card
-from zoo.weights.report import text as _text
+from zoo.weights.pages.report import text as _text
 from zoo.weights.store import own as _own
 
 dependencies = ["torch", "numpy", "PIL", "safetensors", "onnxruntime"]

@@ -20,8 +20,8 @@ from zoo.callbacks.gradients import gradient_norms
 from zoo.callbacks.probe import ProbeDiagnostic, is_activation, record_activations
 from zoo.callbacks.updates import update_ratios
 from zoo.nn.layers import ACTIVATIONS
-from zoo.runs.diagnostic_figures import HEAT_MAPS, draw_diagnostics, limits
 from zoo.runs.diagnostics import DiagnosticsFile, Reading, grid_of, read_diagnostics
+from zoo.runs.figures.diagnostic_figures import HEAT_MAPS, draw_diagnostics, limits
 from zoo.training.accumulator import Result
 
 FUNCTIONS = [name for name in ACTIVATIONS if name != "identity"]

@@ -14,7 +14,15 @@ import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from cli import main
-from zoo.runs.figures import LONGEST, draw_confusion, draw_curves, draw_mistakes, draw_run, label_of, save_figure
+from zoo.runs.figures.run_figures import (
+    LONGEST,
+    draw_confusion,
+    draw_curves,
+    draw_mistakes,
+    draw_run,
+    label_of,
+    save_figure,
+)
 from zoo.runs.folder import RunFolder
 from zoo.training.callbacks.collect_answers import Answers
 

@@ -20,7 +20,7 @@ from tiny_weights import card_of, tensors_of, tiny_weights
 from zoo.weights.hub import fetch
 from zoo.weights.hub.address import Address, address_of
 from zoo.weights.hub.push import push
-from zoo.weights.readme import readme
+from zoo.weights.pages.readme import readme
 from zoo.weights.store import serialise
 
 PLACE = "hf://me/tiny"

@@ -7,7 +7,7 @@ import pytest
 from tiny_weights import tiny_weights
 from zoo.errors import UsageError
 from zoo.weights.loading import card_in, load
-from zoo.weights.report import text
+from zoo.weights.pages.report import text
 from zoo.weights.store import list_weights, own
 
 OWN = list_weights()[0]

@@ -10,7 +10,7 @@ from huggingface_hub import ModelCard
 
 from cli import main
 from zoo.weights.card import Card, read_card
-from zoo.weights.readme import DATASETS, metadata, readme, write_readme
+from zoo.weights.pages.readme import DATASETS, metadata, readme, write_readme
 from zoo.weights.store import list_weights, own
 
 FIT = (

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import yaml
 
-from zoo.config.error_messages import format_value
+from zoo.config.errors.option_errors import format_value
 from zoo.config.yaml_limits import load_yaml
 from zoo.errors import UsageError
 from zoo.runs.folder import RunFolder

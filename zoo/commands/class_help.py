@@ -16,7 +16,7 @@ from itertools import pairwise
 from textwrap import wrap
 from typing import Any
 
-from zoo.config.error_messages import format_error, format_value
+from zoo.config.errors.option_errors import format_error, format_value
 from zoo.config.parser import Parser
 from zoo.config.type_names import actions, bases, format_type, literals, nearest, subclasses, type_of
 from zoo.errors import UsageError

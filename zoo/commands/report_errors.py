@@ -66,7 +66,7 @@ def line_of(error: Exception) -> tuple[str, bool] | None:
     """The one line for an exception, and whether the command or its configuration is wrong; None for our mistakes."""
     from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
-    from zoo.config.library_errors import is_out_of_memory, line_for
+    from zoo.config.errors.library_errors import is_out_of_memory, line_for
     from zoo.config.parser import innermost
     from zoo.launch.process import lost_process
     from zoo.runs.lock import FolderInUse

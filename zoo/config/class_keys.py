@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from difflib import SequenceMatcher
 from typing import Any
 
-from zoo.config.error_messages import format_error, format_value
+from zoo.config.errors.option_errors import format_error, format_value
 
 KEYS = ("class_path", "init_args", "dict_kwargs")
 SAME = 0.8  # share of letters in common, from which a word is one of these misspelt; `init` and `classes` have less

@@ -22,7 +22,7 @@ from lightning.pytorch.cli import LightningArgumentParser
 
 from zoo.config.allowlist import untrusted_path
 from zoo.config.class_keys import misspelt
-from zoo.config.error_messages import (
+from zoo.config.errors.option_errors import (
     NOISE,
     first_line,
     format_error,
@@ -36,8 +36,8 @@ from zoo.config.error_messages import (
     wrong_value,
     wrong_verb,
 )
+from zoo.config.errors.unknown_options import unknown_key, unknown_words, with_value
 from zoo.config.type_names import UNIONS, command, family, format_type, type_of
-from zoo.config.unknown_options import unknown_key, unknown_words, with_value
 from zoo.config.yaml_limits import load_yaml
 from zoo.errors import UsageError, chain, demand
 

@@ -13,7 +13,7 @@ import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from zoo.config.error_messages import format_value
+from zoo.config.errors.option_errors import format_value
 from zoo.errors import UsageError
 from zoo.launch.start import INTERACTIVE
 

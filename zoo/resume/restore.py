@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from lightning import Callback, LightningModule, Trainer
 
-from zoo.config.library_errors import line_for
+from zoo.config.errors.library_errors import line_for
 from zoo.config.parser import innermost
 from zoo.errors import UsageError
 from zoo.launch.process import lost_process

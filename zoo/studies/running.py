@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from filelock import FileLock, Timeout
 
-from zoo.config.error_messages import in_file
+from zoo.config.errors.option_errors import in_file
 from zoo.errors import UsageError
 from zoo.launch.jobs import STOPPED, Start, last_words
 from zoo.runs.lock import in_use

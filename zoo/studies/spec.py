@@ -7,7 +7,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any, ClassVar
 
-from zoo.config.error_messages import in_file
+from zoo.config.errors.option_errors import in_file
 from zoo.errors import UsageError
 from zoo.studies.expectations import Expectation
 from zoo.studies.outcomes import Outcome

@@ -22,7 +22,7 @@ from lightning.pytorch.tuner import Tuner, lr_finder
 from tqdm import tqdm
 
 from zoo.checkpoints.checkpoint_io import SafeCheckpointIO
-from zoo.config.library_errors import is_out_of_memory
+from zoo.config.errors.library_errors import is_out_of_memory
 from zoo.errors import UsageError
 from zoo.training.callbacks.named_callbacks import options_of
 from zoo.training.classifier import Classifier

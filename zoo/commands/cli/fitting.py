@@ -14,7 +14,7 @@ from zoo.geometry import oversized
 from zoo.loggers.base import BeginLoggers, RunFacts, close_loggers, log_result, run_loggers
 from zoo.resume.endings import format_ending, format_unused_limits, has_ended
 from zoo.resume.keep_best import is_better, put_in_place
-from zoo.runs.figures import draw_run
+from zoo.runs.figures.run_figures import draw_run
 from zoo.runs.report.form import report_in
 from zoo.runs.report.table import show_report
 from zoo.runs.result import RULES, make_record, read_record, show_table, write_record

@@ -13,7 +13,7 @@ from zoo.commands.arguments import add_allow_import, without_imports
 from zoo.commands.class_help import chosen, hint_of
 from zoo.config.allowlist import find_disallowed, import_trusted, restrict
 from zoo.config.config_files import with_files
-from zoo.config.error_messages import format_value
+from zoo.config.errors.option_errors import format_value
 from zoo.config.type_names import parts
 from zoo.config.yaml_limits import limit_yaml
 from zoo.errors import UsageError

@@ -5,7 +5,7 @@ from lightning.pytorch.callbacks import LearningRateFinder
 
 from zoo.commands.cli.finders import check_alone, check_finder, find_batch_size, find_rate, without_finders
 from zoo.commands.cli.state import RunState
-from zoo.config.library_errors import is_out_of_memory, line_for
+from zoo.config.errors.library_errors import is_out_of_memory, line_for
 from zoo.config.parser import innermost, line_within
 from zoo.errors import DataError, UsageError, chain, report
 from zoo.geometry import check_geometry

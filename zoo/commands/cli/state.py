@@ -10,7 +10,7 @@ from jsonargparse import Namespace
 from lightning.pytorch.cli import LightningCLI
 
 from zoo.checkpoints.storage import read_checkpoint
-from zoo.config.error_messages import format_value
+from zoo.config.errors.option_errors import format_value
 from zoo.errors import UsageError, report, warn
 from zoo.loggers.wandb.connection import ResolvedMode
 from zoo.resume.history import CompareScored, KeepHistory

@@ -26,9 +26,9 @@ from lightning.pytorch.callbacks import (
 from lightning.pytorch.strategies import StrategyRegistry
 from torch.optim import Optimizer
 
-from zoo.config.error_messages import unfit_line
+from zoo.config.errors.option_errors import unfit_line
+from zoo.config.errors.unfit_parts import unfit
 from zoo.config.type_names import best_match, nearest
-from zoo.config.unfit_parts import unfit
 from zoo.errors import UsageError, shorten
 from zoo.runs.result import MONITOR
 from zoo.training.callbacks.named_callbacks import images_in, options_of

@@ -19,7 +19,7 @@ from zoo.commands.cli.finders import finders
 from zoo.commands.cli.state import RunState
 from zoo.commands.cli.trainer_checks import check_choice, check_monitors, settle_callbacks
 from zoo.commands.verbs import without_debug
-from zoo.config.library_errors import line_for
+from zoo.config.errors.library_errors import line_for
 from zoo.config.parser import innermost
 from zoo.errors import UsageError, warn
 from zoo.launch.devices import FORKING, check_strategy

@@ -27,8 +27,8 @@ from zoo.runs.predictions import Predictions, predictions_path, requested_path, 
 from zoo.runs.result import show_table
 from zoo.weights.card import Card, read_card
 from zoo.weights.loading import load
-from zoo.weights.readme import ORIGINALS
-from zoo.weights.report import percent
+from zoo.weights.pages.readme import ORIGINALS
+from zoo.weights.pages.report import percent
 
 SPLITS = {"validate": "val", "test": "test", "predict": "test"}
 WORDS = {"val": "validation images", "test": "test images"}

@@ -11,7 +11,7 @@ from zoo.commands.plain_parser import program
 from zoo.errors import UsageError, shorten
 from zoo.weights.card import Card, card_text, read_card
 from zoo.weights.fields import NAME
-from zoo.weights.report import percent, text
+from zoo.weights.pages.report import percent, text
 from zoo.weights.store import cards_in, list_weights, own
 
 
@@ -55,8 +55,8 @@ def push_folder(options: Namespace) -> None:
 def save(options: Namespace, rest: Sequence[str], data_class: type[Any]) -> None:
     """Writes the weights of a run with their card and its page, and shows the card."""
     from zoo.weights.making import save_run
-    from zoo.weights.readme import NAME as README
-    from zoo.weights.readme import write_readme
+    from zoo.weights.pages.readme import NAME as README
+    from zoo.weights.pages.readme import write_readme
 
     run, folder = run_of(options.run), Path(options.out)
     if options.name is not None:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from zoo.weights.card import Card, card_text
 from zoo.weights.classifier import CHUNK, ImageClassifier
-from zoo.weights.readme import input_section, numbers, origin, title, weaknesses
+from zoo.weights.pages.readme import input_section, numbers, origin, title, weaknesses
 from zoo.weights.runtime import GraphNet
 
 PREDICT = Path(__file__).with_name("predict.template")

@@ -11,8 +11,8 @@ from zoo.weights.hub.address import Address, address_of, is_address
 from zoo.weights.hub.client import asking, client, explained
 from zoo.weights.hub.fetch import listing, pairs
 from zoo.weights.loading import card_in, verified_network
-from zoo.weights.readme import NAME as PAGE
-from zoo.weights.readme import is_page_of, readme
+from zoo.weights.pages.readme import NAME as PAGE
+from zoo.weights.pages.readme import is_page_of, readme
 from zoo.weights.store import read_checked
 
 MOST_OF_PAGE = 1_000_000  # bytes

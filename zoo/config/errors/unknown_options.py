@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from shlex import quote
 
-from zoo.config.error_messages import MAX_SHOWN, corrected, format_error, format_value, in_file
+from zoo.config.errors.option_errors import MAX_SHOWN, corrected, format_error, format_value, in_file
 from zoo.config.type_names import (
     MAX_LISTED,
     choices,

@@ -13,8 +13,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from torch import Tensor
 
-from zoo.runs.diagnostic_figures import draw_diagnostics
 from zoo.runs.diagnostics import read_diagnostics
+from zoo.runs.figures.diagnostic_figures import draw_diagnostics
 from zoo.runs.folder import RunFolder
 from zoo.runs.metrics import Row, read_metrics
 from zoo.training.accumulator import Result

@@ -18,7 +18,7 @@ from zoo.files import whole_file
 from zoo.prepare import WAYS
 from zoo.studies.plain_text import escaped
 from zoo.weights.card import Card
-from zoo.weights.report import described_data, percent
+from zoo.weights.pages.report import described_data, percent
 
 NAME = "README.md"
 PLACE = "USER/REPO"  # of weights that are not on the Hub yet

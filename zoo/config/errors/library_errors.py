@@ -44,7 +44,7 @@ FLAGS: dict[type, tuple[str, str]] = {
 }
 ONLY_MADE = (Precision, Accelerator, Strategy, FabricStrategy)
 RESTORE_HOOKS = ("load_state_dict", "on_load_checkpoint")  # what fails there is the checkpoint's
-HERE = Path(__file__).parents[2]
+HERE = Path(__file__).parents[3]
 OURS = tuple(str(HERE / name) for name in ("zoo", "datamodules", "cli.py", "scripts", "tests"))
 INSTALLED = tuple(sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib"))
 LIGHTNING = str(Path(str(lightning.__file__)).parent)

@@ -15,6 +15,7 @@ from typing import Any, get_args, get_origin
 import yaml
 
 from zoo.config.allowlist import IN_WORDS, could_be_trusted, missing_module, where_to_look
+from zoo.config.errors.unfit_parts import Unfit, unfit
 from zoo.config.type_names import (
     MAX_LISTED,
     bases,
@@ -34,7 +35,6 @@ from zoo.config.type_names import (
     type_of,
     without_verb,
 )
-from zoo.config.unfit_parts import Unfit, unfit
 
 MAX_SHOWN = 60  # characters of what the user wrote
 NOISE = (  # beginnings of lines that only repeat types or wrap another message

@@ -1,0 +1,1 @@
+"""What people read of a card: README.md, and the text that a terminal shows."""
