@@ -15,7 +15,9 @@ from lightning.pytorch.callbacks import EarlyStopping, Timer
 from lightning.pytorch.callbacks.early_stopping import EarlyStoppingReason
 
 from zoo.errors import UsageError
+from zoo.resume.keep_best import KeepBest
 from zoo.training.boundaries import may_stop
+from zoo.training.callbacks.progress import EpochLines
 
 SETTINGS = ("monitor", "mode", "patience", "min_delta", "check_finite", "stopping_threshold", "divergence_threshold")
 
@@ -43,12 +45,12 @@ def why_ended(trainer: Trainer) -> dict[str, Any] | None:
 
 def who_stopped(trainer: Trainer) -> dict[str, Any]:
     """Which callback has told the trainer to stop."""
-    for callback in callbacks_of(trainer):
-        if isinstance(callback, EarlyStopping) and callback.stopping_reason != EarlyStoppingReason.NOT_STOPPED:
+    for callback in early_stopping(trainer):
+        if callback.stopping_reason != EarlyStoppingReason.NOT_STOPPED:
             message = str(callback.stopping_reason_message or "").removesuffix(" Signaling Trainer to stop.")
             return {"reason": "early stopping", "message": message[:300], "stopping": stopping_settings(callback)}
-    for callback in callbacks_of(trainer):
-        if isinstance(callback, Timer) and is_over(callback, callback.time_elapsed()):
+    for other in callbacks_of(trainer):
+        if isinstance(other, Timer) and is_over(other, other.time_elapsed()):
             return {"reason": "max_time", "message": "", "stopping": None}
     return {"reason": "should_stop", "message": "", "stopping": callback_digests(trainer)}
 
@@ -62,12 +64,60 @@ def stands(decision: Mapping[str, Any], checkpoint: Mapping[str, Any], trainer: 
         trainer: before its fit.
     """
     if decision["reason"] == "early stopping":
-        stopping = [callback for callback in callbacks_of(trainer) if isinstance(callback, EarlyStopping)]
-        return any(stopping_settings(callback) == decision["stopping"] for callback in stopping)
+        return any(stopping_settings(callback) == decision["stopping"] for callback in early_stopping(trainer))
     if decision["reason"] == "max_time":
         timers = [callback for callback in callbacks_of(trainer) if isinstance(callback, Timer)]
         return any(is_over(timer, seconds_of(timer, checkpoint)) for timer in timers)
     return decision["reason"] == "should_stop" and decision["stopping"] == callback_digests(trainer)
+
+
+def ending_of(trainer: Trainer, last: str) -> dict[str, Any] | None:
+    """What last.ckpt says of the end of the training; None if it goes on.
+
+    Args:
+        trainer: at the end of an epoch.
+        last: the name of that file.
+    """
+    reason = why_ended(trainer)
+    if not reason:
+        return None
+    best = next((callback for callback in callbacks_of(trainer) if isinstance(callback, KeepBest)), None)
+    seconds = next((callback.seconds for callback in callbacks_of(trainer) if isinstance(callback, EpochLines)), 0.0)
+    # unknown as long as the weights of the end have not been validated
+    chosen = None if best else last
+    if best and best.validated == trainer.global_step:
+        chosen = best.path.name if best.found else last
+    counts = {"epochs": epochs_of(trainer), "steps": trainer.global_step, "seconds": seconds}
+    return {**reason, **counts, "chosen": chosen, "validated": None}
+
+
+class SavedStop:
+    """A wish to stop that a checkpoint holds."""
+
+    def __init__(self) -> None:
+        self._patience: dict[int, int] = {}  # as configured; EarlyStopping takes that of the checkpoint
+        self._loaded: Mapping[str, Any] = {}  # the checkpoint, as far as it says who wanted to stop
+
+    def remember_patience(self, trainer: Trainer) -> None:
+        """Before the checkpoint is loaded."""
+        self._patience = {id(callback): callback.patience for callback in early_stopping(trainer)}
+
+    def load(self, checkpoint: Mapping[str, Any]) -> None:
+        """Takes what the checkpoint says of a stop."""
+        self._loaded = {name: checkpoint.get(name) for name in ("ending", "stop", "callbacks")}
+
+    def take_up(self, trainer: Trainer) -> None:
+        """Lets a wish to stop go on with the run, if it still holds; EarlyStopping has the patience it is given."""
+        stopping = early_stopping(trainer)
+        for callback in stopping:
+            callback.patience = self._patience.get(id(callback), callback.patience)
+        for decision in (self._loaded.get("stop"), self._loaded.get("ending")):
+            if decision and stands(decision, self._loaded, trainer):
+                trainer.should_stop = True
+        for callback in stopping if not trainer.should_stop else ():
+            callback.stopping_reason = EarlyStoppingReason.NOT_STOPPED
+            callback.stopping_reason_message, callback.stopped_epoch = None, 0
+        self._loaded = {}
 
 
 def has_ended(checkpoint: Mapping[str, Any], trainer: Trainer) -> bool:
@@ -136,6 +186,11 @@ def format_unused_limits(ending: Mapping[str, Any], then: Mapping[str, Any], now
 def callbacks_of(trainer: Trainer) -> list[Callback]:
     """The callbacks of a trainer."""
     return trainer.callbacks  # type: ignore[attr-defined]
+
+
+def early_stopping(trainer: Trainer) -> list[EarlyStopping]:
+    """The callbacks of a trainer that may stop it early."""
+    return [callback for callback in callbacks_of(trainer) if isinstance(callback, EarlyStopping)]
 
 
 def epochs_of(trainer: Trainer) -> int:

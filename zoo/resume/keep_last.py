@@ -20,8 +20,7 @@ from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint, WeightAveraging
 
 from zoo.resume.consensus import SAVE, Consensus
-from zoo.resume.endings import at_its_end, callbacks_of, who_stopped
-from zoo.resume.saved_stop import SavedStop, ending_of
+from zoo.resume.endings import SavedStop, at_its_end, callbacks_of, ending_of, who_stopped
 from zoo.resume.signals import StopSignals, exit_code
 from zoo.resume.snapshot import as_begun, content_of, loops_of, states_of
 from zoo.training.boundaries import accumulates, is_last_batch, validates_next
