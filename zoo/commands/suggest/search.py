@@ -331,7 +331,7 @@ def train(search: Search, candidate: Candidate, rung: int, epochs: int, config: 
     try:
         if ended.code:
             raise ValueError(last_words(ended).removeprefix("error: "))
-        record = json.loads((folder / "result.json").read_text())
+        record = json.loads((folder / "result.json").read_text(encoding="utf-8"))
         row |= {
             "val_images": str(record["val"]["n"]),
             "val_accuracy": f"{record['val']['accuracy']:.6g}",
