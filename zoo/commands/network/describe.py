@@ -88,5 +88,6 @@ def make_parser(data_class: type[LightningDataModule]) -> Parser:
         parser.add_subclass_arguments(base, key, required=True, fail_untyped=False, metavar="NAME", help=help)
     parser.add_argument("--trainer", type=dict, default={}, help=SUPPRESS)
     parser.add_argument("--seed_everything", type=bool | int, default=0, help=SUPPRESS)
+    parser.add_argument("--monitor", type=str, default="", help=SUPPRESS)
     link_data(parser)
     return parser
