@@ -45,7 +45,9 @@ def lines(card: Card) -> list[tuple[str, str]]:
         stored += f", which changes {card['differ_from_float32']} predictions of the test images"
     found.append(("stored in", stored))
     if "seconds" in card:
-        found.append(("trained in", f"{card['seconds']:,.0f} s on {card.get('processor') or card.get('device')}"))
+        precision = f", in {card['precision']}" if card.get("precision") else ""
+        where = card.get("processor") or card.get("device")
+        found.append(("trained in", f"{card['seconds']:,.0f} s on {where}{precision}"))
     for key, name in (("seed", "seed"), ("commit", "commit"), ("licence", "licence"), ("sha256", "SHA-256")):
         if card.get(key) is not None:
             found.append((name, str(card[key])))
