@@ -19,7 +19,8 @@ WORDS = {"train": "training", "val": "validation", "test": "test"}
 
 def hashes(images: NDArray[np.uint8]) -> Hashes:
     """A number for each image, (N,); equal images have equal ones."""
-    return np.fromiter((hash(image.tobytes()) for image in images), np.int64, len(images))
+    rows = images.reshape(len(images), -1)
+    return np.fromiter((hash(row.tobytes()) for row in rows), np.int64, len(rows))
 
 
 def doubles(images: NDArray[np.uint8], own: Hashes) -> int:
@@ -33,9 +34,11 @@ def common(images: NDArray[np.uint8], own: Hashes, others: NDArray[np.uint8], th
     """Which images of a split are in another split too."""
     if images.shape[1:] != others.shape[1:]:
         return []
+    alike = np.flatnonzero(np.isin(own, theirs)).tolist()
+    if not alike:
+        return []
     first = dict(zip(theirs[::-1].tolist(), range(len(theirs) - 1, -1, -1), strict=True))
-    places = ((k, first[key]) for k, key in enumerate(own.tolist()) if key in first)
-    return [k for k, place in places if np.array_equal(images[k], others[place])]
+    return [k for k in alike if np.array_equal(images[k], others[first[int(own[k])]])]
 
 
 def between(images: Mapping[str, NDArray[np.uint8]]) -> Iterator[tuple[str, str, list[int]]]:

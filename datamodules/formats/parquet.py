@@ -113,7 +113,7 @@ def columns_of(schema: Any, want: Want, path: Path) -> Columns:
     """
     features = features_of(schema)
     types = {name: str(schema.field(name).type) for name in schema.names}
-    by_type = [name for name, kind in types.items() if kind.startswith("struct<bytes: binary")]
+    by_type = [name for name, kind in types.items() if kind.startswith("struct<bytes: ")]
     images = [name for name, each in features.items() if each.get("_type") == "Image"] or by_type
     images = [name for name in images if name in types]
     if len(images) != 1:

@@ -32,6 +32,7 @@ OTHERS = {  # beginnings of files that are not read, and what to do
     b"\x93NUMPY": ("one NumPy array", "numpy.savez with images and labels under their names"),
     b"ARROW1": ("an Arrow file", "dataset.to_parquet(FILE), with datasets of Hugging Face"),
     b"7z\xbc\xaf": ("a 7z archive", "7z x FILE, then --data.path the folder"),
+    b"\x1f\x8b": ("a file compressed by gzip", "gunzip FILE"),
     b"\xfd7zXZ": ("a file compressed by xz", "unxz FILE"),
 }
 

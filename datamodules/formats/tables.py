@@ -24,6 +24,7 @@ from zoo.files import natural
 
 LABELS = ("label", "labels", "class", "target", "y", "digit", "letter")
 UNUSED = ("", "id", "image_id", "imageid", "index", "unnamed: 0", "usage")
+EDGE = 0.9  # share of rows with one value, in which a first column without a name is no label
 LEAST = 4  # delimiters at the beginning of a table, if it has images
 MOST_LINE = 2**24  # bytes of a row
 MOST_ORDERED = 100_000  # columns whose names are looked at for their order
@@ -138,8 +139,22 @@ def read_table(path: Path, head: Head) -> tuple[np.ndarray, np.ndarray | None]:
         images = images.reshape(-1, math.isqrt(count), math.isqrt(count))
     if head.label is None:
         return images, None
+    if head.names is None:
+        check_first_column(path, labels)
     alike = len({each.dtype.kind for each in labels}) == 1
     return images, one_form(path, np.concatenate([each if alike else each.astype(np.str_) for each in labels]))
+
+
+def check_first_column(path: Path, labels: list[np.ndarray]) -> None:
+    """Raises DataError if the first column of a table without a header looks like a pixel of the edge."""
+    found, counts = np.unique(np.concatenate([each.astype(np.str_) for each in labels]), return_counts=True)
+    share = counts.max() / counts.sum()
+    if len(found) > 2 and share > EDGE:
+        raise DataError(
+            f"labels in {path}: expected them in the first column, as there is no header, found"
+            f" {shorten(found[counts.argmax()])} in {100 * share:.0f} % of the rows."
+            " Try: a first line that names the columns, such as pixel0,pixel1,…,label"
+        )
 
 
 def one_form(path: Path, labels: np.ndarray) -> np.ndarray:

@@ -341,6 +341,22 @@ def test_tables_that_are_none(content: str, words: str, tmp_path: Path) -> None:
         Arrays(str(tmp_path / "train.csv")).setup("fit")
 
 
+def test_a_first_column_that_looks_like_a_pixel_is_no_label(tmp_path: Path) -> None:
+    """The label is the last of each row, and no header says so; with one it is read."""
+    own = truth(range(3), 4, 4)
+    for images in own.images.values():
+        images[:, 0, 0] = 0
+        images[:3, 0, 0] = 1, 2, 3
+    for split, images in own.images.items():
+        rows = [",".join(map(str, [*x.reshape(-1), y])) for x, y in zip(images, own.names[split], strict=True)]
+        (tmp_path / f"{split}.csv").write_text("\n".join(rows))
+    with pytest.raises(ValueError, match=r"found 0 in 9\d % of the rows\. Try: a first line that names the columns"):
+        Arrays(str(tmp_path)).setup("fit")
+    for path in tmp_path.iterdir():
+        path.write_text(",".join(f"pixel{k}" for k in range(16)) + ",label\n" + path.read_text())
+    check(tmp_path, own, range(3))
+
+
 # --- MATLAB
 
 
@@ -599,6 +615,7 @@ def test_what_is_not_read_is_named(tmp_path: Path) -> None:
         "b.mat": (b"MATLAB 7.3 MAT-file" + bytes(512), "found something else"),
         "a.zip": (b"PK\3\4" + bytes(99), "found an archive of files. Try: unzip a.zip"),
         "a.tar": (b"x" * 257 + b"ustar" + bytes(300), "Try: tar -xf a.tar"),
+        "a.csv.gz": (gz(b"label,pixel0\n"), "Try: gunzip FILE"),
         "a.txt": (b"Dear reader,\nthis is no data.\n", "found something else"),
     }
     for name, (content, words) in cases.items():
