@@ -15,6 +15,7 @@ import yaml
 from matplotlib.figure import Figure
 
 from zoo.config import config_files
+from zoo.runs.report import TEMPLATES as PAGES
 from zoo.studies import figures
 from zoo.studies.drawing import style, to_svg
 from zoo.studies.formatting import (
@@ -225,7 +226,7 @@ def render_page(reports: list[Report], claims: dict[str, str], template: str, fi
 def template_environment(finalize: Any) -> jinja2.Environment:
     """Templates with what they need of this package; without `finalize` they are HTML, and all text is escaped."""
     made = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
+        loader=jinja2.FileSystemLoader([TEMPLATES, PAGES]),
         autoescape=finalize is None,
         finalize=finalize,
         undefined=jinja2.StrictUndefined,

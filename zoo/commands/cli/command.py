@@ -260,15 +260,18 @@ class ZooCLI(FindsRun, MakesObjects, MakesTrainer, Fits, Scores):
                 self.datamodule.call_classes(names)
 
 
-def run_lightning(args: Sequence[str], data_class: type[LightningDataModule]) -> None:
+def run_lightning(args: Sequence[str], data_class: type[LightningDataModule]) -> ZooCLI:
     """Runs one of LightningCLI's verbs and leaves the process as it was.
 
     Args:
         args: the verb and the words after it.
         data_class: what `--data` names subclasses of.
+
+    Returns:
+        What was run, with all that it has come to.
     """
     zoo.list_architectures()  # imported, the classes are known by their short names
     for each in iter_modules(zoo.callbacks.__path__):
         import_module(f"zoo.callbacks.{each.name}")
     with left_as_found():
-        ZooCLI(data_class, args)
+        return ZooCLI(data_class, args)

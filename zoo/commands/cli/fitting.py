@@ -1,5 +1,6 @@
 """The verb `fit`: trains, validates the weights of the end, tests those that were chosen, and records the result."""
 
+import shlex
 import time
 from typing import Any
 
@@ -9,6 +10,7 @@ from zoo.callbacks.diagnostic import Diagnostic
 from zoo.checkpoints.storage import read_checkpoint
 from zoo.commands.cli.state import RunState
 from zoo.commands.cli.trainer_setup import scoring
+from zoo.commands.plain_parser import program
 from zoo.errors import report, warn
 from zoo.geometry import oversized
 from zoo.loggers.base import BeginLoggers, RunFacts, close_loggers, log_result, run_loggers
@@ -173,13 +175,13 @@ class Fits(RunState):
         record |= {"zeros": round(share_of_zeros(self.model), 6)} if self.pruned else {}
         record |= {"proposed": self.proposed} if self.proposed else {}
         record["parts"] = self.history.conclusion(self.trainer)
-        if report := self._report():
-            record["report"] = report
+        classes = self.report_of_test()
+        record |= {"report": classes} if classes else {}
         write_record(self.folder.result, record)
         if self.options["figures"]:
             best, answers = record["best_epoch"], self.answers.answers
             try:
-                draw_run(self.folder, self._title(), best, self.model.results, answers, self.datamodule)
+                draw_run(self.folder, self._title(), best, self.model.results, answers, self.datamodule, classes)
             except Exception as error:  # the result stands without its pictures
                 reason = " ".join(str(error).split())[:160] or type(error).__name__
                 warn(f"figures in {self.folder.figures}: expected all that there are, found an error ({reason})")
@@ -204,10 +206,11 @@ class Fits(RunState):
             notes.insert(1, f"pruned: {100 * record['zeros']:.1f} % of the parameters are 0")
         if record["ended"]["reason"] not in (None, "max_epochs"):
             notes.insert(1, f"training ended by {format_ending(record['ended'])}")
-        report = report_in(record)
+        classes = report_in(record)
+        notes += [f"more on each class: {program()} report {shlex.quote(str(self.folder.path))}"] * bool(classes)
         show_table(self._title(), {split: record[split] for split in ("train", "val", "test")}, [])
-        if report:
-            show_report(report)
+        if classes:
+            show_report(classes)
         for note in notes:
             print(note)
 

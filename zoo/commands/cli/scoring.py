@@ -55,6 +55,11 @@ class Scores(RunState):
         write_predictions(path, self.predictions.found, self.datamodule.classes, note)
         print(f"predictions of {len(self.predictions.found.places):,} images of {source} ({digest[:12]}…): {path}")
 
+    @property
+    def is_own(self) -> bool:
+        """Whether the data are those of the run whose weights these are."""
+        return source_of(self.options["data"]) == self._trained_on()
+
     def _trained_on(self) -> str | None:
         """The data of the run whose weights these are, as its config.yaml says."""
         config = RunFolder(self.checkpoint.absolute().parent.parent).config if self.checkpoint else None
@@ -77,5 +82,5 @@ class Scores(RunState):
                 {split: result.numbers},
                 [f"checkpoint: {self.checkpoint}", *self.scored.notes],
             )
-            if report := self._report():
+            if report := self.report_of_test():
                 show_report(report)

@@ -146,7 +146,7 @@ class RunState(LightningCLI):
         if everything and found != expected:
             raise ValueError(f"images counted in {split}: expected {expected}, found {found}")
 
-    def _report(self) -> Report | None:
+    def report_of_test(self) -> Report | None:
         """What the test says of each class; None if no image was tested."""
         said = self.answers.answers
         if said is None or not len(said.image):

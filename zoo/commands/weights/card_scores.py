@@ -9,7 +9,7 @@ import hashlib
 from argparse import ArgumentError, ArgumentParser
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from lightning import LightningDataModule
@@ -36,7 +36,23 @@ IDLE = {"batch_size": None, "train_size": None, "val_size": None, "normalize": "
 TINY = np.finfo(np.float32).tiny  # least probability whose logarithm is taken
 
 
-def score_card(verb: str, path: Path, args: Sequence[str], data_class: type[LightningDataModule]) -> None:
+class Scored(NamedTuple):
+    """What has come of it.
+
+    Attributes:
+        card: of the weights.
+        data: class of the data.
+        labels: of the images, (N,).
+        found: what the network says of them.
+    """
+
+    card: Card
+    data: str
+    labels: np.ndarray
+    found: Predictions
+
+
+def score_card(verb: str, path: Path, args: Sequence[str], data_class: type[LightningDataModule]) -> Scored:
     """Runs one of the verbs.
 
     Args:
@@ -68,13 +84,14 @@ def score_card(verb: str, path: Path, args: Sequence[str], data_class: type[Ligh
             note = {"source": source, "data": type(data).__name__, "sha256": digest, "checkpoint": str(path)}
             write_predictions(out, found, card["classes"], note)
             print(f"predictions of {len(labels):,} images of {source} ({digest[:12]}…): {out}")
-            return
+            return Scored(card, type(data).__name__, labels, found)
         right = probabilities.argmax(1) == labels
         loss = -np.log(np.maximum(probabilities[np.arange(len(labels)), labels], TINY)).mean()
         row = {"accuracy": float(right.mean()), "loss": float(loss), "n": len(labels)}
         model = card["model"]["class_path"].rpartition(".")[2]
         notes = [f"weights: {path}", compared(card, split, type(data).__name__, int(right.sum()), len(labels))]
         show_table(f"{model} on {type(data).__name__}", {split: row}, notes)
+        return Scored(card, type(data).__name__, labels, found)
 
 
 def card_data_parser(verb: str, data_class: type[LightningDataModule]) -> Parser:

@@ -17,6 +17,8 @@ from zoo.runs.diagnostics import read_diagnostics
 from zoo.runs.figures.diagnostic_figures import draw_diagnostics
 from zoo.runs.folder import RunFolder
 from zoo.runs.metrics import Row, read_metrics
+from zoo.runs.report.figure import draw_report
+from zoo.runs.report.numbers import Report
 from zoo.training.accumulator import Result
 from zoo.training.callbacks.collect_answers import Answers
 
@@ -126,7 +128,13 @@ def draw_mistakes(mistakes: Answers, images: Tensor, classes: Sequence[str], tit
 
 
 def draw_run(
-    folder: RunFolder, title: str, best_epoch: int, results: Mapping[str, Result], answers: Answers | None, data: Any
+    folder: RunFolder,
+    title: str,
+    best_epoch: int,
+    results: Mapping[str, Result],
+    answers: Answers | None,
+    data: Any,
+    report: Report | None = None,
 ) -> None:
     """Draws what there is to draw of a run into its folder.
 
@@ -137,6 +145,7 @@ def draw_run(
         results: of the splits that were scored.
         answers: of the test, if it was made.
         data: the data module, for images and names of classes.
+        report: of the test, likewise.
     """
     save_figure(draw_curves(read_metrics(folder.metrics), title, best_epoch), folder.figures / "curves.png")
     for name, drawn in draw_diagnostics(read_diagnostics(folder.diagnostics), title).items():
@@ -144,6 +153,8 @@ def draw_run(
     if "test" in results:
         confusion = draw_confusion(results["test"].confusion, data.classes, f"{title}: test images")
         save_figure(confusion, folder.figures / "confusion.png")
+    if report:
+        save_figure(draw_report(report, f"{title}: {report['n']:,} test images"), folder.figures / "report.png")
     path = folder.figures / "mistakes.png"
     mistakes = answers.mistakes(MISTAKES) if answers is not None else None
     if mistakes is not None and not len(mistakes.image):  # there is nothing to show, nor is what was before
