@@ -24,6 +24,8 @@ from zoo.launch.process import left_as_found, quieten
 from zoo.prepare import other_brightness
 from zoo.resume.signals import StopSignals
 from zoo.runs.predictions import Predictions, predictions_path, requested_path, source_of, write_predictions
+from zoo.runs.report.numbers import Report, make_report
+from zoo.runs.report.table import show_report
 from zoo.runs.result import show_table
 from zoo.weights.card import Card, read_card
 from zoo.weights.loading import load
@@ -42,14 +44,12 @@ class Scored(NamedTuple):
     Attributes:
         card: of the weights.
         data: class of the data.
-        labels: of the images, (N,).
-        found: what the network says of them.
+        report: of the test images; None of others.
     """
 
     card: Card
     data: str
-    labels: np.ndarray
-    found: Predictions
+    report: Report | None
 
 
 def score_card(verb: str, path: Path, args: Sequence[str], data_class: type[LightningDataModule]) -> Scored:
@@ -84,14 +84,17 @@ def score_card(verb: str, path: Path, args: Sequence[str], data_class: type[Ligh
             note = {"source": source, "data": type(data).__name__, "sha256": digest, "checkpoint": str(path)}
             write_predictions(out, found, card["classes"], note)
             print(f"predictions of {len(labels):,} images of {source} ({digest[:12]}…): {out}")
-            return Scored(card, type(data).__name__, labels, found)
+            return Scored(card, type(data).__name__, None)
         right = probabilities.argmax(1) == labels
         loss = -np.log(np.maximum(probabilities[np.arange(len(labels)), labels], TINY)).mean()
         row = {"accuracy": float(right.mean()), "loss": float(loss), "n": len(labels)}
         model = card["model"]["class_path"].rpartition(".")[2]
         notes = [f"weights: {path}", compared(card, split, type(data).__name__, int(right.sum()), len(labels))]
         show_table(f"{model} on {type(data).__name__}", {split: row}, notes)
-        return Scored(card, type(data).__name__, labels, found)
+        report = make_report(labels, probabilities.argmax(1), probabilities.max(1), card["classes"])
+        if split == "test":
+            show_report(report)
+        return Scored(card, type(data).__name__, report if split == "test" else None)
 
 
 def card_data_parser(verb: str, data_class: type[LightningDataModule]) -> Parser:

@@ -16,7 +16,6 @@ from zoo.files import whole_file
 from zoo.runs.folder import RunFolder
 from zoo.runs.predictions import source_name, source_of
 from zoo.runs.report.form import report_in
-from zoo.runs.report.numbers import make_report
 from zoo.runs.report.page import make_page, picture_address
 from zoo.runs.report.table import show_report
 
@@ -103,13 +102,11 @@ def of_card(card: Path, rest: Sequence[str], data_class: "DataClass") -> tuple[P
     from zoo.commands.weights.card_scores import score_card
 
     done = score_card("test", card, rest, data_class())
-    predicted, confidence = done.found.probabilities.argmax(1), done.found.probabilities.max(1)
-    report = make_report(done.labels, predicted, confidence, done.card["classes"])
-    show_report(report)
+    assert done.report is not None
     name = done.card["name"]
     facts = {"weights": str(card), "SHA-256": done.card["sha256"], "data": done.data}
     facts |= {key: str(done.card[key]) for key in ("parameters", "seed", "commit") if done.card.get(key) is not None}
-    return Path(f"{name}-report.html"), make_page(report, f"{name} on {done.data}", facts)
+    return Path(f"{name}-report.html"), make_page(done.report, f"{name} on {done.data}", facts)
 
 
 def read_result(path: Path) -> dict[str, Any]:
