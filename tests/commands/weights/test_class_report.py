@@ -14,6 +14,7 @@ import pytest
 
 from cli import main
 from zoo.commands.weights.class_report import facts_of, read_result, title_of
+from zoo.runs.figures.run_figures import save_figure
 from zoo.runs.folder import RunFolder
 from zoo.runs.report.figure import draw_report, low_end
 from zoo.runs.report.form import is_report, report_in
@@ -89,8 +90,6 @@ def test_all_classes_are_on_the_page_the_worst_first() -> None:
 @pytest.mark.parametrize("right", [1.0, 0.0, 0.7])
 @pytest.mark.parametrize("k", [2, 3, 40])
 def test_any_report_can_be_drawn_and_shown(k: int, right: float, tmp_path: Path, capsys: Any) -> None:
-    from zoo.runs.figures import save_figure
-
     found = report_of([*NAMES, *(f"class {i}" for i in range(5, k))][:k], right)
     save_figure(draw_report(found, NAMES[0]), tmp_path / "report.png")
     assert (tmp_path / "report.png").stat().st_size > 10_000
