@@ -158,7 +158,7 @@ def choice(path: Path, labels: str | None, choices: Sequence[str], *, needed: bo
     """
     if labels in choices or (labels is None and not (needed and len(choices))):
         return labels
-    expected = f"one of {', '.join(choices)}" if len(choices) else "nothing"
+    expected = f"one of {', '.join(choices)}" if len(choices) > 1 else f"{''.join(choices) or 'nothing'}"
     advice = choices[0] if needed and len(choices) else "null"
     raise UsageError(
         f"value in --data.labels: expected {expected} for {path}, found {shorten(labels or 'none')}."

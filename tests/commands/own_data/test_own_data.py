@@ -138,6 +138,14 @@ def test_what_cannot_be_shown(words: str, capsys: Captured) -> None:
     refused(words, capsys)
 
 
+def test_advice_names_the_flags_of_this_verb(capsys: Captured) -> None:
+    save()
+    assert "Try: python cli.py data show FILE.npz" in refused("show none.npz", capsys)
+    assert "value in --labels: expected compact for own.npz, found fine. Try: without --labels" in refused(
+        "show own.npz --labels fine", capsys
+    )
+
+
 # --- convert
 
 
@@ -275,3 +283,18 @@ def test_predict_takes_a_table_or_a_folder_of_idx(capsys: Captured) -> None:
         assert "of 12 with a label" in capsys.readouterr().out
         said.append(Path(out).read_text())
     assert len(set(said)) == 1
+
+
+def test_the_advice_for_images_of_another_shape_works() -> None:
+    """Of a file that is no NumPy archive: it is made one first."""
+    arrays = npz_arrays(8, 6)
+    Path("raw").mkdir()
+    for split, word in (("train", "train"), ("test", "t10k")):
+        Path(f"raw/{word}-images-idx3-ubyte").write_bytes(idx(arrays[f"{split}_images"]))
+        Path(f"raw/{word}-labels-idx1-ubyte").write_bytes(idx(arrays[f"{split}_labels"].astype(np.uint8)))
+    command, _, code = Arrays("raw").shaped_for((3, 5, 7)).partition(", and there ")
+    main(shlex.split(command)[2:])
+    names: dict[str, Any] = {"numpy": np, **np.load("raw-arrays.npz")}
+    exec(code, names)
+    np.savez("shaped.npz", **{key: names[key] for key in arrays})
+    assert Arrays("shaped.npz").in_shape == (3, 5, 7)

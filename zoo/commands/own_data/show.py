@@ -8,13 +8,14 @@ Needs no torch.
 import shlex
 from argparse import Namespace
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from zoo.commands.plain_parser import program
-from zoo.errors import UsageError, one_line, shorten, warn
+from zoo.errors import DataError, UsageError, one_line, shorten, warn
 
 if TYPE_CHECKING:
     from zoo.commands.verbs import DataClass
@@ -38,7 +39,8 @@ def show(options: Namespace, data: "DataClass") -> None:
     path = Path(options.path)
     if options.out:
         check_picture(Path(options.out))
-    found = data.survey(path, options.labels)
+    with as_here():
+        found = data.survey(path, options.labels)
     print(one_line(f"{path}: {found.kind}"))
     print("\n".join(lines(found)))
     for note in found.notes:
@@ -56,6 +58,23 @@ def show(options: Namespace, data: "DataClass") -> None:
     print(f"{program()} fit --data Arrays --data.path {where}{flag} --model ConvNet")
     if not options.out:
         print(f"{program()} data show {where}{flag.replace('data.', '')} --out sheet.png, to see some")
+
+
+@contextmanager
+def as_here() -> Iterator[None]:
+    """Lets advice for the flags of `fit` name those of this verb."""
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        text = str(error).replace("--data.labels", "--labels").replace(" in --data.path:", " in PATH:")
+        text = (
+            text.replace("--labels null", "without --labels")
+            .replace("Try: --data.path ", f"Try: {program()} data show ")
+            .replace("--data.path", "PATH")
+        )
+        if text == str(error):
+            raise
+        raise (UsageError if isinstance(error, UsageError) else DataError)(text) from error
 
 
 def check_picture(out: Path) -> None:
@@ -121,7 +140,9 @@ def convert(options: Namespace, data: "DataClass") -> None:
         options: `path`, `out`, `labels`, `unchecked`, `split_test` and `replace`.
         data: reads and writes it.
     """
-    for note in data.convert(options):
+    with as_here():
+        notes = data.convert(options)
+    for note in notes:
         warn(note)
     print(f"{shorten(options.path)} -> {shorten(options.out)}")
     if not options.unchecked:
