@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 
 import cli
 from zoo.commands.suggest.candidates import NETWORKS, batch_for, candidates, epochs_for
+from zoo.commands.suggest.facts import Facts, given_flags, models_of, words_of_data
 from zoo.commands.suggest.report import by_rank, cheaper
-from zoo.commands.suggest.search import SPENT, Facts, Search, climb, given_flags, models_of, search_of, words_of_data
+from zoo.commands.suggest.search import SPENT, climb
+from zoo.commands.suggest.trials import Search, search_of
 from zoo.errors import UsageError
 from zoo.launch.jobs import Ended
 

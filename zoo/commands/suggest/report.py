@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from zoo.commands.studies.recipe import show_columns
 from zoo.commands.suggest.candidates import Candidate
-from zoo.commands.suggest.search import Search, Trials, command, score
+from zoo.commands.suggest.search import Trials, command, score
+from zoo.commands.suggest.trials import Search
 from zoo.runs.result import interval
 from zoo.studies.rows import Row
 
