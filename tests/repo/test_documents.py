@@ -185,7 +185,7 @@ def command(args: Sequence[str], run: bool) -> None:
         if rest[1:]:
             check_action(verb, rest)
         return
-    if verb == "export" and not run:
+    if verb in ("export", "report") and not run:
         if rest:
             verbs()[verb].parser(datamodules.ImageDataModule).parse(rest)  # type: ignore[attr-defined]
         return
