@@ -27,6 +27,7 @@ KINDS = {"fine": "fine_labels", "coarse": "coarse_labels"}
 COUNTS = {"labels": 10, "fine_labels": 100, "coarse_labels": 20}
 PICKLE = re.compile(rb"\x80[\x02-\x05]")
 TEXTS = ("batches.meta.txt", "fine_label_names.txt", "coarse_label_names.txt")
+MOST_LABEL = 2**31
 MOST_NAMES = 100_000  # bytes of a text file with names
 
 
@@ -103,7 +104,16 @@ def unpickled(path: Path) -> Batch:
     if not isinstance(data, np.ndarray) or not any(key in found for key in LABELS):
         keys = ", ".join(map(str, found)) if isinstance(found, dict) else type(found).__name__
         raise DataError(f"keys in {path}: expected data and labels, as in CIFAR, found {keys or 'none'}")
-    return Batch(data, {key: found[key] for key in LABELS if key in found})
+    return Batch(data, {key: flat(path, key, found[key]) for key in LABELS if key in found})
+
+
+def flat(path: Path, key: str, labels: Any) -> np.ndarray:
+    """Labels (N,): a list of whole numbers, or an array."""
+    if isinstance(labels, np.ndarray) and labels.ndim == 1:
+        return labels
+    if not isinstance(labels, list) or not all(type(label) is int and abs(label) < MOST_LABEL for label in labels):
+        raise damaged(path, key, "a list of whole numbers", type(labels).__name__)
+    return np.array(labels, np.int64)
 
 
 def names_in(path: Path) -> dict[str, Sequence[str]]:

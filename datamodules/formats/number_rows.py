@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 BLOCK = 2**22  # bytes that are read at a time
 MOST_DIGITS = 9
+MOST_LETTERS = 200  # of a label
 QUOTES = b'"\r'
 
 
@@ -38,8 +39,8 @@ def blocks(path: Path, head: "Head") -> Iterator[tuple[np.ndarray, np.ndarray]]:
         while True:
             content = file.read(BLOCK)
             whole, newline, rest = (rest + content).rpartition(b"\n") if content else (rest, b"", b"")
-            if len(rest) > 4 * BLOCK:
-                raise DataError(f"bytes of line {row} in {path}: expected less than {4 * BLOCK}, found more")
+            if len(rest) > BLOCK:
+                raise DataError(f"bytes of line {row} in {path}: expected at most {BLOCK}, found more")
             text = (whole + newline).removeprefix(b"\xef\xbb\xbf") if first and not head.start else whole + newline
             if text.strip():
                 labels, pixels = rows_in(text.rstrip() + b"\n", path, head, row)
@@ -113,9 +114,14 @@ def narrow(numbers: np.ndarray) -> np.ndarray:
 def any_numbers(text: bytes, path: Path, head: "Head", row: int) -> tuple[np.ndarray, np.ndarray]:
     """Labels as text and pixels as float64, of lines in which not all are whole numbers."""
     cells = [[cell.strip(' "') for cell in line.split(head.delimiter)] for line in text.decode().splitlines()]
-    labels = np.array([] if head.label is None else [line[head.label] for line in cells], np.str_)
-    try:
-        pixels = np.array([line[head.pixels.start : head.pixels.stop] for line in cells]).astype(float)
+    names = [] if head.label is None else [line[head.label] for line in cells]
+    if (longest := max(map(len, names), default=0)) > MOST_LETTERS:
+        raise DataError(
+            f"letters of a label from line {row} on in {path}: expected at most {MOST_LETTERS}, found {longest}"
+        )
+    labels = np.array(names, np.str_)
+    try:  # as text, one long number would make all of them long
+        pixels = np.array([[*map(float, line[head.pixels.start : head.pixels.stop])] for line in cells])
     except ValueError as error:
         raise DataError(
             f"pixels from line {row} on in {path}: expected numbers, found others ({shorten(error)})"

@@ -9,7 +9,7 @@ Needs pyarrow. The pictures are decoded as `zoo.prepare` decodes files, all must
 import io
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -92,9 +92,9 @@ def read_file(path: Path, want: Want, asked: Path) -> tuple[NDArray[np.uint8], n
         images: list[NDArray[np.uint8]] = []
         taken = 0
         for rows in file.iter_batches(ROWS, columns=wanted):
-            decoded = [*pictures(path, rows.column(0).to_pylist(), sum(map(len, images)))]
+            first = images[0].shape[1:3] if images else None
+            decoded = [*pictures(path, rows.column(0).to_pylist(), sum(map(len, images)), first)]
             images.append(one_size(path, [each[None] for each in decoded]))
-            check_memory(path, images[-1].nbytes * 2)
             taken += images[-1].nbytes
             labels += rows.column(1).to_pylist() if columns.label else []
         if not images:
@@ -144,13 +144,14 @@ def features_of(schema: Any) -> Mapping[str, Mapping[str, Any]]:
     return {name: each for name, each in found.items() if isinstance(each, dict)} if isinstance(found, dict) else {}
 
 
-def pictures(path: Path, rows: Sequence[Any], first: int) -> Iterator[NDArray[np.uint8]]:
+def pictures(path: Path, rows: Sequence[Any], first: int, size: tuple[int, ...] | None) -> Iterator[NDArray[np.uint8]]:
     """Decoded pictures (H, W) or (H, W, 3).
 
     Args:
         path: the file, for messages.
         rows: each a dict with `bytes`, or bytes.
         first: the number of the first row.
+        size: height and width that they must have; None takes those of the first.
     """
     for number, row in enumerate(rows, first):
         content = row.get("bytes") if isinstance(row, dict) else row
@@ -160,9 +161,21 @@ def pictures(path: Path, rows: Sequence[Any], first: int) -> Iterator[NDArray[np
                 ' Try: dataset.cast_column("image", datasets.Image()), and save it again'
             )
         try:
-            yield np.asarray(decode_picture(io.BytesIO(content), f"picture of row {number} in {path}"))
+            picture = np.asarray(decode_picture(io.BytesIO(content), f"picture of row {number} in {path}"))
         except (OSError, ValueError) as error:
             raise DataError(str(error)) from error
+        if number == first:
+            check_memory(path, 2 * len(rows) * picture.nbytes)
+        size = size or picture.shape[:2]
+        if picture.shape[:2] != size:
+            raise other_size(path, {size, picture.shape[:2]})
+        yield picture
+
+
+def other_size(path: Path, sizes: Collection[tuple[int, ...]]) -> Refused:
+    """The error for pictures of several sizes."""
+    some = ", ".join(f"{height} × {width}" for height, width in sorted(sizes)[:3])
+    return Refused(f"size of pictures in {path}: expected one for all, found {some}")
 
 
 def one_size(path: Path, images: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:
@@ -173,8 +186,7 @@ def one_size(path: Path, images: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint
     """
     sizes = {each.shape[1:3] for each in images}
     if len(sizes) > 1:
-        some = ", ".join(f"{height} × {width}" for height, width in sorted(sizes)[:3])
-        raise Refused(f"size of pictures in {path}: expected one for all, found {some}")
+        raise other_size(path, sizes)
     if len({each.ndim for each in images}) > 1:
         images = [each if each.ndim == 4 else np.repeat(each[..., None], 3, axis=3) for each in images]
     return np.concatenate(images)

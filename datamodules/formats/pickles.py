@@ -74,13 +74,18 @@ def read_plain(path: Path) -> Any:
         raise damaged(path, "bytes", f"at most {MOST_BYTES}", size)
     check_memory(path, COPIES * size)
     with reading(path, "a pickle of plain values and arrays"):
-        return finished(Machine().run(path.read_bytes()))
+        return finished(Machine(COPIES * size).run(path.read_bytes()))
 
 
 class Machine:
-    """Follows the instructions of a pickle that build plain values."""
+    """Follows the instructions of a pickle that build plain values.
 
-    def __init__(self) -> None:
+    Args:
+        budget: bytes that arrays and texts made of others may have together: those of the file, but for its overhead.
+    """
+
+    def __init__(self, budget: int) -> None:
+        self.budget = budget
         self.stack: list[Any] = []
         self.memo: dict[int, Any] = {}
 
@@ -114,6 +119,12 @@ class Machine:
             if build is None:
                 raise Refuses(f"the instruction {name}")
             build(argument)
+
+    def spend(self, size: int) -> None:
+        """Takes some of the budget."""
+        self.budget -= size
+        if self.budget < 0:
+            raise Refuses("more bytes than the file has")
 
     def since_mark(self) -> list[Any]:
         """What was put on the stack since the last mark."""
@@ -172,7 +183,8 @@ class Machine:
 
     def do_reduce(self, _: Any) -> None:
         maker, arguments = self.stack[-2:]
-        self.stack[-2:] = [noted(expect(maker, Word).name, expect(arguments, tuple))]
+        self.spend(sum(len(each) for each in expect(arguments, tuple) if isinstance(each, str)))
+        self.stack[-2:] = [noted(expect(maker, Word).name, arguments)]
 
     def do_build(self, _: Any) -> None:
         state = expect(self.stack.pop(), tuple)
@@ -180,6 +192,7 @@ class Machine:
         if isinstance(begun, Dtype):
             begun.order = str(state[1])
         else:
+            self.spend(sum(len(each) for each in state if isinstance(each, str)))  # bytes are not copied
             expect(begun, Array).content = array_of(*state)
 
 
@@ -231,14 +244,14 @@ def array_of(version: Any, shape: Any, dtype: Any, fortran: Any, content: Any) -
     return np.frombuffer(content, numbers).reshape(sides, order="F" if fortran else "C")
 
 
-def finished(value: Any, depth: int = 3) -> Any:
-    """The value with arrays in the place of their notes, at the depth where CIFAR has them."""
+def finished(value: Any) -> Any:
+    """The value with arrays in the place of their notes: itself, or in a dict, as CIFAR has them."""
     if isinstance(value, Array):
         if value.content is None:
             raise Refuses("an array without content")
         return value.content
     if isinstance(value, Word | Dtype):
         raise Refuses("a name in the place of a value")
-    if isinstance(value, dict) and depth:
-        return {name: finished(each, depth - 1) for name, each in value.items()}
+    if isinstance(value, dict):
+        return {name: each if isinstance(each, dict) else finished(each) for name, each in value.items()}
     return value

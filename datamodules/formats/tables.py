@@ -26,7 +26,8 @@ LABELS = ("label", "labels", "class", "target", "y", "digit", "letter")
 UNUSED = ("", "id", "image_id", "imageid", "index", "unnamed: 0", "usage")
 EDGE = 0.9  # share of rows with one value, in which a first column without a name is no label
 LEAST = 4  # delimiters at the beginning of a table, if it has images
-MOST_LINE = 2**24  # bytes of a row
+MOST_LINE = 2**22  # bytes of a row
+MOST_COLUMNS = 200_000
 MOST_ORDERED = 100_000  # columns whose names are looked at for their order
 NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 
@@ -92,6 +93,8 @@ def head_of(path: Path) -> Head:
             raise damaged(path, "bytes of the first row", f"less than {MOST_LINE}", "more")
         text = line.decode("utf-8-sig")
     delimiter = max(",;\t", key=text.count)
+    if text.count(delimiter) >= MOST_COLUMNS:
+        raise damaged(path, "columns", f"at most {MOST_COLUMNS}", text.count(delimiter) + 1)
     fields = [field.strip().strip('"').strip() for field in text.split(delimiter)]
     if all(NUMBER.fullmatch(field) for field in fields):
         label = None if is_square(len(fields)) else 0
@@ -139,6 +142,7 @@ def read_table(path: Path, head: Head) -> tuple[np.ndarray, np.ndarray | None]:
         images = images.reshape(-1, math.isqrt(count), math.isqrt(count))
     if head.label is None:
         return images, None
+    check_memory(path, 4 * sum(map(len, labels)) * max(each.itemsize for each in labels))
     if head.names is None:
         check_first_column(path, labels)
     alike = len({each.dtype.kind for each in labels}) == 1

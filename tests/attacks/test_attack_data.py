@@ -301,6 +301,41 @@ def test_many_names_for_one_list_take_no_memory(tmp_path: Path) -> None:
         assert refused(tmp_path / "train")
 
 
+def test_one_content_for_many_arrays_takes_no_memory(tmp_path: Path) -> None:
+    """A text of a megabyte, of which thousands of arrays would be made."""
+    text = b"X" + struct.pack("<I", 2**20) + b"x" * 2**20 + b"q\x00"
+    array = b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85U\x01b\x87R"
+    content = array + b"(K\x01J" + struct.pack("<i", 2**20) + b"\x85cnumpy\ndtype\nU\x02u1\x85R\x89h\x00tb"
+    (tmp_path / "train").write_bytes(b"\x80\x02" + text + b"](" + content * 2000 + b"e.")
+    with modest():
+        assert "more bytes than the file has" in (refused(tmp_path / "train") or "")
+
+
+def test_labels_in_lists_of_lists_take_no_memory(tmp_path: Path) -> None:
+    lists = b"".join(b"K%c]q%c(" % (k, k) + b"h%c" % (k - 1) * 100 + b"e" for k in range(1, 20))
+    array = b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85U\x01b\x87R"
+    array += b"(K\x01K\x01M\x00\x0c\x86cnumpy\ndtype\nU\x02u1\x85R\x89T\x00\x0c\x00\x00" + bytes(3072) + b"tb"
+    content = b"\x80\x02(K\x00]q\x00" + lists + b"U\x04data" + array + b"U\x06labelsh\x13d."
+    (tmp_path / "train").write_bytes(content)
+    with modest():
+        assert "a list of whole numbers" in (refused(tmp_path / "train") or "")
+
+
+@pytest.mark.parametrize("row", ["{},1.5,2,3,4\n", "a,{},2,3,4\n"])
+def test_one_long_cell_makes_the_others_no_longer(row: str, tmp_path: Path) -> None:
+    """As an array of text all cells would be as long as the longest."""
+    short = row.format("1") * 50_000
+    (tmp_path / "train.csv").write_text(short + row.format("1" * 50_000))
+    with modest():
+        refused(tmp_path / "train.csv")
+
+
+def test_a_header_of_a_million_columns(tmp_path: Path) -> None:
+    (tmp_path / "train.csv").write_text("," * 10**6 + "\n")
+    with modest():
+        assert "expected at most 200000" in (refused(tmp_path / "train.csv") or "")
+
+
 # --- MATLAB
 
 
