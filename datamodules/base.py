@@ -22,7 +22,7 @@ from datamodules.batches import Batches
 from datamodules.checkpoint_state import check_same_steps, check_statistics, identity_of, state_of
 from datamodules.held import HeldImages
 from datamodules.held import Images as Images  # data sets take it from here
-from datamodules.normalisation import Normalisation, NormalizeName, Statistics
+from datamodules.normalisation import BY_STATISTICS, Normalisation, NormalizeName, Statistics
 from datamodules.sharing import sharing
 from datamodules.splits import make_splits
 from zoo.errors import check_name, report, warn
@@ -44,7 +44,8 @@ class ImageDataModule(LightningDataModule, ABC):
             trains on everything.
         train_size: train on the first so many images of a fixed stratified order; None takes all.
         normalize: `none` 0 to 255, `unit` 0 to 1, `symmetric` -1 to 1, `standard` zero mean and unit variance per
-            channel by the statistics of the official training images. The same for all splits.
+            channel by the statistics of the official training images, `weights` as the images came on which the
+            weights were trained that a model starts from. The same for all splits.
         augment: random changes of training images, in this order: names, or class paths with arguments; None makes
             none.
         shuffle_pixels: seed of one fixed permutation of the pixel positions, for all splits; None leaves them.
@@ -142,9 +143,9 @@ class ImageDataModule(LightningDataModule, ABC):
         """Lets images look to a trained network as those of its training did, whatever data these are.
 
         Args:
-            state: what the checkpoint knows of its data: `mean` and `std`, if it was trained with them.
+            state: what is known of its data: `mean` and `std`, if it was trained with them.
         """
-        if "mean" in state and self.normalize == "standard":
+        if "mean" in state and self.normalize in BY_STATISTICS:
             self.normalisation.trained_with(check_statistics(state, self.in_shape[0]))
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -198,7 +199,8 @@ class ImageDataModule(LightningDataModule, ABC):
     def _compare_grey(self) -> None:
         """Warns if the test images are much darker or lighter than those of the training: they may be inverted."""
         train, test = self.held.parts["train"].images, self.held.parts["test"].images
-        known = self.normalisation.known
+        # the images of weights may be of another kind
+        known = None if self.normalize == "weights" else self.normalisation.known
         if self._compared or not len(test) or (known is None and not len(train)):
             return
         self._compared = True

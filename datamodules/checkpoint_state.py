@@ -8,6 +8,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from datamodules.normalisation import BY_STATISTICS
 from datamodules.splits import indices_digest
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ MOST_NAMES = 20_000  # characters of all class names that a run's record holds; 
 def state_of(data: "ImageDataModule") -> dict[str, Any]:
     """What a checkpoint must remember of the data: what images look like to the network, and what a step is."""
     state: dict[str, Any] = {"batch_size": data.batch_size, "images": len(data.splits["train"])}
-    if data.normalize == "standard":
+    if data.normalize in BY_STATISTICS:
         mean, std = data.normalisation.statistics
         state |= {"mean": list(mean), "std": list(std)}
     if data.shuffle_pixels is not None:  # a network outside the zoo cannot draw it again
@@ -43,7 +44,7 @@ def identity_of(data: "ImageDataModule", splits: Sequence[str]) -> dict[str, Any
         "named": data.named,
         "pixels": None if data.shuffle_pixels is None else indices_digest(data.held.permutation()),
     }
-    if "train" in splits and data.normalize == "standard":
+    if "train" in splits and data.normalize in BY_STATISTICS:
         mean, std = data.normalisation.statistics
         facts |= {"mean": list(mean), "std": list(std)}
     return facts

@@ -4,6 +4,7 @@
     unit        0 … 1
     symmetric  -1 … 1
     standard    zero mean and unit variance per channel, over the training images
+    weights     as the images came on which the weights were trained that the model starts from
 
 x ↦ (x - shift) · scale, with shift and scale (C, 1, 1). The data module's `prepare_images` calls it, and nothing else
 normalises pixels.
@@ -15,7 +16,10 @@ from typing import Literal, Protocol
 import torch
 from torch import Tensor
 
-NormalizeName = Literal["none", "unit", "symmetric", "standard"]
+from zoo.errors import UsageError
+
+NormalizeName = Literal["none", "unit", "symmetric", "standard", "weights"]
+BY_STATISTICS = ("standard", "weights")  # those of the data, or those that somebody else has told
 Statistics = tuple[Sequence[float], Sequence[float]]  # mean and standard deviation per channel, pixels from 0 to 1
 
 
@@ -51,11 +55,16 @@ class Normalisation:
 
     @property
     def statistics(self) -> Statistics:
-        """Those that `standard` uses: of a checkpoint if there is one, else of the data."""
+        """Those that are used: of a checkpoint or of weights if there are some, else of the data."""
+        if self.known is None and self.data.normalize == "weights":
+            raise UsageError(
+                "normalisation in --data.normalize: expected weights to take its numbers from (--model.weights), found"
+                " none. Try: --data.normalize standard"
+            )
         return self.known or self.data.statistics
 
     def trained_with(self, statistics: Statistics) -> None:
-        """Uses the statistics of a checkpoint from now on."""
+        """Uses the statistics of a checkpoint, or of weights, from now on."""
         self.known = statistics
         self._constants.clear()
 
@@ -65,7 +74,7 @@ class Normalisation:
         std: Sequence[float] = [1.0]
         if self.data.normalize == "symmetric":
             mean, std = [0.5], [0.5]
-        elif self.data.normalize == "standard":
+        elif self.data.normalize in BY_STATISTICS:
             mean, std = self.statistics
         shift, scale = 255 * torch.tensor(mean)[:, None, None], 1 / (255 * torch.tensor(std)[:, None, None])
         return shift.to(device), scale.to(device)

@@ -21,13 +21,13 @@ _zoo_flags() { # of a verb, or of a class
         weights.push) echo '--debug --help_all --help --private -h' ;;
         Arrays) echo '--data.augment --data.balance --data.batch_size --data.labels --data.normalize --data.path --data.root --data.shuffle_pixels --data.train_size --data.val_size' ;;
         CIFAR10|Digits|FashionMNIST|MNIST) echo '--data.augment --data.balance --data.batch_size --data.normalize --data.root --data.shuffle_pixels --data.train_size --data.val_size' ;;
-        ConvNet) echo '--model.activation --model.channels --model.compile --model.depth --model.dropout --model.init --model.kernel_size --model.label_smoothing --model.norm --model.optimizer --model.pool --model.schedule' ;;
-        FastNet) echo '--model.activation --model.channels --model.compile --model.depth --model.head_scale --model.init --model.label_smoothing --model.optimizer --model.schedule --model.whiten_kernel' ;;
-        LeNet) echo '--model.activation --model.channels --model.compile --model.dropout --model.hidden --model.init --model.kernel_size --model.label_smoothing --model.norm --model.optimizer --model.pool --model.schedule' ;;
-        MLP) echo '--model.activation --model.compile --model.dropout --model.hidden --model.init --model.label_smoothing --model.norm --model.optimizer --model.schedule' ;;
-        ResNet) echo '--model.activation --model.channels --model.compile --model.depth --model.dropout --model.init --model.kernel_size --model.label_smoothing --model.norm --model.optimizer --model.schedule' ;;
-        SoftmaxRegression) echo '--model.compile --model.init --model.label_smoothing --model.optimizer --model.schedule' ;;
-        ViT) echo '--model.activation --model.compile --model.depth --model.dropout --model.heads --model.init --model.label_smoothing --model.mlp_ratio --model.optimizer --model.patch_size --model.positions --model.schedule --model.width' ;;
+        ConvNet) echo '--model.activation --model.channels --model.compile --model.depth --model.dropout --model.freeze --model.init --model.kernel_size --model.label_smoothing --model.norm --model.optimizer --model.pool --model.schedule --model.unfreeze_at --model.weights' ;;
+        FastNet) echo '--model.activation --model.channels --model.compile --model.depth --model.freeze --model.head_scale --model.init --model.label_smoothing --model.optimizer --model.schedule --model.unfreeze_at --model.weights --model.whiten_kernel' ;;
+        LeNet) echo '--model.activation --model.channels --model.compile --model.dropout --model.freeze --model.hidden --model.init --model.kernel_size --model.label_smoothing --model.norm --model.optimizer --model.pool --model.schedule --model.unfreeze_at --model.weights' ;;
+        MLP) echo '--model.activation --model.compile --model.dropout --model.freeze --model.hidden --model.init --model.label_smoothing --model.norm --model.optimizer --model.schedule --model.unfreeze_at --model.weights' ;;
+        ResNet) echo '--model.activation --model.channels --model.compile --model.depth --model.dropout --model.freeze --model.init --model.kernel_size --model.label_smoothing --model.norm --model.optimizer --model.schedule --model.unfreeze_at --model.weights' ;;
+        SoftmaxRegression) echo '--model.compile --model.freeze --model.init --model.label_smoothing --model.optimizer --model.schedule --model.unfreeze_at --model.weights' ;;
+        ViT) echo '--model.activation --model.compile --model.depth --model.dropout --model.freeze --model.heads --model.init --model.label_smoothing --model.mlp_ratio --model.optimizer --model.patch_size --model.positions --model.schedule --model.unfreeze_at --model.weights --model.width' ;;
         torch.optim.ASGD) echo '--model.optimizer.alpha --model.optimizer.capturable --model.optimizer.differentiable --model.optimizer.foreach --model.optimizer.lambd --model.optimizer.lr --model.optimizer.maximize --model.optimizer.t0 --model.optimizer.weight_decay' ;;
         torch.optim.Adadelta) echo '--model.optimizer.capturable --model.optimizer.differentiable --model.optimizer.eps --model.optimizer.foreach --model.optimizer.lr --model.optimizer.maximize --model.optimizer.rho --model.optimizer.weight_decay' ;;
         torch.optim.Adafactor) echo '--model.optimizer.beta2_decay --model.optimizer.d --model.optimizer.eps --model.optimizer.foreach --model.optimizer.lr --model.optimizer.maximize --model.optimizer.weight_decay' ;;
@@ -64,11 +64,12 @@ _zoo_values() { # of a flag
         --data) echo 'Arrays CIFAR10 Digits FashionMNIST MNIST' ;;
         --data.balance|--figures|--model.compile|--model.optimizer.amsgrad|--model.optimizer.capturable|--model.optimizer.centered|--model.optimizer.decoupled_weight_decay|--model.optimizer.differentiable|--model.optimizer.foreach|--model.optimizer.fused|--model.optimizer.matrices|--model.optimizer.maximize|--model.optimizer.nesterov|--model.optimizer.unit_filters|--trainer.barebones|--trainer.benchmark|--trainer.detect_anomaly|--trainer.enable_autolog_hparams|--trainer.enable_checkpointing|--trainer.enable_model_summary|--trainer.enable_progress_bar|--trainer.fast_dev_run|--trainer.inference_mode|--trainer.logger|--trainer.sync_batchnorm|--trainer.use_distributed_sampler) echo 'true false' ;;
         --data.labels|--labels) echo 'fine coarse compact' ;;
-        --data.normalize) echo 'none unit symmetric standard' ;;
+        --data.normalize) echo 'none unit symmetric standard weights' ;;
         --executor) echo 'local slurm' ;;
         --format) echo 'onnx pt2 safetensors bundle' ;;
         --model) echo 'ConvNet FastNet LeNet MLP ResNet SoftmaxRegression ViT' ;;
         --model.activation) echo 'relu sigmoid tanh leaky_relu prelu elu selu silu gelu identity' ;;
+        --model.freeze) echo 'none body' ;;
         --model.init) echo 'he_normal he_uniform xavier_normal xavier_uniform normal uniform orthogonal dirac zeros pytorch' ;;
         --model.norm) echo 'none batch layer' ;;
         --model.optimizer) echo 'torch.optim.ASGD torch.optim.Adadelta torch.optim.Adafactor torch.optim.Adagrad torch.optim.Adam torch.optim.AdamW torch.optim.Adamax torch.optim.LBFGS torch.optim.Muon torch.optim.NAdam torch.optim.RAdam torch.optim.RMSprop torch.optim.Rprop torch.optim.SGD torch.optim.SparseAdam zoo.optimizers.Muon' ;;
@@ -110,6 +111,9 @@ _zoo() {
             return ;;
         --run_dir|--ckpt_path|--data.root|--data.path|--trainer.default_root_dir|--data-root|--cifar10|--out|--work|--rows|--studies|--page)
             COMPREPLY=($(compgen -f -- "$current"))
+            return ;;
+        --model.weights)
+            COMPREPLY=($(compgen -f -- "$current") $(compgen -W '@WEIGHTS@' -- "$current"))
             return ;;
         -*) if [ -n "$words" ]; then COMPREPLY=($(compgen -W "$words" -- "$current")); return; fi ;;
     esac

@@ -123,6 +123,18 @@ class Parser(LightningArgumentParser):
                 # typing.Union would give the first again
                 action._typehint = action.hint = reduce(or_, types)  # type: ignore[attr-defined]
 
+    def instantiate(self, namespace: Namespace, *args: Any, **kwargs: Any) -> Namespace:
+        """Makes the objects; weights that a model starts from are a name here, which the command loads afterwards."""
+        for place in ("model", f"{namespace.get('subcommand')}.model"):
+            model = namespace.get(f"{place}.init_args")
+            if isinstance(model, Namespace) and model.get("weights") is not None:
+                named, model["weights"] = model["weights"], None
+                try:
+                    return super().instantiate(namespace, *args, **kwargs)
+                finally:
+                    model["weights"] = named
+        return super().instantiate(namespace, *args, **kwargs)
+
     def dump(self, *args: Any, **kwargs: Any) -> str:
         """A configuration as text; what was parsed a moment ago is not checked again, which would take 0.1 s."""
         return super().dump(*args, **{"skip_validation": True, **kwargs})

@@ -77,6 +77,7 @@ def quieten() -> None:
         ".*The `srun` command is available on your system but is not used.*",  # zoo/launch/slurm.py knows when it must
         ".*You requested to overfit but enabled .* shuffling.*",  # the batches know, and do not shuffle then
         ".*you need to define a `flops_per_batch` attribute.*",  # throughput in images is what was asked for
+        ".*module\\(s\\) in eval mode at the start of training",  # those of a frozen body
         ".*Total length of `.*` across ranks is zero.*",  # no validation images
     ):
         warnings.filterwarnings("ignore", message=message)

@@ -70,6 +70,7 @@ class KeepHistory(Callback):
         stretch: whether the schedule may be laid out over another length.
         repeated: config.yaml of a run that this one may repeat.
         proposed: what finders have found, by the names of the options.
+        weights: those that the run started from; None if it started from none.
     """
 
     def __init__(
@@ -85,10 +86,12 @@ class KeepHistory(Callback):
         stretch: bool,
         repeated: Path | None,
         proposed: Mapping[str, float],
+        weights: dict[str, str] | None = None,
     ) -> None:
         self.folder, self.config, self.code = folder, config, code
         self.past, self.parts, self.origin, self.metrics = past, parts, origin, metrics
         self.stretch, self.repeated, self.proposed = stretch, repeated, proposed
+        self.weights = weights
         self.record: dict[str, Any] = {}
         self.changed: dict[str, list[Any]] = {}
         self._saved: list[dict[str, Any]] = []  # the history in the last checkpoint
@@ -100,6 +103,7 @@ class KeepHistory(Callback):
         data: Any = trainer.datamodule  # type: ignore[attr-defined]
         self.record = make_identity(trainer, self.config, self.code.result(), data.identity())
         self.record |= {"proposed": dict(self.proposed)} if self.proposed else {}
+        self.record |= {"weights": self.weights} if self.weights else {}
         changes = compare(self.past, self.record)
         check_same_experiment(changes, self.origin or self.folder.path, stretch=self.stretch)
         for line in format_changes(changes):

@@ -172,11 +172,12 @@ def format_state(value: Any) -> str:
 
 def training_states(model: Classifier) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """What optimiser and schedule of this model would save after a first step: that of a copy whose weights are 0."""
-    copies = [nn.Parameter(torch.zeros_like(weight), weight.requires_grad) for weight in model.parameters()]
+    # frozen ones too: they may have been set free, or will be
+    copies = [nn.Parameter(torch.zeros_like(weight)) for weight in model.parameters()]
     optimizer = model.optimizer(copies)
     schedules = [LambdaLR(optimizer, model._factor).state_dict()] if model.schedule else []
     for copy in copies:
-        copy.grad = torch.zeros_like(copy) if copy.requires_grad else None
+        copy.grad = torch.zeros_like(copy)
     with contextlib.suppress(Exception):  # LBFGS and its like ask for more than gradients: their states stay unknown
         optimizer.step()
     return optimizer.state_dict(), schedules

@@ -25,14 +25,16 @@ from zoo.training.accumulation import check_closure, short_window, start_windows
 from zoo.training.accumulator import Accumulator
 from zoo.training.callbacks.step_randomness import SameDraws
 from zoo.training.checks import cross_entropy, labelled
+from zoo.training.freezing import FreezableModule, FreezeName
 from zoo.training.from_checkpoint import Resumed
 from zoo.training.lightning_compat import leave_scaling
 from zoo.training.optimizer_settings import Settings, refusal, restore_settings, settings_of
-from zoo.training.scoring import Batch, ScoredModule
+from zoo.training.pretrained import Weights, start_from, statistics
+from zoo.training.scoring import Batch
 from zoo.training.training_images import fit_layers
 
 
-class Classifier(ScoredModule):
+class Classifier(FreezableModule):
     """A network that maps images to class scores, and the way it is trained.
 
     Args:
@@ -46,6 +48,11 @@ class Classifier(ScoredModule):
             arXiv 1512.00567, §7), 0 to below 1.
         compile: whether torch.compile makes the network into kernels of its own at the first step. That takes up to a
             minute, and is meant for a GPU.
+        weights: trained weights of the same architecture to start from: in Python what `zoo.load` gives; on the command
+            line the name of weights of the zoo, a run, a folder with a card, or hf://USER/REPO. Of other classes the
+            last layer is new.
+        freeze: what is not trained: `none`, or `body`, all but the last layer, whose norms keep their averages.
+        unfreeze_at: the epoch, counted from 1, at whose beginning a frozen body is trained too; None never.
     """
 
     def __init__(
@@ -56,14 +63,21 @@ class Classifier(ScoredModule):
         schedule: Schedule | None = None,
         label_smoothing: float = 0.0,
         compile: bool = False,
+        weights: Weights = None,
+        freeze: FreezeName = "none",
+        unfreeze_at: int | None = None,
     ) -> None:
-        super().__init__(net)
+        super().__init__(net, freeze, unfreeze_at)
         check_share("label_smoothing", label_smoothing)
         with warnings.catch_warnings():  # of a layer given as activation: each layer of the net is a copy of it
             warnings.filterwarnings("ignore", ".*is an instance of `nn.Module` and is already saved")
-            self.save_hyperparameters(ignore=["net"], logger=False)
+            self.save_hyperparameters(ignore=["net", "weights"], logger=False)
         self._made_with = dict(self.hparams)  # a logger takes out of them what cannot be pickled
         initialise(net, init)
+        self.seen: dict[str, list[float]] | None = None  # mean and std by which the images of its weights came
+        if weights is not None:
+            start_from(self, weights, self.frozen)
+            self.seen = statistics(weights.card, self.hparams["in_shape"][0])  # type: ignore[union-attr]
         self.optimizer = optimizer
         self.schedule = schedule
         self.label_smoothing = label_smoothing
@@ -95,6 +109,12 @@ class Classifier(ScoredModule):
         model._was_loaded = True
         return model.eval()
 
+    def setup(self, stage: str) -> None:
+        super().setup(stage)
+        data: Any = self.trainer.datamodule  # type: ignore[attr-defined]
+        if self.seen and getattr(data, "normalize", None) == "weights":
+            data.trained_with(self.seen)
+
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         x, y = labelled(batch)
         first = self._evaluated[0] != (batch_idx, id(batch))
@@ -114,6 +134,7 @@ class Classifier(ScoredModule):
             self.train()
         self._was_loaded = False
         fit_layers(self.net, self.trainer)
+        self.warn_of_late_end()
         if self.hparams.get("compile"):
             self.net.compile()  # in place: no parameter changes its name
 
@@ -127,6 +148,7 @@ class Classifier(ScoredModule):
             restore_settings(self, self._settings, self._factor)
 
     def on_train_epoch_start(self) -> None:
+        self.free_if_due()
         self._accumulators.pop("train", None)
         self._evaluated[0] = None
         self._short_from, self._short_factor = short_window(self.trainer)
@@ -169,6 +191,7 @@ class Classifier(ScoredModule):
         checkpoint[HELD], unsaved = for_checkpoint(made_with)
         if unsaved:
             checkpoint[UNSAVED] = unsaved
+        self.note_frozen(checkpoint)
         if self.identity:
             checkpoint["identity"] = self.identity
         found = {split: result.numbers for split, result in self.results.items()}
@@ -180,6 +203,7 @@ class Classifier(ScoredModule):
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self._resumed = Resumed.read(checkpoint, self.hparams.get("optimizer"))
+        self.restore_frozen(checkpoint)
 
 
 # by this name pickle finds the default optimiser; as a lambda jsonargparse sees what is in it

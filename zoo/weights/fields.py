@@ -192,6 +192,7 @@ FIELDS: dict[str, Field] = {
     "onnx_sha256": Field("64 hexadecimal digits", is_like(SHA256), optional=True),
     "recipe": Field("a text or null", or_null(is_text), optional=True),
     "fingerprint": Field("a text or null", or_null(is_text), optional=True),
+    "started_from": Field("name and sha256", has(name=is_text, sha256=is_like(SHA256)), optional=True),
     "seed": Field("a whole number", is_count, optional=True),
     "data": Field("a text", is_text, optional=True),
     "data_note": Field("a text", is_text, optional=True),

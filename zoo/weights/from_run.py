@@ -84,6 +84,7 @@ def read_run(path: Path) -> tuple[Card, dict[str, "Tensor"]]:
         "dtype": "float32",
         "sha256": hashlib.sha256(serialise(tensors)).hexdigest(),
         "data": name,
+        **started_from(identity),
         **numbers_of(folder),
     }
     return check_card(card, str(path)), tensors
@@ -180,8 +181,9 @@ def shift_and_scale(
     if normalize == "none":
         return [0.0] * channels, [1.0] * channels
     fixed = {"unit": ([0.0], [1.0]), "symmetric": ([0.5], [0.5])}
-    if normalize not in (*fixed, "standard"):
-        raise ValueError(f"normalize in {where}: expected one of none, unit, symmetric, standard, found another")
+    if normalize not in (*fixed, "standard", "weights"):
+        known = "none, unit, symmetric, standard, weights"
+        raise ValueError(f"normalize in {where}: expected one of {known}, found another")
     mean, std = fixed.get(normalize, (plain(state.get("mean")), plain(state.get("std"))))
     if not (
         are_channel_numbers(mean)
@@ -228,6 +230,12 @@ def pixels_of(seed: Any, held: Any, in_shape: list[int], where: Path) -> list[in
             " another"
         )
     return pixels.tolist()
+
+
+def started_from(identity: Mapping[str, Any]) -> dict[str, Any]:
+    """Which weights the run started from, if it started from some."""
+    held = {key: mapping(identity, "weights").get(key) for key in ("name", "sha256")}
+    return {"started_from": held} if FIELDS["started_from"].holds(held) else {}
 
 
 def numbers_of(folder: RunFolder) -> dict[str, Any]:

@@ -147,7 +147,8 @@ class ZooCLI(FindsRun, MakesObjects, MakesTrainer, Fits, Scores):
         self.seen = run_and_state(args)
         actions(parser)  # which are not for others: if they are gone, it is said now
         show_class_help(args, parser)
-        self.config = parser.parse_args(complete(with_nulls(args, parser)))
+        self.completed = complete(with_nulls(args, parser))
+        self.config = parser.parse_args(self.completed)
         self.note = rate_note(args)
         # flags beat what a checkpoint remembers. Lightning would have it the other way round, and run its classes: it
         # hears of none
@@ -160,13 +161,14 @@ class ZooCLI(FindsRun, MakesObjects, MakesTrainer, Fits, Scores):
 
     def before_instantiate_classes(self) -> None:
         self.parser.add_instantiator(with_options, Callback, subclasses=True)
+        self.proposed, self.trained, self.started_from, self.said = {}, None, None, False
         if not self.subcommand:
+            self._settle_weights({})
             return
         self._check_options()
         trainer, data = self.options["trainer"], self.options["data"]["init_args"]
         self._name_run()
         self._take_folder()
-        self.proposed = {}
         named = trainer["callbacks"]
         if self.subcommand == "fit" and self.options["resume"] != "never" and self.folder.holds_run:
             trainer["callbacks"] = without_finders(trainer["callbacks"])  # the search is done

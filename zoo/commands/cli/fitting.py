@@ -11,7 +11,7 @@ from zoo.checkpoints.storage import read_checkpoint
 from zoo.commands.cli.state import RunState
 from zoo.commands.cli.trainer_setup import scoring
 from zoo.commands.plain_parser import program
-from zoo.errors import report, warn
+from zoo.errors import report, shorten, warn
 from zoo.geometry import oversized
 from zoo.loggers.base import BeginLoggers, RunFacts, close_loggers, log_result, run_loggers
 from zoo.resume.endings import format_ending, format_unused_limits, has_ended
@@ -174,6 +174,8 @@ class Fits(RunState):
         record = make_record(self.trainer, self.model, self.folder, self.names, seconds, end, epoch, validated, monitor)
         record |= {"zeros": round(share_of_zeros(self.model), 6)} if self.pruned else {}
         record |= {"proposed": self.proposed} if self.proposed else {}
+        source = self.started_from or {}
+        record |= {"started_from": {key: source[key] for key in ("name", "sha256")}} if source else {}
         record["parts"] = self.history.conclusion(self.trainer)
         classes = self.report_of_test()
         record |= {"report": classes} if classes else {}
@@ -204,6 +206,8 @@ class Fits(RunState):
         ]
         if isinstance(record.get("zeros"), float):
             notes.insert(1, f"pruned: {100 * record['zeros']:.1f} % of the parameters are 0")
+        if isinstance(source := record.get("started_from"), dict):
+            notes.insert(1, f"started from {shorten(source.get('name'))} ({shorten(source.get('sha256'), 13)})")
         if record["ended"]["reason"] not in (None, "max_epochs"):
             notes.insert(1, f"training ended by {format_ending(record['ended'])}")
         classes = report_in(record)

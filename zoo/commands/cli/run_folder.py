@@ -6,7 +6,7 @@ from typing import Any
 from zoo.checkpoints.storage import read_checkpoint
 from zoo.commands.arguments import config_state
 from zoo.commands.cli.finders import known_proposals, taken_up
-from zoo.commands.cli.state import RunState
+from zoo.commands.cli.pretrained import StartsFromWeights
 from zoo.errors import UsageError, warn
 from zoo.files import names_in
 from zoo.launch.process import is_first
@@ -18,7 +18,7 @@ from zoo.runs.folder import RunFolder, resumable
 from zoo.runs.lock import FolderInUse, FolderLock
 
 
-class FindsRun(RunState):
+class FindsRun(StartsFromWeights):
     """The folder, the checkpoint and the past of a run."""
 
     def _name_run(self) -> None:
@@ -97,11 +97,13 @@ class FindsRun(RunState):
         """
         self.parts: list[dict[str, Any]] = []
         if not self.checkpoint:
+            self._settle_weights({})
             return {}
         content = read_checkpoint(self.checkpoint)
         beside = RunFolder(self.checkpoint.absolute().parent.parent)
         past = past_of(content, self.checkpoint, beside.config)
         if self.subcommand == "fit":
+            self._settle_weights(past)
             self.parts = trained_starts(content)
             self.proposed = known_proposals(past.get("proposed"))
             for name, value in taken_up(named, self.proposed).items():

@@ -4,7 +4,7 @@ from lightning import seed_everything
 from lightning.pytorch.callbacks import LearningRateFinder
 
 from zoo.commands.cli.finders import check_alone, check_finder, find_batch_size, find_rate, without_finders
-from zoo.commands.cli.state import RunState
+from zoo.commands.cli.pretrained import StartsFromWeights
 from zoo.config.errors.library_errors import is_out_of_memory, line_for
 from zoo.config.parser import innermost, line_within
 from zoo.errors import DataError, UsageError, chain, report
@@ -12,7 +12,7 @@ from zoo.geometry import check_geometry
 from zoo.training.callbacks.named_callbacks import options_of
 
 
-class MakesObjects(RunState):
+class MakesObjects(StartsFromWeights):
     """Makes data, model and trainer, and lets finders search before the run."""
 
     def instantiate_classes(self) -> None:
@@ -60,6 +60,7 @@ class MakesObjects(RunState):
     def _instantiate_all(self) -> None:
         try:
             super().instantiate_classes()
+            self._start_from_weights()
             check_geometry(self.model.net, self.datamodule.in_shape)
         except (ValueError, RuntimeError, MemoryError) as error:  # a constructor refused a value, or a layer its input
             if is_out_of_memory(error):

@@ -3,7 +3,7 @@
 import sys
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 from jsonargparse import Namespace
@@ -28,6 +28,9 @@ from zoo.runs.source import AskForCode
 from zoo.training.callbacks.collect_answers import CollectAnswers
 from zoo.training.callbacks.progress import EpochLines
 
+if TYPE_CHECKING:
+    from zoo.weights.classifier import ImageClassifier
+
 UNWRITTEN = "Unable to serialize instance"  # jsonargparse's words in place of a value
 
 
@@ -46,6 +49,10 @@ class RunState(LightningCLI):
         checkpoint: to start from, or to score; None to start anew.
         past: the record of the run that it is of.
         parts: what trained it before.
+        completed: the words, with those that the run's folder adds.
+        trained: the weights that a new run starts from; None where there are none, or the run goes on.
+        said: whether it was said how they fit.
+        started_from: the record of those that the run started from: given, name and sha256.
         proposed: what finders have found.
         searches: the finders that are still to search.
         dry: whether nothing is to be left behind.
@@ -67,6 +74,10 @@ class RunState(LightningCLI):
     checkpoint: Path | None
     past: dict[str, Any]
     parts: list[dict[str, Any]]
+    completed: list[str]
+    trained: "ImageClassifier | None"
+    said: bool
+    started_from: dict[str, str] | None
     code: AskForCode
     wandb: ResolvedMode
     proposed: dict[str, float]

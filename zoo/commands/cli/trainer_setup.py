@@ -122,6 +122,7 @@ class MakesTrainer(RunState):
             stretch=self.options["resume_schedule"] == "stretch",
             repeated=None if self.checkpoint else self._repeated(),
             proposed=self.proposed,
+            weights=self.started_from,
         )
 
     def _saving(self, config: dict[str, Any]) -> list[Any]:

@@ -19,7 +19,7 @@ Train, keep the weights that did best on the validation images, test them once, 
   --data.batch_size N       images per step, over all devices together (128)
   --data.val_size N         validation images (a tenth); --data.train_size N: train on N images only
   --data.balance true       train on each class equally often, however many images it has
-  --data.normalize NAME     none unit symmetric standard (standard)
+  --data.normalize NAME     none unit symmetric standard (standard; with --model.weights as theirs)
   --data.augment LIST       random changes of training images: '[crop, flip]', '[shift_rotate, cutout]'
 
   --model.hidden LIST       widths of dense layers: '[256]'; --model.channels LIST: kernels per stage: '[32,64]'
@@ -27,6 +27,8 @@ Train, keep the weights that did best on the validation images, test them once, 
   --model.norm NAME         none batch layer; --model.pool NAME: max avg stride
   --model.dropout X         share of units silenced in each step (0)
   --model.init NAME         he_normal xavier_normal normal uniform orthogonal zeros … (he_normal)
+  --model.weights WEIGHTS   start from weights of the zoo (`weights list`), a run, a folder with a card, hf://USER/REPO
+  --model.freeze body       train the last layer only; --model.unfreeze_at N: from epoch N on all of them
 
   --model.optimizer CLASS   torch.optim.SGD … (torch.optim.Adam); --model.optimizer.lr X (0.001)
   --model.schedule NAME     Cosine Triangle Steps: learning rate over the training (none: constant)

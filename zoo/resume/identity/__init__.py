@@ -4,7 +4,8 @@
         {"schema": 1, "config": {seed_everything, trainer, data, model},
          "data": {"arrays", "splits", "images", "batch_size", "classes", "mean", "std", "pixels"},
          "code": {"commit", "changes", "source"}, "versions": {…},
-         "place": {"device", "devices", "threads", "processor"}, "precision": "32-true"}
+         "place": {"device", "devices", "threads", "processor"}, "precision": "32-true",
+         "weights": {"given", "name", "sha256"}}      of those that it started from, if it did
 
     compare(then, now)  ->  [Change("data.normalize", "standard", "none", "another experiment"), …]
 

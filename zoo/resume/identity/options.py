@@ -62,6 +62,7 @@ def facts(record: Record) -> dict[str, Any]:
         **{f"splits.{name}": value for name, value in data.get("splits", {}).items()},
         "pixels": data.get("pixels"),
         "classes": data.get("classes") or data.get("class_digest"),
+        "weights": record.get("weights", {}).get("sha256"),
         "code": code.get("source") or " ".join(filter(None, (code.get("commit"), code.get("changes")))) or None,
         **{f"versions.{name}": value for name, value in record.get("versions", {}).items()},
         **{name: place.get(name) for name in ("device", "devices", "threads", "processor")},

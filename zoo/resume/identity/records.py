@@ -94,7 +94,7 @@ def check_record(record: Any) -> dict[str, Any]:
             raise ValueError(f"a {type(value).__name__}" if count <= MOST_VALUES else "too many values")
         if isinstance(value, str) and len(value) > MOST_TEXT:
             raise ValueError(f"a text of {len(value):,} characters")
-    for key in ("config", "data", "code", "versions", "place"):
+    for key in ("config", "data", "code", "versions", "place", "weights"):
         check_kind(record, key, dict)
     for key in ("trainer", "data", "model"):
         check_kind(record.get("config", {}), key, dict)

@@ -36,7 +36,7 @@ class Rule(NamedTuple):
 # the first rule that fits a key decides
 RULES = (
     Rule("seed_everything", ANOTHER, FREE, "decides order, augmentation and the first weights"),
-    Rule("data.root data.path", MAY, FREE, "the arrays are compared, not where they lie"),
+    Rule("data.root data.path model.weights", MAY, FREE, "arrays and weights are compared, not where they lie"),
     Rule("data.known_classes data.labels", FREE, FREE, "the labels and the names of the classes are compared"),
     Rule("data.batch_size data.val_size data.train_size", ANOTHER, FREE, "compared by what they come to"),
     Rule("data.normalize data.shuffle_pixels", ANOTHER, ANOTHER, "what the network sees"),
@@ -51,7 +51,11 @@ RULES = (
     ),
     Rule("model.optimizer model.schedule model.schedule.*", ANOTHER, FREE, "the way of training"),
     Rule("model.optimizer.*", NUMBER, FREE, "numbers such as the learning rate: the flag wins"),
-    Rule("model.init model.label_smoothing model.dropout", ANOTHER, FREE, "the way of training"),
+    Rule(
+        "model.init model.label_smoothing model.dropout model.freeze model.unfreeze_at",
+        *(ANOTHER, FREE),
+        "the way of training",
+    ),
     Rule("model model.*", ANOTHER, ANOTHER, "the network"),
     Rule("trainer.max_epochs trainer.max_steps", LENGTH, FREE, "how long"),
     Rule("trainer.min_epochs trainer.min_steps trainer.max_time", MAY, FREE, "how long"),
@@ -99,7 +103,7 @@ RULES = (
     ),
     Rule("trainer.callbacks.*", ANOTHER, FREE, "may change the training: averages, accumulation, pruning, one's own"),
     Rule("trainer.*", ANOTHER, FREE, "not known to be harmless"),
-    Rule("arrays.* splits.* pixels classes", ANOTHER, FREE, "the data itself"),
+    Rule("arrays.* splits.* pixels classes weights", ANOTHER, FREE, "the data itself, and what was started from"),
     Rule("code versions.* device devices threads processor", EXACT, FREE, "the last digits may be others"),
     Rule("*", ANOTHER, ANOTHER, "not known to be harmless"),
 )

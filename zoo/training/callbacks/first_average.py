@@ -1,4 +1,4 @@
-"""What is the average of weights before there is one? The weights themselves.
+"""What is the average of weights before there is one, or of those that are frozen? The weights themselves.
 
 Lightning's callbacks score, save and test their averaged model from the first validation on. With
 `update_starting_at_step` that model holds the initial weights until then: a short run would end with those.
@@ -13,12 +13,14 @@ from lightning.pytorch.callbacks import EMAWeightAveraging, WeightAveraging
 from torch.optim.swa_utils import AveragedModel
 
 from zoo.errors import warn
+from zoo.training.freezing import FreezableModule
 
 
 class FirstAverage(Callback):
     """Comes before the callbacks that average weights, and gives each that has not begun the present weights.
 
-    Its first update copies the weights anyway, so nothing that follows is changed.
+    Its first update copies the weights anyway, so nothing that follows is changed. Those of a frozen body are given to
+    all of them: an average of equal numbers is not always that number.
     """
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -39,13 +41,17 @@ class FirstAverage(Callback):
 
 @torch.no_grad()
 def copy_into_averages(trainer: Trainer, model: LightningModule) -> None:
-    """Copies weights and buffers of a model into the averages of nothing."""
+    """Copies weights and buffers of a model into the averages of nothing, and frozen ones into all."""
+    frozen = model.frozen_names() if isinstance(model, FreezableModule) else set()
     for callback in trainer.callbacks:  # type: ignore[attr-defined]
         average = average_of(callback) if isinstance(callback, WeightAveraging) else None
-        if average is None or average.n_averaged.item():
+        begun = average is not None and average.n_averaged.item()
+        if average is None or (begun and not frozen):
             continue
-        for mine, present in zip(average.module.state_dict().values(), model.state_dict().values(), strict=True):
-            mine.copy_(present)
+        held = average.module.state_dict()
+        for name, present in model.state_dict().items():
+            if not begun or name in frozen:
+                held[name].copy_(present)
 
 
 def average_of(callback: WeightAveraging) -> AveragedModel | None:

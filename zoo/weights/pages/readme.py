@@ -180,6 +180,8 @@ def origin(card: Card) -> list[str]:
     """Where it is from, and whose it is."""
     rows = [(key, card.get(key)) for key in ("recipe", "fingerprint", "seed", "precision", "commit")]
     rows = [(key, value) for key, value in rows if value is not None]
+    if source := card.get("started_from"):
+        rows.append(("started from", f"{source['name']}, SHA-256 {source['sha256']}"))
     rows += [(f"{name}", version) for name, version in card.get("versions", {}).items()]
     stored = [("stored in", card["dtype"]), ("SHA-256 of the weights", card["sha256"])]
     licence = escaped(card.get("licence") or "not named")

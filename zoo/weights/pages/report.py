@@ -26,6 +26,8 @@ def lines(card: Card) -> list[tuple[str, str]]:
     ]
     if "data" in card:
         found.append(("trained on", described_data(card)))
+    if source := card.get("started_from"):
+        found.append(("started from", f"{source['name']} ({source['sha256'][:12]}…)"))
     for split, name in (("test", "test images"), ("val", "validation images")):
         if f"{split}_accuracy" in card:
             count = f" of {card[f'{split}_n']:,}" if f"{split}_n" in card else ""
