@@ -33,7 +33,10 @@ OF_TUPLES = ("_asdict", "_replace", "_fields")  # of named tuples, and documente
 DOCUMENTED = ("_python_dispatch",)  # the module of TorchDispatchMode, which torch's notes on extending it tell to use
 PRIVATE_PLACES = {"zoo.training.lightning_compat", "zoo.config.parser"}  # where such names may stand
 BY_TEXT = ("getattr", "setattr", "hasattr", "delattr", "demand")
-OF_VERBS = ("run", "parser")  # what each file of zoo/commands/verbs/ has
+PROTOCOLS = {  # what each file of a folder has
+    "zoo.commands.verbs.": ("run", "parser"),
+    "datamodules.formats.": ("sniff", "read", "part"),
+}
 FROZEN = (
     "zoo",
     "zoo/studies",
@@ -240,8 +243,8 @@ def same_names() -> dict[str, set[str]]:
     found: dict[str, set[str]] = {}
     for module, path in product():
         for node in ast.parse(path.read_text()).body:
-            asked_for = ("__getattr__", *(OF_VERBS if module.startswith("zoo.commands.verbs.") else ()))
-            if isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name not in asked_for:
+            asked_for = next((names for start, names in PROTOCOLS.items() if module.startswith(start)), ())
+            if isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name not in (*asked_for, "__getattr__"):
                 found.setdefault(node.name, set()).add(module)
     return {name: places for name, places in found.items() if len(places) > 1}
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import cli
-from zoo.commands.suggest.candidates import NETWORKS, batch_for, candidates, epochs_for
+from zoo.commands.suggest.candidates import NETWORKS, all_candidates, batch_for, epochs_for
 from zoo.commands.suggest.facts import Facts, given_flags, models_of, words_of_data
 from zoo.commands.suggest.report import by_rank, cheaper
 from zoo.commands.suggest.search import SPENT, climb
@@ -68,8 +68,8 @@ def test_batches_and_epochs_fit_any_number_of_images(images: int) -> None:
 
 
 def test_a_flag_of_the_user_beats_that_of_a_candidate() -> None:
-    plain = candidates(1000, 28, ("LeNet",), frozenset())[0]
-    asked = candidates(1000, 28, ("LeNet",), frozenset({"data.augment", "model.norm"}))[0]
+    plain = all_candidates(1000, 28, ("LeNet",), frozenset())[0]
+    asked = all_candidates(1000, 28, ("LeNet",), frozenset({"data.augment", "model.norm"}))[0]
     assert {"data.augment", "model.norm"} <= plain.settings.keys()
     assert not {"data.augment", "model.norm"} & asked.settings.keys()
 
@@ -77,7 +77,7 @@ def test_a_flag_of_the_user_beats_that_of_a_candidate() -> None:
 @pytest.mark.parametrize("best", sorted(MODELS))
 def test_the_best_is_found(tmp_path: Path, best: str) -> None:
     accuracy = {model: 0.97 if model == best else 0.9 for model in MODELS}
-    chosen = candidates(1000, 28, (), frozenset())
+    chosen = all_candidates(1000, 28, (), frozenset())
     trials = climb(search_in(tmp_path), chosen, Runs(accuracy, EVEN))
     assert by_rank(chosen, trials)[0].model == best
 
@@ -87,7 +87,7 @@ def test_the_search_takes_the_share_of_time_that_it_may(
     tmp_path_factory: pytest.TempPathFactory, pace: list[float]
 ) -> None:
     runs = Runs(dict.fromkeys(MODELS, 0.9), dict(zip([network.model for network in NETWORKS], pace, strict=True)))
-    chosen = candidates(1000, 28, (), frozenset())
+    chosen = all_candidates(1000, 28, (), frozenset())
     search = search_in(tmp_path_factory.mktemp("search"))
     trials = climb(search, chosen, runs)
     spent = sum(float(row["seconds"]) for rows in trials.values() for row in rows)
@@ -96,7 +96,7 @@ def test_the_search_takes_the_share_of_time_that_it_may(
 
 
 def test_it_goes_on_where_it_was_stopped(tmp_path: Path) -> None:
-    chosen = candidates(1000, 28, (), frozenset())
+    chosen = all_candidates(1000, 28, (), frozenset())
     accuracy = dict(zip(sorted(MODELS), (0.9, 0.91, 0.92, 0.93, 0.94, 0.95), strict=True))
     whole = climb(search_in(tmp_path / "whole"), chosen, Runs(accuracy, EVEN))
     with pytest.raises(SystemExit) as stopped:
@@ -110,7 +110,7 @@ def test_it_goes_on_where_it_was_stopped(tmp_path: Path) -> None:
 
 
 def test_other_data_are_searched_anew(tmp_path: Path) -> None:
-    chosen, runs = candidates(1000, 28, ("MLP",), frozenset()), Runs(EVEN, EVEN)
+    chosen, runs = all_candidates(1000, 28, ("MLP",), frozenset()), Runs(EVEN, EVEN)
     climb(search_in(tmp_path), chosen, runs)
     before = len(runs.calls)
     climb(Search(tmp_path, ["--data", "Digits"], 1000, 1000, "another"), chosen, runs)
@@ -118,7 +118,7 @@ def test_other_data_are_searched_anew(tmp_path: Path) -> None:
 
 
 def test_networks_that_do_not_fit_the_images_are_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    chosen = candidates(1000, 28, (), frozenset())
+    chosen = all_candidates(1000, 28, (), frozenset())
     trials = climb(search_in(tmp_path), chosen, Runs({"MLP": 0.9, "LeNet": 0.8}, EVEN))
     assert by_rank([each for each in chosen if not trials[each.name][0]["error"]], trials)[0].model == "MLP"
     assert "FastNet lr 0.05 is left out: images: expected larger ones" in capsys.readouterr().err
@@ -127,7 +127,7 @@ def test_networks_that_do_not_fit_the_images_are_left_out(tmp_path: Path, capsys
 
 
 def test_a_faster_network_that_is_as_good_gets_a_word(tmp_path: Path) -> None:
-    chosen = candidates(1000, 28, (), frozenset())
+    chosen = all_candidates(1000, 28, (), frozenset())
     pace = {**EVEN, "LeNet": 0.1}
     accuracy = dict.fromkeys(MODELS, 0.7) | {"LeNet": 0.90, "FastNet": 0.92}
     search = search_in(tmp_path)

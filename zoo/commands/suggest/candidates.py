@@ -102,7 +102,7 @@ def epochs_for(images: int, batch: int) -> int:
     return min(MOST_EPOCHS, max(FEWEST_EPOCHS, round(STEPS / max(1, images // batch))))
 
 
-def candidates(
+def all_candidates(
     images: int, side: int, models: tuple[str, ...], given: frozenset[str], epochs: int | None = None
 ) -> list[Candidate]:
     """All that is tried.

@@ -65,7 +65,7 @@ def models_of(text: str) -> tuple[str, ...]:
     return names
 
 
-def facts_of(start: Start, rest: Sequence[str], data_class: type[Any]) -> Facts:
+def read_facts(start: Start, rest: Sequence[str], data_class: type[Any]) -> Facts:
     """Reads the data and what is to be known of them.
 
     Raises:

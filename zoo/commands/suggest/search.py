@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from zoo.commands.plain_parser import program
-from zoo.commands.suggest.candidates import Candidate, candidates
-from zoo.commands.suggest.facts import facts_of, given_flags, models_of
+from zoo.commands.suggest.candidates import Candidate, all_candidates
+from zoo.commands.suggest.facts import given_flags, models_of, read_facts
 from zoo.commands.suggest.trials import Search, search_of, trial
 from zoo.errors import UsageError, warn
 from zoo.launch.jobs import STOPPED, Start
@@ -36,18 +36,18 @@ Trials = dict[str, list[Row]]  # rows of each candidate, rung by rung
 def suggest(options: Namespace, rest: Sequence[str], data_class: type[Any]) -> None:
     """Does the search, and says what came out."""
     from zoo.commands.studies.many_runs import starting
-    from zoo.commands.suggest.report import report
+    from zoo.commands.suggest.report import print_result
     from zoo.resume.signals import StopSignals
 
     given, models = given_flags(rest), models_of(options.models)
     with starting(data_class) as start, stop_said(), StopSignals().handled():
-        facts = facts_of(start, rest, data_class)
+        facts = read_facts(start, rest, data_class)
         work = options.work or Path("runs/suggest") / facts.name
-        chosen = candidates(facts.train, facts.side, models, given, options.epochs)
-        with alone(work):
+        chosen = all_candidates(facts.train, facts.side, models, given, options.epochs)
+        with only_search(work):
             search = search_of(options, rest, facts, given, work)
             trials = climb(search, chosen, start)
-    report(search, rest, chosen, trials)
+    print_result(search, rest, chosen, trials)
 
 
 @contextmanager
@@ -62,7 +62,7 @@ def stop_said() -> Iterator[None]:
 
 
 @contextmanager
-def alone(work: Path) -> Iterator[None]:
+def only_search(work: Path) -> Iterator[None]:
     """Raises UsageError if another search is at work in this folder."""
     with claim(work / "search.lock") as mine:
         if not mine:
@@ -114,10 +114,10 @@ def next_rung(
 
 def ranked(done: Sequence[Candidate], trials: Trials) -> list[Candidate]:
     """The best first: by accuracy on the validation images, then by loss."""
-    return sorted(done, key=lambda each: score(trials[each.name][-1]), reverse=True)
+    return sorted(done, key=lambda each: rung_score(trials[each.name][-1]), reverse=True)
 
 
-def score(row: Mapping[str, str]) -> tuple[float, float]:
+def rung_score(row: Mapping[str, str]) -> tuple[float, float]:
     """What candidates of one rung are compared by."""
     return float(row["val_accuracy"]), -float(row["val_loss"])
 
@@ -131,6 +131,6 @@ def check_some(trials: Trials) -> None:
         warn(f"{name} is left out: {error}")
 
 
-def command(rest: Sequence[str], candidate: Candidate) -> str:
+def fit_command(rest: Sequence[str], candidate: Candidate) -> str:
     """What to type for the full training."""
     return f"{program()} fit {shlex.join([*rest, *to_argv(candidate.flags(candidate.epochs))])}"
