@@ -17,7 +17,8 @@ from zoo.runs.report.table import worst_classes
 
 BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "0.55"
 SHOWN = 12  # classes, and confusions
-LETTERS = 18  # of a name
+LETTERS = 15  # of a name
+LETTER = 0.0075  # width of one, as a share of the figure
 STYLE: Any = {
     "text.parse_math": False,  # names are text, never TeX
     "text.usetex": False,
@@ -37,19 +38,34 @@ STYLE: Any = {
 @rc_context(STYLE)
 def draw_report(report: Report, title: str) -> Figure:
     """All four parts of it."""
-    figure = Figure(figsize=(10, 7.6), layout="constrained")
-    classes, mistakes, reliability, coverage = figure.subplots(2, 2).flat
-    draw_classes(classes, report)
-    draw_confusions(mistakes, report)
-    draw_reliability(reliability, report)
-    draw_coverage(coverage, report)
+    figure = Figure(figsize=(10, 7.6))
+    rows = worst_classes(report, SHOWN)
+    names = [f"{short(row['class'])} ({row['support']:,})" for row in rows]
+    mistakes = [f"{short(each['label'])} → {short(each['predicted'])}" for each in report["confusions"][:SHOWN]]
+    # laid out by hand: matplotlib's own layout takes as long again as the drawing
+    draw_classes(figure.add_axes(beside(names, 0.02, 0.49, bottom=0.57)), rows, names)
+    draw_confusions(figure.add_axes(beside(mistakes, 0.51, 0.985, bottom=0.57)), report["confusions"], mistakes)
+    draw_reliability(figure.add_axes((0.065, 0.07, 0.42, 0.37)), report)
+    draw_coverage(figure.add_axes((0.57, 0.07, 0.415, 0.37)), report)
+    k = report["num_classes"]
+    which = (
+        f"the {len(rows)} of {k:,} classes with the lowest F1 (images)" if k > len(rows) else "classes by F1 (images)"
+    )
+    heading = {"fontsize": 10, "fontweight": "bold"}
+    figure.text(0.02, 0.932, which, heading)
+    figure.text(0.51, 0.932, "most frequent mistakes, label → prediction" if mistakes else "no mistakes", heading)
     figure.suptitle(title)
     return figure
 
 
-def draw_classes(axes: Axes, report: Report) -> None:
-    """Precision and recall of the classes of lowest F1, the lowest above."""
-    rows, k = worst_classes(report, SHOWN), report["num_classes"]
+def beside(labels: list[str], left: float, right: float, bottom: float) -> tuple[float, float, float, float]:
+    """Left, bottom, width and height of axes with room for labels at their side, in shares of the figure."""
+    room = LETTER * max(map(len, labels), default=0) + 0.015
+    return left + room, bottom, right - left - room, 0.35
+
+
+def draw_classes(axes: Axes, rows: list[dict[str, Any]], names: list[str]) -> None:
+    """Precision and recall of some classes, the lowest F1 above."""
     place = np.arange(len(rows))
     columns = [
         np.array([np.nan if row[name] is None else 100 * row[name] for row in rows]) for name in ("precision", "recall")
@@ -57,24 +73,19 @@ def draw_classes(axes: Axes, report: Report) -> None:
     axes.hlines(place, np.fmin(*columns), np.fmax(*columns), color="0.75", linewidth=2, zorder=1)
     for name, column, colour, marker in zip(("precision", "recall"), columns, (BLUE, ORANGE), "os", strict=True):
         axes.scatter(column, place, s=34, color=colour, marker=marker, label=name, zorder=2)
-    axes.set_yticks(place, [f"{short(row['class'])} ({row['support']:,})" for row in rows])
+    axes.set_yticks(place, names)
     axes.set(xlabel="share, %", ylim=(len(rows) - 0.5, -0.5), xlim=(low_end(np.concatenate(columns)), 101))
-    axes.set_title(
-        f"the {len(rows)} of {k:,} classes with the lowest F1 (images)" if k > len(rows) else "classes by F1 (images)"
-    )
     axes.legend(loc="lower left")
 
 
-def draw_confusions(axes: Axes, report: Report) -> None:
+def draw_confusions(axes: Axes, found: list[dict[str, Any]], names: list[str]) -> None:
     """The most frequent mistakes."""
-    found = report["confusions"][:SHOWN]
-    place = np.arange(len(found))
-    axes.barh(place, [each["count"] for each in found], color=ORANGE, height=0.7)
-    axes.set_yticks(place, [f"{short(each['label'])} → {short(each['predicted'])}" for each in found])
-    axes.set(xlabel="images", ylim=(max(len(found), 1) - 0.5, -0.5))
+    place = np.arange(len(names))
+    axes.barh(place, [each["count"] for each in found[: len(names)]], color=ORANGE, height=0.7)
+    axes.set_yticks(place, names)
+    axes.set(xlabel="images", ylim=(max(len(names), 1) - 0.5, -0.5))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.grid(visible=False, axis="y")
-    axes.set_title("label → prediction, most frequent mistakes" if found else "no mistakes")
 
 
 def draw_reliability(axes: Axes, report: Report) -> None:
