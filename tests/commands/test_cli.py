@@ -55,7 +55,7 @@ def equal(a: Path, b: Path) -> bool:
 
 def test_a_run_folder_holds_what_it_should(run):
     files = {str(path.relative_to(run.path)) for path in run.path.rglob("*") if path.is_file()}
-    figures = {f"figures/{name}.png" for name in ("curves", "confusion", "mistakes")}
+    figures = {f"figures/{name}.png" for name in ("curves", "confusion", "report", "mistakes")}
     checkpoints = {f"checkpoints/{name}.ckpt" for name in ("best", "last", "last.prev")}
     assert files == {"config.yaml", "identity.json", "metrics.csv", "result.json"} | checkpoints | figures
     record = json.loads(run.result.read_text())

@@ -76,6 +76,22 @@ def test_two_processes_that_lightning_starts_train_as_one(tmp_path):
         assert right["val/loss"] == pytest.approx(left["val/loss"], abs=1e-5)
 
 
+def test_two_devices_report_and_choose_as_one(tmp_path):
+    """Classes in balance, balanced accuracy, and the answers to all test images, each once."""
+    flags = ("--data.balance", "true", "--monitor", "val/balanced_accuracy", "--figures", "false")
+    fit(tmp_path / "one", *flags)
+    fit(tmp_path / "two", *flags, *TWO)
+    one, two = (json.loads((tmp_path / name / "result.json").read_text(encoding="utf-8")) for name in ("one", "two"))
+    assert one["report"]["n"] == two["report"]["n"] == 359
+    for name in ("classes", "confusions"):
+        assert one["report"][name] == two["report"][name]
+    for key in ("chosen_by", "best_epoch"):
+        assert one[key] == two[key]
+    assert one["val"]["balanced_accuracy"] == two["val"]["balanced_accuracy"]
+    for row, other in curves(tmp_path / "one", tmp_path / "two"):
+        assert row["train/loss"] == pytest.approx(other["train/loss"], rel=1e-3)
+
+
 @pytest.mark.parametrize("launcher", ["its environment", pytest.param("itself", marks=pytest.mark.slow)])
 def test_torchrun_gives_the_same_curve_step_by_step_and_all_test_images(launcher, real_data, tmp_path):
     """Epochs of one step, so that each row is a step's loss, of a network without batch normalisation in float32."""
