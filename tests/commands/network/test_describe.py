@@ -161,7 +161,7 @@ def test_mistakes_are_said_as_for_fit(refused: Callable[..., str], monkeypatch: 
     kernel = refused("describe", "--data", "MNIST", "--model", "LeNet", "--model.kernel_size", "0")
     assert "kernel size in --model.kernel_size: expected at least 1, found 0" in kernel
     missing = ("describe", "--data", "Arrays", "--data.path", "no.npz", "--model", "MLP")
-    assert "archive in --data.path" in refused(*missing)
+    assert "data in --data.path" in refused(*missing)
 
 
 @pytest.mark.parametrize("verb", ["describe", "fit"])

@@ -70,7 +70,7 @@ def as_here() -> Iterator[None]:
         text = (
             text.replace("--labels null", "without --labels")
             .replace("Try: --data.path ", f"Try: {program()} data show ")
-            .replace("--data.path", "PATH")
+            .replace(", then --data.path", ", then PATH")
         )
         if text == str(error):
             raise
