@@ -258,6 +258,10 @@ def test_weights_with_a_card_are_scored(run: RunFolder, tmp_path: Path, monkeypa
     main(["report", "out"])
     page = (tmp_path / "mine-report.html").read_text(encoding="utf-8")
     assert "mine on Digits" in page
+    images, labels = np.zeros((20, 28, 28), np.uint8), np.arange(20) % 10
+    np.savez(tmp_path / "other set.npz", test_images=images, test_labels=labels)
+    main(["report", "out", "--data.path", "other set.npz"])
+    assert "of 20 test images" in (tmp_path / "mine-report-other_set.html").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ and accuracy on the images of which the network is surest. It needs no other fil
   NAME, DIR                 weights of the zoo (`weights list`), or in a folder with a card; on the data that the card
                             names
   --out FILE.html           where the page goes (RUN/report.html; of weights with a card NAME-report.html)
-  --data.path FILE          score other images of your own (report-FILE.html)
+  --data.path FILE          score other images of your own (the page gets their name)
   --data.root DIR           where data lies
   --trainer.accelerator NAME, and other flags of `test`: the weights are scored again
   --debug                   show the traceback behind an error"""

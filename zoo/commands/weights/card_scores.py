@@ -34,7 +34,10 @@ from zoo.weights.pages.report import percent
 
 SPLITS = {"validate": "val", "test": "test", "predict": "test"}
 WORDS = {"val": "validation images", "test": "test images"}
-IDLE = {"batch_size": None, "train_size": None, "val_size": None, "normalize": "standard", "augment": None}
+IDLE: dict[str, Any] = {
+    **dict.fromkeys(("batch_size", "train_size", "val_size", "augment")),
+    **{"normalize": "standard", "balance": False},
+}
 TINY = np.finfo(np.float32).tiny  # least probability whose logarithm is taken
 
 
@@ -44,11 +47,13 @@ class Scored(NamedTuple):
     Attributes:
         card: of the weights.
         data: class of the data.
+        source: which data, see `source_of`.
         report: of the test images; None of others.
     """
 
     card: Card
     data: str
+    source: str
     report: Report | None
 
 
@@ -84,7 +89,7 @@ def score_card(verb: str, path: Path, args: Sequence[str], data_class: type[Ligh
             note = {"source": source, "data": type(data).__name__, "sha256": digest, "checkpoint": str(path)}
             write_predictions(out, found, card["classes"], note)
             print(f"predictions of {len(labels):,} images of {source} ({digest[:12]}…): {out}")
-            return Scored(card, type(data).__name__, None)
+            return Scored(card, type(data).__name__, source, None)
         right = probabilities.argmax(1) == labels
         loss = -np.log(np.maximum(probabilities[np.arange(len(labels)), labels], TINY)).mean()
         row = {"accuracy": float(right.mean()), "loss": float(loss), "n": len(labels)}
@@ -94,7 +99,7 @@ def score_card(verb: str, path: Path, args: Sequence[str], data_class: type[Ligh
         report = make_report(labels, probabilities.argmax(1), probabilities.max(1), card["classes"])
         if split == "test":
             show_report(report)
-        return Scored(card, type(data).__name__, report if split == "test" else None)
+        return Scored(card, type(data).__name__, source, report if split == "test" else None)
 
 
 def card_data_parser(verb: str, data_class: type[LightningDataModule]) -> Parser:

@@ -106,7 +106,8 @@ def of_card(card: Path, rest: Sequence[str], data_class: "DataClass") -> tuple[P
     name = done.card["name"]
     facts = {"weights": str(card), "SHA-256": done.card["sha256"], "data": done.data}
     facts |= {key: str(done.card[key]) for key in ("parameters", "seed", "commit") if done.card.get(key) is not None}
-    return Path(f"{name}-report.html"), make_page(done.report, f"{name} on {done.data}", facts)
+    other = "" if done.source == done.card.get("data") else source_name(done.source).removeprefix("predictions")
+    return Path(f"{name}-report{other}.html"), make_page(done.report, f"{name} on {done.data}", facts)
 
 
 def read_result(path: Path) -> dict[str, Any]:
