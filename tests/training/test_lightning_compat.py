@@ -152,7 +152,7 @@ def test_what_the_loggers_will_get_is_known_before(tmp_path: Path):
     assert known == rows
     assert [sorted(row) for row in rows] == [
         ["lr", "train/accuracy", "train/loss"],
-        ["val/accuracy", "val/loss"],
+        ["val/accuracy", "val/balanced_accuracy", "val/loss"],
         ["lr", "train/accuracy", "train/loss"],
     ]
 
