@@ -13,7 +13,7 @@ from lightning import Trainer
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, confusion_matrix, precision_recall_fscore_support
 from torchmetrics.functional.classification import binary_calibration_error
 
-from zoo.runs.report.numbers import BINS, COVERAGES, MOST_CLASSES, MOST_CONFUSIONS, make_report
+from zoo.runs.report.numbers import BINS, COVERAGES, MOST_CLASSES, MOST_CONFUSIONS, class_report
 from zoo.training.callbacks.collect_answers import Answers, CollectAnswers
 
 Said = tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -31,7 +31,7 @@ def answers(draw: Any, k: int = 5) -> Said:
 
 
 def report(said: Said, k: int = 5) -> dict[str, Any]:
-    return make_report(*said, [f"class {i}" for i in range(k)])
+    return class_report(*said, [f"class {i}" for i in range(k)])
 
 
 @given(answers())
@@ -125,7 +125,7 @@ def test_ten_thousand_classes_fit_into_a_record() -> None:
     draw = np.random.default_rng(0)
     label = np.arange(30_000) % 10_000
     predicted = np.where(draw.uniform(size=30_000) < label / 10_000, label, draw.integers(0, 10_000, 30_000))
-    found = make_report(label, predicted, draw.uniform(size=30_000), ["name " * 100] * 10_000)
+    found = class_report(label, predicted, draw.uniform(size=30_000), ["name " * 100] * 10_000)
     assert found["num_classes"] == 10_000
     assert len(found["classes"]) == MOST_CLASSES
     assert len(found["confusions"]) == MOST_CONFUSIONS

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from zoo.prepare import WAYS
+from zoo.runs.report.form import is_count, is_share
 
 SCHEMA = 1
 NETWORKS = {  # class paths of a configuration -> file of `zoo.nn` and its function
@@ -46,19 +47,9 @@ class Field(NamedTuple):
     optional: bool = False
 
 
-def is_count(value: Any) -> bool:
-    """Whether a value is a whole number from 0."""
-    return type(value) is int and value >= 0
-
-
 def is_finite_number(value: Any) -> bool:
     """Whether a value is a finite number."""
     return type(value) is int or (type(value) is float and math.isfinite(value))
-
-
-def is_share(value: Any) -> bool:
-    """Whether a value is a number from 0 to 1."""
-    return is_finite_number(value) and 0 <= value <= 1
 
 
 def is_text(value: Any) -> bool:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from zoo.runs.report.numbers import confusions
 from zoo.weights.card import Card
 from zoo.weights.store import write
 
@@ -99,20 +100,8 @@ def scores(
         found |= {f"{split}_accuracy": float(right.mean()) if len(labels) else None, f"{split}_n": len(labels)}
         if split == "test":
             found["first_test_images"] = {"n": len(right[:FIRST]), "right": int(right[:FIRST].sum())}
-            found["confusions"] = confusions(predicted, labels, classes)
+            found["confusions"] = confusions(labels, predicted, classes)[:CONFUSIONS]
     return found
-
-
-def confusions(predicted: NDArray[np.int64], labels: NDArray[np.int64], classes: list[str]) -> list[dict[str, Any]]:
-    """The most frequent mistakes, the most frequent first: `{"label": "4", "predicted": "9", "count": 12}`."""
-    counts = np.zeros((len(classes), len(classes)), np.int64)
-    np.add.at(counts, (labels, predicted), 1)
-    np.fill_diagonal(counts, 0)
-    order = np.argsort(-counts, axis=None, kind="stable")[:CONFUSIONS]
-    pairs = [divmod(int(place), len(classes)) for place in order]
-    return [
-        {"label": classes[i], "predicted": classes[j], "count": int(counts[i, j])} for i, j in pairs if counts[i, j] > 0
-    ]
 
 
 def answer_to_noise(model: "ImageClassifier") -> dict[str, Any]:

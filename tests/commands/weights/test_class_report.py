@@ -18,7 +18,7 @@ from zoo.runs.figures.run_figures import save_figure
 from zoo.runs.folder import RunFolder
 from zoo.runs.report.figure import draw_report, low_end
 from zoo.runs.report.form import is_report, report_in
-from zoo.runs.report.numbers import MOST_CLASSES, make_report
+from zoo.runs.report.numbers import MOST_CLASSES, class_report
 from zoo.runs.report.page import FIRST, Axis, make_page, picture_address
 from zoo.runs.report.table import show_report
 
@@ -33,7 +33,7 @@ def answers(k: int, n: int = 400, right: float = 0.7) -> tuple[np.ndarray, np.nd
 
 
 def report_of(names: list[str], right: float = 0.7) -> dict[str, Any]:
-    return make_report(*answers(len(names), right=right), names)
+    return class_report(*answers(len(names), right=right), names)
 
 
 class Elements(HTMLParser):
@@ -81,7 +81,7 @@ def test_all_classes_are_on_the_page_the_worst_first() -> None:
     worst = min(few["classes"], key=lambda row: row["f1"])
     assert rows_of(make_page(few, "t", {}))[0] == worst["class"]
     assert len(rows_of(make_page(few, "t", {}))) == 12
-    many = make_report(*answers(60, 4000), [f"c{i}" for i in range(60)])
+    many = class_report(*answers(60, 4000), [f"c{i}" for i in range(60)])
     page = make_page(many, "t", {})
     assert f"The {FIRST} of 60 classes with the lowest F1" in page and "60 classes</summary>" in page
     assert len(rows_of(page)) == FIRST + 60
@@ -131,7 +131,7 @@ def spoil(report: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
 def test_a_report_goes_through_a_file() -> None:
     found = report_of([f"c{i}" for i in range(7)])
     assert report_in({"report": json.loads(json.dumps(found))}) == found
-    assert is_report(make_report(*answers(1), ["only"]))
+    assert is_report(class_report(*answers(1), ["only"]))
 
 
 SPOILT: dict[str, list[Any]] = {

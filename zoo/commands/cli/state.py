@@ -22,7 +22,7 @@ from zoo.runs.diagnostics import DiagnosticsFile
 from zoo.runs.folder import RECORDED, RunFolder
 from zoo.runs.lock import FolderLock
 from zoo.runs.metrics import MetricsFile
-from zoo.runs.report.numbers import Report, make_report
+from zoo.runs.report.numbers import Report, class_report
 from zoo.runs.reports import ProfileReport
 from zoo.runs.source import AskForCode
 from zoo.training.callbacks.collect_answers import CollectAnswers
@@ -163,7 +163,7 @@ class RunState(LightningCLI):
         if said is None or not len(said.image):
             return None
         label, predicted, confidence = (column.numpy() for column in said[1:])
-        return make_report(label, predicted, confidence, [str(name) for name in self.datamodule.classes])
+        return class_report(label, predicted, confidence, [str(name) for name in self.datamodule.classes])
 
     def _miss_best(self, content: dict[str, Any]) -> None:
         """Says if the weights that validation chose are gone, which a checkpoint beside them knows."""

@@ -30,7 +30,7 @@ WORDS = {"train": "training", "val": "validation", "test": "test"}
 LONGEST = 22  # letters of a name
 
 
-def draw(found: Any, out: Path, title: str) -> None:
+def draw_sheet(found: Any, out: Path, title: str) -> None:
     """Draws examples of each class.
 
     Args:
@@ -41,7 +41,7 @@ def draw(found: Any, out: Path, title: str) -> None:
     Raises:
         OSError: it cannot be written.
     """
-    rows = chosen(found)
+    rows = chosen_examples(found)
     beside = temporary(out).with_suffix(".png")
     try:
         with rc_context(PLAIN), warnings.catch_warnings():
@@ -54,7 +54,7 @@ def draw(found: Any, out: Path, title: str) -> None:
         beside.unlink(missing_ok=True)
 
 
-def chosen(found: Any) -> list[int]:
+def chosen_examples(found: Any) -> list[int]:
     """The classes that have a row, -1 for images without a label: all, or some from the first to the last."""
     count = len(found.classes)
     there = any((labels >= 0).any() for labels in found.labels.values())

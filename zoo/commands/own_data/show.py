@@ -42,13 +42,13 @@ def show(options: Namespace, data: "DataClass") -> None:
     with as_here():
         found = data.survey(path, options.labels)
     print(one_line(f"{path}: {found.kind}"))
-    print("\n".join(lines(found)))
+    print("\n".join(survey_lines(found)))
     for note in found.notes:
         warn(note)
     if options.out:
-        from zoo.commands.own_data.sheet import draw
+        from zoo.commands.own_data.sheet import draw_sheet
 
-        draw(found, Path(options.out), shorten(path, 60))
+        draw_sheet(found, Path(options.out), shorten(path, 60))
         print(f"sheet: {options.out}")
     if found.refusal:
         print(one_line(f"fit refuses it: {found.refusal}"))
@@ -85,7 +85,7 @@ def check_picture(out: Path) -> None:
         raise UsageError(f"folder in --out: expected one that is there, found none at {out.parent}. Try: {out.name}")
 
 
-def lines(found: Any) -> Iterator[str]:
+def survey_lines(found: Any) -> Iterator[str]:
     """The facts and the table."""
     first = next(iter(found.images.values()))
     height, width, channels = first.shape[1:]
@@ -95,7 +95,7 @@ def lines(found: Any) -> Iterator[str]:
         yield f"         {WORDS[split]:10} {len(images):>7,}, pixels {low} to {high}, mean {images.mean():.1f}"
     yield f"classes  {len(found.classes)}"
     yield ""
-    yield from table(found.labels, found.classes)
+    yield from counts_table(found.labels, found.classes)
     yield ""
 
 
@@ -111,7 +111,7 @@ def colour(images: Mapping[str, Any], channels: int) -> str:
     return "three channels that are equal: grey, stored as colour" if grey else "colour"
 
 
-def table(labels: Mapping[str, Any], classes: Sequence[str]) -> Iterator[str]:
+def counts_table(labels: Mapping[str, Any], classes: Sequence[str]) -> Iterator[str]:
     """How many images of each class each split has."""
     counts = {split: np.bincount(each[each >= 0], minlength=len(classes)) for split, each in labels.items()}
     names = [shorten(name, 30) for name in classes]
@@ -133,7 +133,7 @@ def table(labels: Mapping[str, Any], classes: Sequence[str]) -> Iterator[str]:
         yield "no label".ljust(width) + "".join(f"{(each < 0).sum():>12,}" for each in labels.values())
 
 
-def convert(options: Namespace, data: "DataClass") -> None:
+def convert_data(options: Namespace, data: "DataClass") -> None:
     """Writes what lies at a path as an archive of this project.
 
     Args:

@@ -59,4 +59,4 @@ def run(args: Sequence[str], data_class: DataClass) -> None:
     options = ACTIONS[action]().parse(args[1:])
     from zoo.commands.own_data import show
 
-    {"show": show.show, "convert": show.convert}[action](options, data_class)
+    {"show": show.show, "convert": show.convert_data}[action](options, data_class)

@@ -25,13 +25,13 @@ and accuracy on the images of which the network is surest. It needs no other fil
 
 def parser(data_class: DataClass) -> PlainParser:
     """The flags, for shells; those of `test` are many more."""
-    made = own_parser()
+    made = report_parser()
     made.add_argument("--data.path", metavar="FILE", help="score other images of your own")
     made.add_argument("--data.root", metavar="DIR", help="where data lies")
     return made
 
 
-def own_parser() -> PlainParser:
+def report_parser() -> PlainParser:
     """The flags that are not those of `test`."""
     made = PlainParser("report", "Writes a page on how good weights are at each class.")
     made.add_argument("weights", metavar="RUN|NAME|DIR", help="folder of a run, name of weights, folder of a card")
@@ -41,7 +41,7 @@ def own_parser() -> PlainParser:
 
 def run(args: Sequence[str], data_class: DataClass) -> None:
     """Writes it."""
-    options, rest = own_parser().parse_known_args(args)
-    from zoo.commands.weights.class_report import write_report
+    options, rest = report_parser().parse_known_args(args)
+    from zoo.commands.weights.class_report import write_page
 
-    write_report(options.weights, options.out, rest, data_class)
+    write_page(options.weights, options.out, rest, data_class)

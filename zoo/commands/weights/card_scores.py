@@ -24,7 +24,7 @@ from zoo.launch.process import left_as_found, quieten
 from zoo.prepare import other_brightness
 from zoo.resume.signals import StopSignals
 from zoo.runs.predictions import Predictions, predictions_path, requested_path, source_of, write_predictions
-from zoo.runs.report.numbers import Report, make_report
+from zoo.runs.report.numbers import Report, class_report
 from zoo.runs.report.table import show_report
 from zoo.runs.result import show_table
 from zoo.weights.card import Card, read_card
@@ -96,7 +96,7 @@ def score_card(verb: str, path: Path, args: Sequence[str], data_class: type[Ligh
         model = card["model"]["class_path"].rpartition(".")[2]
         notes = [f"weights: {path}", compared(card, split, type(data).__name__, int(right.sum()), len(labels))]
         show_table(f"{model} on {type(data).__name__}", {split: row}, notes)
-        report = make_report(labels, probabilities.argmax(1), probabilities.max(1), card["classes"])
+        report = class_report(labels, probabilities.argmax(1), probabilities.max(1), card["classes"])
         if split == "test":
             show_report(report)
         return Scored(card, type(data).__name__, source, report if split == "test" else None)

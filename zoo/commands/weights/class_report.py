@@ -28,7 +28,7 @@ FACTS = ("data", "model", "seed", "epochs", "best_epoch", "chosen_by", "paramete
 NAMES = {"best_epoch": "weights of epoch", "chosen_by": "chosen on validation by", "git_commit": "commit"}
 
 
-def write_report(weights: str, out: str | None, rest: Sequence[str], data_class: "DataClass") -> None:
+def write_page(weights: str, out: str | None, rest: Sequence[str], data_class: "DataClass") -> None:
     """Writes the page.
 
     Args:
@@ -38,18 +38,18 @@ def write_report(weights: str, out: str | None, rest: Sequence[str], data_class:
         data_class: gives the base class of data sets.
     """
     if out:
-        check_out(Path(out))
+        check_page_out(Path(out))
     card, _ = card_and_words([weights])
     path, page = of_card(card, rest, data_class) if card else of_run(weights, rest, data_class)
     if not is_rank_zero():
         return
-    target = Path(out) if out else check_out(path)
+    target = Path(out) if out else check_page_out(path)
     with whole_file(target) as file:
         file.write(page)
     print(f"report: {target}")
 
 
-def check_out(path: Path) -> Path:
+def check_page_out(path: Path) -> Path:
     """The file for a page; raises UsageError if it cannot be one, or something else lies there."""
     if path.suffix.lower() not in (".html", ".htm"):
         advice = path / "report.html" if path.is_dir() else path.with_suffix(".html")

@@ -40,8 +40,8 @@ def draw_report(report: Report, title: str) -> Figure:
     """All four parts of it."""
     figure = Figure(figsize=(10, 7.6))
     rows = worst_classes(report, SHOWN)
-    names = [f"{short(row['class'])} ({row['support']:,})" for row in rows]
-    mistakes = [f"{short(each['label'])} → {short(each['predicted'])}" for each in report["confusions"][:SHOWN]]
+    names = [f"{axis_name(row['class'])} ({row['support']:,})" for row in rows]
+    mistakes = [f"{axis_name(each['label'])} → {axis_name(each['predicted'])}" for each in report["confusions"][:SHOWN]]
     # laid out by hand: matplotlib's own layout takes as long again as the drawing
     draw_classes(figure.add_axes(beside(names, 0.02, 0.49, bottom=0.57)), rows, names)
     draw_confusions(figure.add_axes(beside(mistakes, 0.51, 0.985, bottom=0.57)), report["confusions"], mistakes)
@@ -125,6 +125,6 @@ def low_end(percents: Any) -> float:
     return max(0.0, step * np.floor((least - 0.1 * span - 0.2) / step))
 
 
-def short(name: str) -> str:
+def axis_name(name: str) -> str:
     """A name of a class beside an axis."""
     return shorten(name, LETTERS)

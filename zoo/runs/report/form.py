@@ -31,7 +31,7 @@ def is_name(value: Any) -> bool:
     return isinstance(value, str) and len(value) <= MOST_LETTERS and value.isprintable()
 
 
-def has(**keys: Check) -> Check:
+def with_keys(**keys: Check) -> Check:
     """A mapping with these keys, whose values are of these forms."""
     return lambda value: isinstance(value, dict) and all(key in value and keys[key](value[key]) for key in keys)
 
@@ -44,16 +44,16 @@ def list_of(check: Check, most: int, least: int = 0) -> Check:
 SCORES = dict.fromkeys(("precision", "recall", "f1"), is_share_or_none)
 COUNTS = dict.fromkeys(("support", "predicted", "right"), is_count)
 OF_BINS, OF_COVERAGES = (list_of(is_share_or_none, n, n) for n in (BINS, len(COVERAGES)))
-is_report = has(
+is_report = with_keys(
     n=is_count,
     num_classes=is_count,
     accuracy=is_share,
     balanced_accuracy=is_share,
-    micro=has(**SCORES),
-    macro=has(**SCORES),
-    classes=list_of(has(**{"class": is_name}, **SCORES, **COUNTS), MOST_CLASSES),
-    confusions=list_of(has(label=is_name, predicted=is_name, count=is_count), MOST_CONFUSIONS),
-    calibration=has(
+    micro=with_keys(**SCORES),
+    macro=with_keys(**SCORES),
+    classes=list_of(with_keys(**{"class": is_name}, **SCORES, **COUNTS), MOST_CLASSES),
+    confusions=list_of(with_keys(label=is_name, predicted=is_name, count=is_count), MOST_CONFUSIONS),
+    calibration=with_keys(
         bins=lambda value: value == BINS,
         expected_error=is_share,
         mean_confidence=is_share,
@@ -61,7 +61,7 @@ is_report = has(
         confidence=OF_BINS,
         accuracy=OF_BINS,
     ),
-    confidence=has(
+    confidence=with_keys(
         coverage=lambda value: value == list(COVERAGES),
         accuracy=list_of(is_share, len(COVERAGES), len(COVERAGES)),
         least=list_of(is_share, len(COVERAGES), len(COVERAGES)),

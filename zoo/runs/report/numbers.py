@@ -30,7 +30,7 @@ Floats = NDArray[np.floating]
 Report = dict[str, Any]
 
 
-def make_report(label: Ints, predicted: Ints, confidence: Floats, classes: Sequence[str]) -> Report:
+def class_report(label: Ints, predicted: Ints, confidence: Floats, classes: Sequence[str]) -> Report:
     """All of it, as plain values.
 
     Args:
@@ -44,12 +44,12 @@ def make_report(label: Ints, predicted: Ints, confidence: Floats, classes: Seque
     counts = class_counts(label, predicted, len(names))
     scores = class_scores(*counts)
     worst = np.argsort(np.nan_to_num(scores[2], nan=np.inf), kind="stable")[:MOST_CLASSES]
-    accuracy = rounded(right.mean())
+    accuracy = rounded_share(right.mean())
     return {
         "n": len(label),
         "num_classes": len(names),
         "accuracy": accuracy,
-        "balanced_accuracy": rounded(np.nanmean(scores[1])),
+        "balanced_accuracy": rounded_share(np.nanmean(scores[1])),
         # each image has one class and gets one: the micro averages are the accuracy
         "micro": dict.fromkeys(("precision", "recall", "f1"), accuracy),
         "macro": macro(*scores),
@@ -75,13 +75,13 @@ def macro(precision: Floats, recall: Floats, f1: Floats) -> dict[str, float | No
     """Means over the classes that have images or predictions; what is undefined there counts as 0."""
     there = ~np.isnan(f1)
     columns = {"precision": precision, "recall": recall, "f1": f1}
-    return {name: rounded(np.nan_to_num(column[there]).mean()) for name, column in columns.items()}
+    return {name: rounded_share(np.nan_to_num(column[there]).mean()) for name, column in columns.items()}
 
 
 def class_row(name: str, *numbers: Any) -> dict[str, Any]:
     """What is said of one class: shares are null where they are undefined; support is the number of its images."""
     precision, recall, f1, images, predictions, right = numbers
-    shares = {"precision": rounded(precision), "recall": rounded(recall), "f1": rounded(f1)}
+    shares = {"precision": rounded_share(precision), "recall": rounded_share(recall), "f1": rounded_share(f1)}
     return {"class": name, **shares, "support": int(images), "predicted": int(predictions), "right": int(right)}
 
 
@@ -103,11 +103,11 @@ def calibration(confidence: Floats, right: NDArray[np.bool_]) -> dict[str, Any]:
     distance = np.abs(means[1] - means[0])
     return {
         "bins": BINS,
-        "expected_error": rounded(np.nansum(distance * images) / len(right)),
-        "mean_confidence": rounded(np.mean(confidence, dtype=np.float64)),
+        "expected_error": rounded_share(np.nansum(distance * images) / len(right)),
+        "mean_confidence": rounded_share(np.mean(confidence, dtype=np.float64)),
         "images": images.tolist(),
-        "confidence": [rounded(value) for value in means[0]],
-        "accuracy": [rounded(value) for value in means[1]],
+        "confidence": [rounded_share(value) for value in means[0]],
+        "accuracy": [rounded_share(value) for value in means[1]],
     }
 
 
@@ -120,12 +120,12 @@ def risk_coverage(confidence: Floats, right: NDArray[np.bool_]) -> dict[str, Any
     taken = [max(1, round(coverage * len(right))) for coverage in COVERAGES]
     return {
         "coverage": list(COVERAGES),
-        "accuracy": [rounded(correct[k - 1] / k) for k in taken],
-        "least": [rounded(confidence[order[k - 1]]) for k in taken],
-        "area_under_risk": rounded(1 - np.mean(correct / np.arange(1, len(right) + 1))),
+        "accuracy": [rounded_share(correct[k - 1] / k) for k in taken],
+        "least": [rounded_share(confidence[order[k - 1]]) for k in taken],
+        "area_under_risk": rounded_share(1 - np.mean(correct / np.arange(1, len(right) + 1))),
     }
 
 
-def rounded(value: Any) -> float | None:
+def rounded_share(value: Any) -> float | None:
     """A number for the record; null for nan."""
     return None if np.isnan(value) else round(float(value), DIGITS)

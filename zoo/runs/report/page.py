@@ -14,7 +14,7 @@ import jinja2
 
 from zoo.runs.report import TEMPLATES
 from zoo.runs.report.numbers import Report
-from zoo.runs.report.table import percent, worst_classes
+from zoo.runs.report.table import in_percent, worst_classes
 from zoo.runs.result import interval
 
 FIRST = 30  # classes in the table; all are behind a fold
@@ -58,7 +58,7 @@ def make_page(report: Report, title: str, facts: Mapping[str, str], mistakes: st
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.globals |= {"percent": lambda share: percent(share).replace(" ", "\N{NO-BREAK SPACE}")}
+    environment.globals |= {"percent": lambda share: in_percent(share).replace(" ", "\N{NO-BREAK SPACE}")}
     rows = worst_classes(report, len(report["classes"]))
     low, high = interval(report["accuracy"], report["n"])
     return environment.get_template("report.html").render(
@@ -70,7 +70,7 @@ def make_page(report: Report, title: str, facts: Mapping[str, str], mistakes: st
         first=rows[:FIRST],
         taken=most_taken_for(report),
         right=round(report["accuracy"] * report["n"]),
-        span=f"{100 * low:.2f}–{percent(high)}".replace(" ", "\N{NO-BREAK SPACE}"),
+        span=f"{100 * low:.2f}–{in_percent(high)}".replace(" ", "\N{NO-BREAK SPACE}"),
         reliability=reliability(report),
         coverage=coverage(report),
         picture={"left": LEFT, "top": TOP, "right": LEFT + WIDE, "bottom": TOP + HIGH},
@@ -95,10 +95,10 @@ def reliability(report: Report) -> dict[str, Any]:
             continue
         share = images / report["n"]
         left, width = x.at(m / found["bins"]), WIDE / found["bins"]
-        words = f"{images:,} images, {percent(sure)} sure, {percent(right)} right"
+        words = f"{images:,} images, {in_percent(sure)} sure, {in_percent(right)} right"
         bars.append({"x": left + 1, "y": y.at(min(1.0, share)), "width": width - 2, "words": words})
         points.append({"x": x.at(sure), "y": y.at(right), "words": words})
-    return {"x": x, "y": y, "bars": bars, "points": points, "line": line(points)}
+    return {"x": x, "y": y, "bars": bars, "points": points, "line": curve_line(points)}
 
 
 def coverage(report: Report) -> dict[str, Any]:
@@ -109,14 +109,14 @@ def coverage(report: Report) -> dict[str, Any]:
     x, y = Axis(0, LEFT, WIDE), Axis(low, TOP + HIGH, -HIGH)
     points, rows = [], []
     for share, accuracy, sure in zip(*(found[name] for name in ("coverage", "accuracy", "least")), strict=True):
-        words = f"the surest {100 * share:.3g} %: {percent(accuracy)} right, confidence from {percent(sure)}"
+        words = f"the surest {100 * share:.3g} %: {in_percent(accuracy)} right, confidence from {in_percent(sure)}"
         points.append({"x": x.at(share), "y": y.at(accuracy), "words": words})
         if share in (0.5, 0.8, 0.9, 0.95, 0.99, 1.0):
             rows.append({"share": f"{100 * share:.3g} %", "accuracy": accuracy, "least": sure})
-    return {"x": x, "y": y, "points": points, "line": line(points), "all": y.at(report["accuracy"]), "rows": rows}
+    return {"x": x, "y": y, "points": points, "line": curve_line(points), "all": y.at(report["accuracy"]), "rows": rows}
 
 
-def line(points: list[dict[str, Any]]) -> str:
+def curve_line(points: list[dict[str, Any]]) -> str:
     """Points as an SVG has them."""
     return " ".join(f"{point['x']},{point['y']}" for point in points)
 

@@ -27,7 +27,7 @@ def show_report(report: Report) -> None:
     rows = worst_classes(report)
     if report["accuracy"] < 1:
         console.print(class_table(rows, report["num_classes"]))
-    for line in lines(report):
+    for line in table_lines(report):
         console.print(line, markup=False)
 
 
@@ -38,18 +38,20 @@ def class_table(rows: list[dict[str, Any]], k: int) -> Table:
     for heading in ("class", "precision", "recall", "F1", "images"):
         table.add_column(heading, justify="left" if heading == "class" else "right")
     for row in rows:
-        shares = [percent(row[name]) for name in ("precision", "recall", "f1")]
-        table.add_row(Text(short(row["class"])), *shares, f"{row['support']:,}")
+        shares = [in_percent(row[name]) for name in ("precision", "recall", "f1")]
+        table.add_row(Text(short_name(row["class"])), *shares, f"{row['support']:,}")
     return table
 
 
-def lines(report: Report) -> list[str]:
+def table_lines(report: Report) -> list[str]:
     """The averages, the most frequent mistakes, and whether confidence is to be trusted."""
     macro, calibration = report["macro"], report["calibration"]
-    means = f"test images: balanced accuracy {percent(report['balanced_accuracy'])}, macro F1 {percent(macro['f1'])}"
-    sure = f"it is {percent(calibration['mean_confidence'])} sure and {percent(report['accuracy'])} right"
+    means = (
+        f"test images: balanced accuracy {in_percent(report['balanced_accuracy'])}, macro F1 {in_percent(macro['f1'])}"
+    )
+    sure = f"it is {in_percent(calibration['mean_confidence'])} sure and {in_percent(report['accuracy'])} right"
     mistakes = [
-        f"{short(each['label'])} for {short(each['predicted'])} ({each['count']:,})"
+        f"{short_name(each['label'])} for {short_name(each['predicted'])} ({each['count']:,})"
         for each in report["confusions"][:MISTAKES]
     ]
     said = f"most often it takes {', '.join(mistakes)}" if mistakes else RIGHT_ALL
@@ -59,11 +61,11 @@ def lines(report: Report) -> list[str]:
     ]
 
 
-def percent(share: float | None) -> str:
+def in_percent(share: float | None) -> str:
     """A share as people write it; a dash where it is undefined."""
     return "–" if share is None else f"{100 * share:.2f} %"
 
 
-def short(name: str) -> str:
+def short_name(name: str) -> str:
     """A name of a class, as there is room for it."""
     return shorten(name, MOST_LETTERS)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from zoo.weights.card import Card, card_text
 from zoo.weights.classifier import CHUNK, ImageClassifier
-from zoo.weights.pages.readme import input_section, numbers, origin, title, weaknesses
+from zoo.weights.pages.readme import input_section, origin, size_and_cost, title, weaknesses
 from zoo.weights.runtime import GraphNet
 
 PREDICT = Path(__file__).with_name("predict.template")
@@ -173,5 +173,5 @@ def bundle_page(card: Card) -> str:
         f"It gives `probabilities` and `logits`: float32 (N, {len(card['classes'])}). Normalisation is inside.",
         "`predict.py` brings a picture to that size. `card.json` is all that is known of the network.",
     ]
-    sections = (title(card), use, numbers(card), weaknesses(card), input_section(card), origin(card))
+    sections = (title(card), use, size_and_cost(card), weaknesses(card), input_section(card), origin(card))
     return "\n\n".join("\n".join(lines) for lines in sections if lines) + "\n"

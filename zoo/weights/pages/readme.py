@@ -48,7 +48,7 @@ def readme(card: Card, place: str = PLACE) -> str:
         place: where it lies on the Hub.
     """
     front = yaml.safe_dump(metadata(card), sort_keys=False, allow_unicode=True, width=1000)
-    sections = (title(card), use(card, place), numbers(card), weaknesses(card), input_section(card), origin(card))
+    sections = (title(card), use(card, place), size_and_cost(card), weaknesses(card), input_section(card), origin(card))
     return f"---\n{front}---\n\n" + "\n\n".join("\n".join(lines) for lines in sections if lines) + "\n"
 
 
@@ -111,7 +111,7 @@ def use(card: Card, place: str) -> list[str]:
     ]
 
 
-def numbers(card: Card) -> list[str]:
+def size_and_cost(card: Card) -> list[str]:
     """What it reaches, and what it costs."""
     rows = []
     for split, name in (("test", "test images"), ("val", "validation images, by which it was chosen")):

@@ -14,7 +14,7 @@ def described_data(card: Card) -> str:
     return f"{data} ({card['data_note']})" if card.get("data_note") else data
 
 
-def lines(card: Card) -> list[tuple[str, str]]:
+def card_lines(card: Card) -> list[tuple[str, str]]:
     """What a card says, as names and texts, in the order of interest."""
     _, height, width = card["in_shape"]
     model = card["model"]["class_path"].rpartition(".")[2]
@@ -58,6 +58,6 @@ def lines(card: Card) -> list[tuple[str, str]]:
 
 def text(card: Card) -> str:
     """A card as a terminal shows it."""
-    said = lines(card)
+    said = card_lines(card)
     wide = max(len(name) for name, _ in said)
     return "\n".join([card["name"], *(f"  {name:<{wide}}  {words}" for name, words in said)])
