@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from datamodules.base import ImageDataModule as ImageDataModule
     from datamodules.cifar10 import CIFAR10 as CIFAR10
     from datamodules.digits import Digits as Digits
+    from datamodules.folder import Folder as Folder
     from datamodules.mnist import MNIST as MNIST
     from datamodules.mnist import FashionMNIST as FashionMNIST
 
@@ -20,6 +21,7 @@ SETS = {
     "CIFAR10": "cifar10",
     "Digits": "digits",
     "FashionMNIST": "mnist",
+    "Folder": "folder",
     "ImageDataModule": "base",
     "MNIST": "mnist",
 }

@@ -39,6 +39,7 @@ from datamodules.formats.recognise import MOST_FILES, read_raw
 from datamodules.formats.source import Want
 from datamodules.forms import shaped
 from datamodules.missing import missing_error
+from datamodules.normalisation import statistics_of
 from datamodules.sharing import shared
 from zoo.errors import DataError, report, shorten, warn
 
@@ -129,14 +130,8 @@ class Arrays(ImageDataModule):
         if "train" not in self._own.images:
             require_arrays(Path(self.path), self._own.called, KEYS[:1], packed=self._own.packed)
         images = self._own.images["train"]
-        # counts of the 256 values say it exactly, without a float copy of the images
         channels = [torch.from_numpy(images[..., c].reshape(-1)) for c in range(images.shape[3])]
-        counts = np.stack([channel.bincount(minlength=256).numpy() for channel in channels])
-        values = np.arange(256) / 255
-        share = counts / counts.sum(axis=1, keepdims=True)
-        mean = share @ values
-        std = np.sqrt(share @ values**2 - mean**2)
-        return mean.tolist(), np.maximum(std, 1 / 255).tolist()  # a channel of one single value has no scale of its own
+        return statistics_of(np.stack([channel.bincount(minlength=256).numpy() for channel in channels]))
 
     def setup(self, stage: str | None = None) -> None:
         path, own = Path(self.path), self._own

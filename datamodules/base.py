@@ -57,6 +57,7 @@ class ImageDataModule(LightningDataModule, ABC):
     num_classes: int
     classes: Sequence[str]
     named = True  # whether the classes have names in an order of their own
+    test_from: str | None = None  # where the test images are from, if the data have no test set of their own
     sharing = staticmethod(sharing)  # within it, what was read is kept for the runs that follow
 
     def __init__(
@@ -101,6 +102,11 @@ class ImageDataModule(LightningDataModule, ABC):
     def official_validation(self) -> int:
         """How many images at the end of `train` are a validation set that the data set has of its own."""
         return 0
+
+    @property
+    def settled(self) -> dict[str, Any]:
+        """Options that were left open and are settled by the data; config.yaml names them."""
+        return {}
 
     @property
     def origin(self) -> tuple[Any, ...]:

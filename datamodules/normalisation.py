@@ -13,6 +13,7 @@ normalises pixels.
 from collections.abc import Sequence
 from typing import Literal, Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -21,6 +22,19 @@ from zoo.errors import UsageError
 NormalizeName = Literal["none", "unit", "symmetric", "standard", "weights"]
 BY_STATISTICS = ("standard", "weights")  # those of the data, or those that somebody else has told
 Statistics = tuple[Sequence[float], Sequence[float]]  # mean and standard deviation per channel, pixels from 0 to 1
+
+
+def statistics_of(counts: np.ndarray) -> Statistics:
+    """Exact mean and standard deviation per channel, without a float copy of the images.
+
+    Args:
+        counts: how often each of the 256 values occurs, (C, 256).
+    """
+    values = np.arange(256) / 255
+    share = counts / counts.sum(axis=1, keepdims=True)
+    mean = share @ values
+    std = np.sqrt(share @ values**2 - mean**2)
+    return mean.tolist(), np.maximum(std, 1 / 255).tolist()  # a channel of one single value has no scale of its own
 
 
 class HasStatistics(Protocol):

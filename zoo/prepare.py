@@ -33,7 +33,14 @@ FAR = 50  # of 255: images that differ by so much on average are of another kind
 COLOURED = 24  # of 255: channels that differ by more somewhere show a colour; a scan of grey paper has less
 THUMBNAIL = 64  # pixels of the shorter side in which colours are looked for
 OF_16_BITS = ("PPM", "PNG")  # formats without more, although Pillow may give their pixels 32
-ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm", ".pbm", ".jfif")
+ENDINGS = (
+    *(".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm", ".pbm", ".jfif"),
+    *(".avif", ".jp2", ".tga"),
+)
+FORMATS = (  # that Pillow reads by itself; for others it starts another program, or has no pixels
+    *("PNG", "JPEG", "MPO", "BMP", "DIB", "GIF", "TIFF", "WEBP", "PPM", "AVIF", "JPEG2000", "TGA", "ICO", "PCX"),
+    *("SGI", "QOI"),
+)
 
 
 class NoInk(ValueError):
@@ -47,13 +54,18 @@ def open_picture(path: Path) -> Image.Image:
         OSError: there is none, or it cannot be read.
         ValueError: it is no picture, an animation, too large, or of numbers that are no colours.
     """
+    return flatten(load_picture(path), f"picture in {path}")
+
+
+def load_picture(path: Path) -> Image.Image:
+    """One picture from a file, of any mode, as it is stored; raises what `open_picture` does."""
     where = f"picture in {path}"
     if not path.is_file():
         raise OSError(f"{where}: expected a file, found {'a folder' if path.is_dir() else 'none'}")
     size = path.stat().st_size
     if not 0 < size <= MOST_BYTES:
         raise ValueError(f"{where}: expected 1 to {MOST_BYTES:,} bytes, found {size:,}")
-    return decode_picture(path, where)
+    return as_stored(path, where)
 
 
 def decode_picture(source: Path | BinaryIO, where: str) -> Image.Image:
@@ -67,10 +79,17 @@ def decode_picture(source: Path | BinaryIO, where: str) -> Image.Image:
         OSError: it is damaged.
         ValueError: it is no picture, an animation, too large, or of numbers that are no colours.
     """
+    return flatten(as_stored(source, where), where)
+
+
+def as_stored(source: Path | BinaryIO, where: str) -> Image.Image:
+    """One picture from a file or from bytes, of any mode; raises what `decode_picture` does."""
     try:
         with warnings.catch_warnings():  # Pillow's of large pictures: the limit here is lower; and of damaged EXIF
             warnings.simplefilter("ignore")
             image = Image.open(source)
+        if image.format not in FORMATS:
+            raise ValueError(f"{where}: expected one of {', '.join(FORMATS[:6])} …, found {image.format}")
         width, height = image.size
         if width * height > MOST_PIXELS:
             raise ValueError(f"{where}: expected at most {MOST_PIXELS:,} pixels, found {width:,} × {height:,}")
@@ -84,7 +103,7 @@ def decode_picture(source: Path | BinaryIO, where: str) -> Image.Image:
         raise ValueError(f"{where}: expected at most {MOST_PIXELS:,} pixels, found more ({error})") from error
     except (OSError, SyntaxError, EOFError, struct_error) as error:
         raise OSError(f"{where}: expected a whole file, found a damaged one ({error})") from error
-    return flatten(image, where)
+    return image
 
 
 def flatten(image: Image.Image, where: str = "picture") -> Image.Image:

@@ -211,7 +211,8 @@ def refused(path: Path) -> ValueError:
     if picture:
         return ValueError(
             f"data in {path}: expected images and labels, found a picture ({picture})."
-            f" Try: --data.path {shlex.quote(str(path.parent))} for what makes an archive of all pictures there"
+            f" Try: python cli.py predict RUN {shlex.quote(str(path))}, or --data Folder --data.path DIR, which holds a"
+            " folder of pictures for each class"
         )
     if start[:2] == b"PK" and b"/data.pkl" in start:
         advice = "numpy.savez(FILE, train_images=images.numpy(), …) in the program that has saved it"

@@ -27,6 +27,7 @@ ROOT = Path(__file__).parents[2]
 MODELS = sorted(path.stem for path in (ROOT / "configs/model").glob("*.yaml"))
 SHAPES = {data.__name__: (data.in_shape, data.num_classes) for data in (datamodules.MNIST, datamodules.CIFAR10)}
 SHAPES["Arrays"] = ((3, 16, 20), 3)
+SHAPES["Folder"] = ((1, 100, 80), 2)
 SMALL = (2, 15, 12)  # the image whose units are all looked at: sides of which neither is half of the other
 
 

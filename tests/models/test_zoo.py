@@ -24,6 +24,7 @@ import zoo
 import zoo.optimizers
 from cli import main
 from house import imported
+from picture_folders import fill
 from zoo.commands.cli.command import ZooCLI
 from zoo.schedules import Cosine, Steps
 
@@ -34,11 +35,12 @@ DATA = sorted(path.stem for path in (ROOT / "configs/data").glob("*.yaml"))
 
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory):
-    """Colour images of 8 x 8 in three classes, the smallest that must work."""
+    """Colour images of 8 x 8 in three classes, the smallest that must work; beside it a folder of pictures."""
     random = np.random.default_rng(0)
     path = tmp_path_factory.mktemp("arrays") / "own.npz"
     images, labels = random.integers(0, 256, (40, 8, 8, 3), dtype=np.uint8), np.arange(40) % 3
     np.savez(path, train_images=images, train_labels=labels, test_images=images[:9], test_labels=labels[:9])
+    fill(path.parent / "pictures", {"cat": 8, "dog": 8}, sizes=[(30, 20), (20, 20)])
     return path
 
 
@@ -46,6 +48,8 @@ def build(data: str, model: str, archive: Path, *flags: str) -> ZooCLI:
     argv = ["-c", f"{ROOT}/configs/data/{data}.yaml", "-c", f"{ROOT}/configs/model/{model}.yaml", *flags]
     if data == "arrays":
         argv += ["--data.path", str(archive)]
+    if data == "folder":
+        argv += ["--data.path", str(archive.parent / "pictures"), "--data.root", str(archive.parent / "data")]
     return ZooCLI(datamodules.ImageDataModule, argv, run=False)
 
 

@@ -5,6 +5,7 @@ fit --allow_import mine -c …   ->  fit -c …, and mine
 """
 
 import argparse
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,7 +17,7 @@ from zoo.config.yaml_limits import load_yaml
 from zoo.errors import UsageError
 from zoo.runs.folder import RunFolder
 
-ARRAYS = "Arrays"  # the data set that is one file
+ARRAYS, FOLDER = "Arrays", "Folder"  # the user's own data: one file, or a folder of pictures
 NOTHING = re.compile(r"\s*(null|Null|NULL|~|#.*)?\s*")  # of these yaml makes null
 VERBS = ("fit", "validate", "test", "predict")  # those that LightningCLI runs
 
@@ -60,7 +61,7 @@ def complete(args: Sequence[str]) -> list[str]:
         )
     if folder and folder.config.exists():
         folder.check_config()
-        rest = ["-c", str(folder.config), *with_arrays(rest, folder.config)]
+        rest = ["-c", str(folder.config), *with_own_data(rest, folder.config)]
     return [verb, *rest]
 
 
@@ -124,8 +125,22 @@ def config_state(run_dir: str) -> tuple[int, ...] | None:
     return found.st_ino, found.st_size, found.st_mtime_ns
 
 
-def with_arrays(args: Sequence[str], config: Path) -> list[str]:
-    """Lets `--data.path` name an archive for a network that was trained on a public data set, which has no path."""
+def own_data(path: str, trained: str = "") -> str:
+    """The data set that `--data.path` names: a folder that holds folders is one of pictures.
+
+    Args:
+        path: what it names.
+        trained: the data set that the network was trained on; after pictures each folder is one of pictures.
+    """
+    try:
+        with os.scandir(path) as there:
+            return FOLDER if trained == FOLDER or any(entry.is_dir() for entry in there) else ARRAYS
+    except OSError:  # no folder, or none that can be read: who reads it says so
+        return ARRAYS
+
+
+def with_own_data(args: Sequence[str], config: Path) -> list[str]:
+    """Lets `--data.path` name data of another kind than those that the network was trained on."""
     flags = [arg.partition("=")[0] for arg in args]
     if "--data.path" not in flags or "--data" in flags:
         return list(args)
@@ -136,8 +151,10 @@ def with_arrays(args: Sequence[str], config: Path) -> list[str]:
         return list(args)
     module, _, name = trained.rpartition(".")
     place = flags.index("--data.path")
+    path = args[place].partition("=")[2] or "".join(args[place + 1 : place + 2])
+    wanted = own_data(path, name)
     ours = module == "" or module.partition(".")[0] == "datamodules"
-    return list(args) if name == ARRAYS or not ours else [*args[:place], "--data", ARRAYS, *args[place:]]
+    return list(args) if name == wanted or not ours else [*args[:place], "--data", wanted, *args[place:]]
 
 
 def add_allow_import(parser: argparse.ArgumentParser) -> None:

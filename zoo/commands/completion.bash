@@ -21,6 +21,7 @@ _zoo_flags() { # of a verb, or of a class
         weights.push) echo '--debug --help_all --help --private -h' ;;
         Arrays) echo '--data.augment --data.balance --data.batch_size --data.labels --data.normalize --data.path --data.root --data.shuffle_pixels --data.train_size --data.val_size' ;;
         CIFAR10|Digits|FashionMNIST|MNIST) echo '--data.augment --data.balance --data.batch_size --data.normalize --data.root --data.shuffle_pixels --data.train_size --data.val_size' ;;
+        Folder) echo '--data.augment --data.balance --data.batch_size --data.channels --data.normalize --data.path --data.recursive --data.root --data.shuffle_pixels --data.size --data.skip_broken --data.train_size --data.val_size' ;;
         ConvNet) echo '--model.activation --model.channels --model.compile --model.depth --model.dropout --model.freeze --model.init --model.kernel_size --model.label_smoothing --model.norm --model.optimizer --model.pool --model.schedule --model.unfreeze_at --model.weights' ;;
         FastNet) echo '--model.activation --model.channels --model.compile --model.depth --model.freeze --model.head_scale --model.init --model.label_smoothing --model.optimizer --model.schedule --model.unfreeze_at --model.weights --model.whiten_kernel' ;;
         LeNet) echo '--model.activation --model.channels --model.compile --model.dropout --model.freeze --model.hidden --model.init --model.kernel_size --model.label_smoothing --model.norm --model.optimizer --model.pool --model.schedule --model.unfreeze_at --model.weights' ;;
@@ -61,8 +62,9 @@ _zoo_actions() { # of a verb that does several things
 
 _zoo_values() { # of a flag
     case $1 in
-        --data) echo 'Arrays CIFAR10 Digits FashionMNIST MNIST' ;;
-        --data.balance|--figures|--model.compile|--model.optimizer.amsgrad|--model.optimizer.capturable|--model.optimizer.centered|--model.optimizer.decoupled_weight_decay|--model.optimizer.differentiable|--model.optimizer.foreach|--model.optimizer.fused|--model.optimizer.matrices|--model.optimizer.maximize|--model.optimizer.nesterov|--model.optimizer.unit_filters|--trainer.barebones|--trainer.benchmark|--trainer.detect_anomaly|--trainer.enable_autolog_hparams|--trainer.enable_checkpointing|--trainer.enable_model_summary|--trainer.enable_progress_bar|--trainer.fast_dev_run|--trainer.inference_mode|--trainer.logger|--trainer.sync_batchnorm|--trainer.use_distributed_sampler) echo 'true false' ;;
+        --data) echo 'Arrays CIFAR10 Digits FashionMNIST Folder MNIST' ;;
+        --data.balance|--data.recursive|--data.skip_broken|--figures|--model.compile|--model.optimizer.amsgrad|--model.optimizer.capturable|--model.optimizer.centered|--model.optimizer.decoupled_weight_decay|--model.optimizer.differentiable|--model.optimizer.foreach|--model.optimizer.fused|--model.optimizer.matrices|--model.optimizer.maximize|--model.optimizer.nesterov|--model.optimizer.unit_filters|--trainer.barebones|--trainer.benchmark|--trainer.detect_anomaly|--trainer.enable_autolog_hparams|--trainer.enable_checkpointing|--trainer.enable_model_summary|--trainer.enable_progress_bar|--trainer.fast_dev_run|--trainer.inference_mode|--trainer.logger|--trainer.sync_batchnorm|--trainer.use_distributed_sampler) echo 'true false' ;;
+        --data.channels) echo '1 3' ;;
         --data.labels|--labels) echo 'fine coarse compact' ;;
         --data.normalize) echo 'none unit symmetric standard weights' ;;
         --executor) echo 'local slurm' ;;

@@ -27,7 +27,7 @@ from zoo.commands.cli.flags import (
     check_seconds,
     check_values,
     check_whole,
-    learn_classes,
+    learn_network,
     link_data,
     prepared,
     rate_note,
@@ -182,7 +182,7 @@ class ZooCLI(FindsRun, MakesObjects, MakesTrainer, Fits, Scores):
             self.code = AskForCode()
             self._settle_loggers()
         elif self.checkpoint and "known_classes" in data:
-            learn_classes(data, self.checkpoint)
+            learn_network(data, self.checkpoint)
 
     def _check_options(self) -> None:
         """Raises UsageError for options that Lightning would take, and then fail with or misread."""

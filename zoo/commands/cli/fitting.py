@@ -176,6 +176,7 @@ class Fits(RunState):
         record |= {"proposed": self.proposed} if self.proposed else {}
         source = self.started_from or {}
         record |= {"started_from": {key: source[key] for key in ("name", "sha256")}} if source else {}
+        record |= {"test_from": said} if (said := getattr(self.datamodule, "test_from", None)) else {}
         record["parts"] = self.history.conclusion(self.trainer)
         classes = self.report_of_test()
         record |= {"report": classes} if classes else {}
@@ -210,6 +211,8 @@ class Fits(RunState):
             notes.insert(1, f"started from {shorten(source.get('name'))} ({shorten(source.get('sha256'), 13)})")
         if record["ended"]["reason"] not in (None, "max_epochs"):
             notes.insert(1, f"training ended by {format_ending(record['ended'])}")
+        if isinstance(record.get("test_from"), str):
+            notes.insert(0, f"test images: {shorten(record['test_from'])}")
         classes = report_in(record)
         notes += [f"more on each class: {program()} report {shlex.quote(str(self.folder.path))}"] * bool(classes)
         show_table(self._title(), {split: record[split] for split in ("train", "val", "test")}, [])

@@ -151,11 +151,11 @@ def check_seconds(options: Namespace, *, trains: bool) -> None:
         )
 
 
-def learn_classes(data: Namespace, checkpoint: Path) -> None:
-    """Lets data without labels know how many classes there are, as the checkpoint that scores it does.
+def learn_network(data: Namespace, checkpoint: Path) -> None:
+    """Lets the user's own data know how many classes a network has, and of which form its images are.
 
     Args:
-        data: options of the data, with `known_classes`.
+        data: options of the data, with `known_classes`; those with `size` and `channels` are pictures.
         checkpoint: of the weights.
 
     Raises:
@@ -163,7 +163,12 @@ def learn_classes(data: Namespace, checkpoint: Path) -> None:
     """
     content = read_checkpoint(checkpoint)
     check_no_picture(data.get("path"), checkpoint)
+    trained = content.get("hyper_parameters", {})
+    shape = trained.get("in_shape")
+    if "size" in data and isinstance(shape, list | tuple) and [type(side) for side in shape] == [int] * 3:
+        data["channels"] = data["channels"] or shape[0]
+        data["size"] = data["size"] or (shape[1] if shape[1] == shape[2] else [*shape[1:]])
     if data["known_classes"] is None:
-        known = content.get("hyper_parameters", {}).get("num_classes")
+        known = trained.get("num_classes")
         sides = {len(weight) for weight in content["state_dict"].values() if weight.ndim}
         data["known_classes"] = known if type(known) is int and known in sides else None

@@ -52,7 +52,11 @@ class Scores(RunState):
             path = predictions_path(self.folder.path if self.has_folder else Path(), source_name(source), source)
         digest = hashlib.sha256(self.datamodule.part("test").images.numpy()).hexdigest()
         note = {"source": source, "data": self.names["data"], "sha256": digest, "checkpoint": str(self.checkpoint)}
-        write_predictions(path, self.predictions.found, self.datamodule.classes, note)
+        found = self.predictions.found
+        if names := getattr(self.datamodule, "file_names", None):
+            of_test = names("test")
+            found = found._replace(files=[of_test[place] for place in found.places])
+        write_predictions(path, found, self.datamodule.classes, note)
         print(f"predictions of {len(self.predictions.found.places):,} images of {source} ({digest[:12]}…): {path}")
 
     @property
@@ -76,11 +80,13 @@ class Scores(RunState):
             raise UsageError(f"{split} images in {where}: expected some, found none. Try: without {where} 0")
         self._check_complete(split)
         if self.trainer.is_global_zero:
-            result = self.model.results[split]
+            result, notes = self.model.results[split], self.scored.notes
+            if split == "test" and (said := getattr(self.datamodule, "test_from", None)):
+                notes = [*notes, f"test images: {said}"]
             show_table(
                 f"{self.names['model']} on {self.names['data']}",
                 {split: result.numbers},
-                [f"checkpoint: {self.checkpoint}", *self.scored.notes],
+                [f"checkpoint: {self.checkpoint}", *notes],
             )
             if report := self.report_of_test():
                 show_report(report)

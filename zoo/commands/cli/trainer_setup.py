@@ -51,6 +51,8 @@ class MakesTrainer(RunState):
         config = {**self.made["trainer"], **kwargs}
         if not self.subcommand:
             return self._make_trainer(config)
+        for name, value in getattr(self.datamodule, "settled", {}).items():
+            self.options["data"]["init_args"][name] = value
         config["default_root_dir"] = config["default_root_dir"] or str(self.folder.path)
         checkpoints = with_checkpoints(config, self.folder)
         self.dry = bool(config["fast_dev_run"]) or config["barebones"]

@@ -11,7 +11,8 @@ usage: python cli.py fit --data NAME --model NAME [FLAG VALUE] …      or with 
 
 Train, keep the weights that did best on the validation images, test them once, leave a folder.
 
-  --data NAME               MNIST FashionMNIST CIFAR10 Digits, or Arrays with --data.path FILE
+  --data NAME               MNIST FashionMNIST CIFAR10 Digits; your own: Arrays with --data.path FILE,
+                            Folder with --data.path DIR, which holds a folder of pictures for each class
   --model NAME              SoftmaxRegression MLP LeNet ConvNet ResNet ViT FastNet
   -c, --config FILE         settings from a file, or the zoo's own of that name: mnist_lenet; several, the later wins
 

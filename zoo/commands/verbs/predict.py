@@ -30,7 +30,7 @@ Or write what the weights of a run take each test image for, and the probability
   --run_dir DIR             the run: its config.yaml, and the weights that validation chose; RUN alone is the same,
                             NAME --data.root DIR takes the data that the card names
   --ckpt_path FILE          other weights; of a run's checkpoints/ its config.yaml is read, too
-  --data.path FILE          other images of your own, for a run on Arrays
+  --data.path FILE|DIR      other images of your own
   --data.root DIR           where data lies
   --out FILE.csv            where the predictions go (predictions.csv in DIR; of other data, with its name)
   --otherwise allow         take images in another form than the network was trained on (refused by default)

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from lightning import LightningDataModule
 
-from zoo.commands.arguments import add_allow_import
+from zoo.commands.arguments import ARRAYS, FOLDER, add_allow_import, own_data
 from zoo.commands.class_help import show_class_help
 from zoo.commands.cli.flags import prepared
 from zoo.config.parser import Parser
@@ -160,7 +160,7 @@ def with_data(args: Sequence[str], card: Card, split: str, known: Sequence[str])
         given = vars(look.parse_known_args(args)[0])
     except ArgumentError:  # the full parser has the better message
         return list(args)
-    name = given["--data"] or ("Arrays" if given["--data.path"] else card.get("data"))
+    name = given["--data"] or (own_data(given["--data.path"]) if given["--data.path"] else card.get("data"))
     if not given["--data"] and name not in known:  # it may be a stranger's card
         expected, found = ", ".join(known), shorten(name or "none")
         raise UsageError(
@@ -168,7 +168,8 @@ def with_data(args: Sequence[str], card: Card, split: str, known: Sequence[str])
             f" Try: {where_data_lie(card)}"
         )
     words = [] if given["--data"] else ["--data", str(name)]
-    if split == "val" and name == card.get("data") != "Arrays" and not given["--data.val_size"] and card.get("val_n"):
+    same = name == card.get("data") and name not in (ARRAYS, FOLDER)
+    if split == "val" and same and not given["--data.val_size"] and card.get("val_n"):
         words += ["--data.val_size", str(card["val_n"])]
     return [*words, *args]
 
@@ -207,6 +208,8 @@ def images_for_card(data: Any, card: Card, verb: str, download: bool = True) -> 
         UsageError: they are none that the network could know.
     """
     split = SPLITS[verb]
+    if hasattr(data, "take_form"):  # pictures
+        data.take_form(card["in_shape"])
     if hasattr(data, "known_classes"):  # the user's own: labels with names are brought to the network's
         data.known_classes = data.known_classes or len(card["classes"])
         data.call_classes(card["classes"])

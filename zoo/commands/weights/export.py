@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from zoo.commands.arguments import own_data
 from zoo.commands.plain_parser import program
 from zoo.errors import UsageError, shorten, warn
 from zoo.resume.signals import StopSignals
@@ -132,7 +133,7 @@ def images_for(options: Namespace, found: Path, card: Card, data_class: "DataCla
     from zoo.weights.export.writing import made_images
 
     given = {key: getattr(options, f"data_{key}") for key in ("root", "path") if getattr(options, f"data_{key}")}
-    name = options.data or ("Arrays" if "path" in given else card.get("data", ""))
+    name = options.data or (own_data(given["path"]) if "path" in given else card.get("data", ""))
     run = None if found.suffix == ".json" or options.data else found
     try:
         data = data_of(name, given, run, data_class(), card)

@@ -22,7 +22,7 @@ Score the weights {on}.
                             names, in float32; it says whether the card has the same accuracy
   RUN, --run_dir DIR        a run: its config.yaml, and the weights that validation chose
   --ckpt_path FILE          other weights; of a run's checkpoints/ its config.yaml is read, too
-  --data.path FILE          other images of your own, for a run on Arrays
+  --data.path FILE|DIR      other images of your own
   --data.root DIR           where data lies
   --otherwise allow         score images in another form than the network was trained on (refused by default)
   -c, --config FILE         settings from a file; several, the later wins

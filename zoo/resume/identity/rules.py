@@ -36,7 +36,11 @@ class Rule(NamedTuple):
 # the first rule that fits a key decides
 RULES = (
     Rule("seed_everything", ANOTHER, FREE, "decides order, augmentation and the first weights"),
-    Rule("data.root data.path model.weights", MAY, FREE, "arrays and weights are compared, not where they lie"),
+    Rule(
+        "data.root data.path data.recursive data.skip_broken model.weights",
+        *(MAY, FREE),
+        "arrays and weights are compared, not where they lie",
+    ),
     Rule("data.known_classes data.labels", FREE, FREE, "the labels and the names of the classes are compared"),
     Rule("data.batch_size data.val_size data.train_size", ANOTHER, FREE, "compared by what they come to"),
     Rule("data.normalize data.shuffle_pixels", ANOTHER, ANOTHER, "what the network sees"),
