@@ -18,12 +18,12 @@ from cli import main
 from small_runs import digits_mlp, digits_test
 from tiny_weights import tiny_weights
 from zoo.runs.folder import RunFolder
+from zoo.runs.report.numbers import confusions
 from zoo.weights.card import check_card
 from zoo.weights.classifier import CHUNK
 from zoo.weights.fields import NETWORKS
 from zoo.weights.guard import at_once
 from zoo.weights.loading import load
-from zoo.weights.making import confusions
 
 
 @pytest.fixture(scope="module")
@@ -227,7 +227,7 @@ def test_what_is_not_there_is_named(where: str, said: str, tmp_path: Path, monke
 
 def test_the_most_frequent_mistakes_come_first() -> None:
     labels, predicted = np.array([0, 0, 0, 1, 1, 2]), np.array([1, 1, 0, 2, 1, 2])
-    assert confusions(predicted, labels, ["a", "b", "c"]) == [
+    assert confusions(labels, predicted, ["a", "b", "c"]) == [
         {"label": "a", "predicted": "b", "count": 2},
         {"label": "b", "predicted": "c", "count": 1},
     ]
