@@ -29,7 +29,7 @@ from torch.optim import Optimizer
 from zoo.config.errors.option_errors import unfit_line
 from zoo.config.errors.unfit_parts import unfit
 from zoo.config.type_names import best_match, nearest
-from zoo.errors import UsageError, shorten
+from zoo.errors import UsageError, shorten, warn
 from zoo.runs.result import MONITOR
 from zoo.training.callbacks.named_callbacks import images_in, options_of
 from zoo.training.callbacks.pruning import KeptPruning
@@ -246,11 +246,23 @@ def check_monitors(callbacks: Iterable[Callback], model: LightningModule, *, val
             continue
         there = [*AT_EPOCH_END, *VALIDATION * validates]
         if wanted in there or (isinstance(callback, ModelCheckpoint) and wanted in ("epoch", "step")):
+            warn(wrong_way(type(callback).__name__, wanted, callback.mode))
             continue
         raise UsageError(
             f"metric in --trainer.callbacks.monitor of {type(callback).__name__}: expected one of {', '.join(there)},"
             f" found {str(wanted)[:60]!r}. Try: --trainer.callbacks.monitor {likely(wanted, there)}"
         )
+
+
+def wrong_way(name: str, metric: str, mode: str) -> str | None:
+    """The warning where a callback takes a lower accuracy, or a higher loss, for better; Lightning's default is min."""
+    right = "max" if metric.endswith("accuracy") else "min" if metric.endswith("loss") else mode
+    if right == mode:
+        return None
+    return (
+        f"mode in --trainer.callbacks.mode of {name}: expected {right} for {metric}, found {mode}, by which the worst"
+        f" is the best. Try: --trainer.callbacks.mode {right}"
+    )
 
 
 def check_choice(monitor: str, *, validates: bool) -> None:
