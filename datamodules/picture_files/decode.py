@@ -213,6 +213,8 @@ def work(task: Task, decoded: Decoded, rows: np.ndarray, worker: int, parent: in
             return
         pictures = []
         for row in some.tolist():
+            if decoded.stopped[0]:
+                return
             place[0] = row
             pictures.append(one(task, decoded, f"{root}/{task.names[row]}", decoded.pixels[row]))
         if decoded.stopped[0]:

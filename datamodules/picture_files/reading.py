@@ -23,10 +23,9 @@ from datamodules.picture_files.decode import DONE, ENDING, OTHER_SIZE, Decoded, 
 from datamodules.picture_files.find import SHOWN, Found
 from datamodules.picture_files.form import LARGEST, Form, Seen, Size, settled
 from zoo.errors import DataError, shorten
-from zoo.prepare import Pixels, is_coloured, open_picture
+from zoo.prepare import Pixels, open_picture
 
 SAMPLE = 64  # pictures that are looked at before all are decoded
-LOOKED_AT = 3  # of them, for colours
 
 
 class Pictures(NamedTuple):
@@ -138,21 +137,15 @@ def fresh(found: Found, listing: str, asked: Form, workers: int, skip_broken: bo
 
 
 def sample(found: Found) -> Seen:
-    """A first look at some files: their sizes by their heads alone, and colours in a few."""
+    """A first look at some files: their sizes, by their heads. A colour is met early enough, where there are any."""
     sizes: dict[Size, int] = {}
-    coloured = False
-    step = max(1, len(found.entries) // SAMPLE)
-    for i, entry in enumerate(found.entries[::step]):
-        path = found.root / entry.name
+    for entry in found.entries[:: max(1, len(found.entries) // SAMPLE)]:
         try:
-            with Image.open(path) as image:
+            with Image.open(found.root / entry.name) as image:
                 sizes[image.size] = sizes.get(image.size, 0) + 1
-                plain = image.mode in ("1", "L", "LA") or image.mode.startswith("I")
-            if i < LOOKED_AT and not plain and not coloured:
-                coloured = is_coloured(open_picture(path))
         except Exception:  # damaged: whoever decodes all of them says so
             continue
-    return Seen(sizes, {}, coloured)
+    return Seen(sizes, {}, False)
 
 
 def own_size(seen: Seen) -> Size | None:

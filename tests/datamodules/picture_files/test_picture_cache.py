@@ -26,7 +26,7 @@ fork = multiprocessing.get_context("fork")
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    return fill(tmp_path / "pictures", {"a": 20, "b": 20})
+    return fill(tmp_path / "pictures", {"a": 20, "b": 20}, grey=True)
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ def same(one: Folder, other: Folder) -> bool:
 def test_pictures_are_decoded_once(root: Path, made: Made) -> None:
     first = read(root)
     again = read(root)
-    assert made == [(3, 10, 12)]
+    assert made == [(1, 10, 12)]
     assert same(first, again)
     assert first.pictures.notes == again.pictures.notes
     for split in ("train", "test"):
@@ -75,11 +75,11 @@ def test_a_form_that_is_said_is_the_same_cache_as_one_that_is_found(root: Path, 
     """A run that goes on has in its config.yaml what the first start has found."""
     first = read(root)
     read(root, **{**first.settled, "size": tuple(first.settled["size"])})
-    assert made == [(3, 10, 12)]
+    assert made == [(1, 10, 12)]
     read(root, size=8)
     read(root)
-    read(root, size=8, channels=3)
-    assert made == [(3, 10, 12), (3, 8, 8)]
+    read(root, size=8, channels=1)
+    assert made == [(1, 10, 12), (1, 8, 8)]
 
 
 def touch(path: Path) -> None:
@@ -89,9 +89,9 @@ def touch(path: Path) -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        lambda root: draw(root / "a/new.png", 99),
+        lambda root: draw(root / "a/new.png", 99, grey=True),
         lambda root: (root / "a/3.png").unlink(),
-        lambda root: draw(root / "a/3.png", 99),
+        lambda root: draw(root / "a/3.png", 99, grey=True),
         lambda root: (root / "a/3.png").rename(root / "b/33.png"),
         lambda root: touch(root / "a/3.png"),
     ],
@@ -180,7 +180,7 @@ def test_a_disk_that_is_full_leaves_the_old_cache_and_the_run_goes_on(
 ) -> None:
     first, path = read(root), held(root)
     before = path.read_bytes()
-    draw(root / "a/new.png", 99)
+    draw(root / "a/new.png", 99, grey=True)
 
     def within_limits() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (5000, resource.RLIM_INFINITY))
@@ -217,9 +217,9 @@ def test_what_a_killed_process_has_left_is_removed(root: Path, made: Made) -> No
     read(root)
     left = held(root).with_name(f".{held(root).name}.123-0123456789ab.tmp")
     left.write_bytes(b"half")
-    others = left.with_name(".ffffffffffffffff-3x10x12.pictures.123-0123456789ab.tmp")
+    others = left.with_name(".ffffffffffffffff-1x10x12.pictures.123-0123456789ab.tmp")
     others.write_bytes(b"of another folder")
-    draw(root / "a/new.png", 99)
+    draw(root / "a/new.png", 99, grey=True)
     read(root)
     assert not left.exists()
     assert others.exists()
