@@ -135,6 +135,8 @@ def test_a_faster_network_that_is_as_good_gets_a_word(tmp_path: Path) -> None:
     order = by_rank(chosen, trials)
     found = cheaper(search, order, trials)
     assert order[0].model == "FastNet" and found is not None and found.model == "LeNet"
+    worse = climb(search_in(tmp_path / "worse"), chosen, Runs({**accuracy, "LeNet": 0.8}, pace))
+    assert cheaper(search, by_rank(chosen, worse), worse) is None
 
 
 def test_of_few_images_a_fifth_validates_and_of_many_some_train() -> None:

@@ -42,15 +42,15 @@ def print_result(search: Search, rest: Sequence[str], chosen: Sequence[Candidate
 
 
 def cheaper(search: Search, order: Sequence[Candidate], trials: Trials) -> Candidate | None:
-    """The fastest that is not told from the best by their last rung in common, if it takes a third of the time."""
+    """The fastest that came, in its last rung, to what the best is not told from, if it takes a third of the time."""
     best = order[0]
+    last = trials[best.name][-1]
+    least = interval(float(last["val_accuracy"]), int(last["val_images"]))[0]
     found: list[tuple[float, Candidate]] = []
     for each in order[1:]:
-        shared = min(len(trials[each.name]), len(trials[best.name])) - 1
-        theirs, its = trials[best.name][shared], trials[each.name][shared]
-        time = search.seconds(its, each)
-        least = interval(float(theirs["val_accuracy"]), int(theirs["val_images"]))[0]
-        if float(its["val_accuracy"]) >= least and time <= CHEAPER * search.seconds(theirs, best):
+        row = trials[each.name][-1]
+        time = search.seconds(row, each)
+        if float(row["val_accuracy"]) >= least and time <= CHEAPER * search.seconds(last, best):
             found.append((time, each))
     return min(found, key=lambda pair: pair[0])[1] if found else None
 
