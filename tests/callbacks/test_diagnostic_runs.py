@@ -95,6 +95,7 @@ def test_what_is_off_leaves_no_column(tmp_path):
         "seconds",
         "lr",
         *(f"{s}/{m}" for s in ("train", "val") for m in ("loss", "accuracy")),
+        "val/balanced_accuracy",
     }
 
 

@@ -137,7 +137,7 @@ VALUES: list[tuple[str, str, str | None]] = [
     ("--seed 3", "--seed", "--seed_everything 3"),
     ("--data_root d", "--data_root", "--data.root d"),
     ("--hidden [3]", "--hidden", "--model.hidden '[3]'"),
-    ("--data.path own.npz", "--data.path", "--data Arrays"),
+    ("--data.path own.npz", "--data.path", "--data Arrays | Folder"),
     ("--model.hidden 256", "--model.hidden", "--model.hidden '[256]'"),
     ("--model.dropout two", "--model.dropout", None),
     ("--model.activation rellu", "--model.activation", "--model.activation relu"),
@@ -214,7 +214,7 @@ def test_the_lines_in_full(parser: Any) -> None:
         " Try: --model.hidden '[3]'",
         "--trainer.max_epochs many": "value in --trainer.max_epochs: expected int or null, found 'many'",
         "--data.normalize standart": "value in --data.normalize: expected one of 'none', 'unit', 'symmetric',"
-        " 'standard', found 'standart'. Try: --data.normalize standard",
+        " 'standard', 'weights', found 'standart'. Try: --data.normalize standard",
         "--model.hidden abc": "value in --model.hidden: expected list of ints, found 'abc'."
         " Try: --model.hidden '[256]'",
         "--trainer.enable_checkpointing maybe": "value in --trainer.enable_checkpointing: expected true, false or null,"

@@ -74,11 +74,14 @@ def test_the_overview_has_the_verbs_that_there_are(capsys: pytest.CaptureFixture
     assert others[:of_lightning] == [*cli.subcommands()]
     assert sorted(others[of_lightning:]) == [
         "completion",
+        "data",
         "describe",
         "download",
         "export",
         "recipe",
+        "report",
         "study",
+        "suggest",
         "weights",
     ]
     main(["--help"])

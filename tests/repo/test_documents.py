@@ -24,8 +24,10 @@ from cli import main
 from zoo.commands.plain_parser import action_of
 from zoo.commands.studies.recipe import check_names
 from zoo.commands.studies.study import folder_of
+from zoo.commands.suggest.facts import given_flags
 from zoo.commands.verbs import verbs
 from zoo.commands.verbs.predict import about_pictures, pictures_parser
+from zoo.commands.verbs.suggest import own_parser
 from zoo.commands.weights.named_weights import card_and_words
 from zoo.errors import UsageError
 from zoo.studies.recipes import recipe_names as recipes
@@ -189,6 +191,10 @@ def command(args: Sequence[str], run: bool) -> None:
         if rest:
             verbs()[verb].parser(datamodules.ImageDataModule).parse(rest)  # type: ignore[attr-defined]
         return
+    if verb == "suggest" and not run:
+        if rest:
+            given_flags(own_parser().parse_known_args(rest)[1])
+        return
     asks = any(word.startswith("--") and ("help" in word or word == "--print_config") for word in args)
     if verb in ("validate", "test", "predict"):
         asks = asks or run
@@ -222,7 +228,7 @@ def takes_a_moment(args: Sequence[str]) -> bool:
     values = dict(pairwise(args))
     if values.get("--resume") == "auto" and Path(values["--run_dir"]).is_dir():
         return True
-    there = "Digits" in args or Path(values.get("--data.path", "nowhere.npz")).is_file()
+    there = "Digits" in args or Path(values.get("--data.path", "nowhere.npz")).exists()
     return there and values.get("--trainer.max_epochs") in EPOCHS
 
 

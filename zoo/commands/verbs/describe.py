@@ -15,8 +15,7 @@ usage: python cli.py describe --data NAME --model NAME [FLAG VALUE] … [--json]
 Show what a network makes of an image: its layers in the order of the data, the shape of what each makes, receptive
 field, parameters and multiply-adds, and how these numbers come out. Downloads, trains and writes nothing.
 
-  --data NAME               MNIST FashionMNIST CIFAR10 Digits; your own: Arrays with --data.path FILE,
-                            Folder with --data.path DIR, which holds a folder of pictures for each class
+  --data NAME               MNIST FashionMNIST CIFAR10 Digits; your own: Folder or Arrays with --data.path DIR or FILE
   --model NAME              SoftmaxRegression MLP LeNet ConvNet ResNet ViT FastNet
   NAME, DIR                 the network of weights of the zoo (`weights list`), or in a folder with a card
   RUN, --run_dir DIR        the network of a run, from its config.yaml

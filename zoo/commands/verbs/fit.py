@@ -11,8 +11,7 @@ usage: python cli.py fit --data NAME --model NAME [FLAG VALUE] …      or with 
 
 Train, keep the weights that did best on the validation images, test them once, leave a folder.
 
-  --data NAME               MNIST FashionMNIST CIFAR10 Digits; your own: Arrays with --data.path FILE,
-                            Folder with --data.path DIR, which holds a folder of pictures for each class
+  --data NAME               MNIST FashionMNIST CIFAR10 Digits; your own: Folder or Arrays with --data.path DIR or FILE
   --model NAME              SoftmaxRegression MLP LeNet ConvNet ResNet ViT FastNet
   -c, --config FILE         settings from a file, or the zoo's own of that name: mnist_lenet; several, the later wins
 
@@ -41,13 +40,11 @@ Train, keep the weights that did best on the validation images, test them once, 
 
   --run_dir DIR             folder of the run (runs/<data>-<model>/<time>-s<seed>)
   --resume never|auto|must  go on with the run in --run_dir
-  --figures false           draw nothing at the end
-  --debug                   show the traceback behind an error
+  --figures false           draw nothing at the end; --debug: show the traceback behind an error
 
   --model.help NAME         the options of a model; --data.help NAME of a data set; so --model.optimizer.help NAME,
                             --model.schedule.help NAME, --trainer.callbacks.help NAME
-  --help_all                all flags, with those of Lightning's Trainer
-  --print_config            the whole configuration, without running it
+  --help_all                all flags, with those of Lightning's Trainer; --print_config: print the configuration
 
 null as a value: no such thing (--model.schedule, --data.augment), or, of a number or folder, the default as above."""
 

@@ -6,7 +6,7 @@ from zoo.commands.plain_parser import PlainParser
 from zoo.commands.verbs import DataClass
 
 SUMMARY = "a page on each class: precision, recall, mistakes, calibration"
-ORDER = 35
+ORDER = 42
 HELP = """\
 usage: python cli.py report RUN|NAME|DIR [--out FILE.html] [FLAG VALUE] …
 

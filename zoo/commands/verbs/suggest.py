@@ -9,12 +9,12 @@ from zoo.commands.verbs import DataClass
 SUMMARY = "propose model, learning rate, batch and epochs for your data, from a short search"
 ORDER = 45
 HELP = """\
-usage: python cli.py suggest --data NAME [--data.* …] [--models LIST] [--work DIR]
+usage: python cli.py suggest --data NAME [FLAG VALUE] …
 
 Train a handful of networks for a short time, the better ones longer, and say which to train in full, and how. The test
 images are not looked at. A search that was stopped goes on when it is started again.
 
-  --data NAME               as for fit, with its flags: --data Folder --data.path PHOTOS/
+  --data NAME               MNIST FashionMNIST CIFAR10 Digits; your own: Folder or Arrays with --data.path DIR or FILE
   --models LIST             only these: ConvNet,FastNet
   --epochs N                of the full training (some 2,000 steps' worth, from 10 to 60)
   --images N                training images of the search, where there are more (5000)

@@ -98,7 +98,7 @@ def wrong_verb(message: str, parser: ArgumentParser) -> str | None:
     if not subparsers(parser) or not ("invalid choice: " in message or message.startswith('expected "subcommand"')):
         return None
     given = next(iter(getattr(parser, "args", [])), None)
-    verb = nearest(given, known) if given else None
+    verb = nearest(given, known) if given and not given.startswith("-") else None
     advice = f"{command(parser)} {verb or f'{known[0]} --help'}"
     return format_error(
         "verb", command(parser), f"one of {', '.join(known)}", format_value(given) if given else "none", advice
