@@ -10,6 +10,7 @@
     python scripts/benchmark.py wandb --data-root DIR                 what W&B costs, offline
     python scripts/benchmark.py before --before OLD --data-root DIR   what this version costs against an earlier one
     python scripts/benchmark.py predict --before OLD --data-root DIR  what an answer costs: cold, loaded, many
+    python scripts/benchmark.py folder --data-root DIR                a folder of pictures: decoding, the second start
     python scripts/benchmark.py gpu --cifar10 OUT.npz --data-root DIR all that is worth knowing of a GPU, in ten minutes
     python scripts/benchmark.py report                                docs/performance.md from results/
 
@@ -28,9 +29,9 @@ from typing import Any
 from entry import begin
 
 ROUNDS = {"studies": 1, "startup": 10}
-NEED_DATA = {"epoch", "target", "scaling", "studies", "safety", "wandb", "before", "predict"}
+NEED_DATA = {"epoch", "target", "scaling", "studies", "safety", "wandb", "before", "predict", "folder"}
 ON_DEVICES = ("epoch", "target", "scaling", "gpu")
-SUITES = (*ON_DEVICES, "startup", "memory", "studies", "safety", "wandb", "before", "predict", "report")
+SUITES = (*ON_DEVICES, "startup", "memory", "studies", "safety", "wandb", "before", "predict", "folder", "report")
 
 
 def suite(what: str) -> Any:

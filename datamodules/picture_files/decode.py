@@ -30,6 +30,8 @@ from zoo.errors import DataError, shorten
 from zoo.prepare import MOST_BYTES, Pixels, flatten, load_picture, prepare
 
 CHUNK = 32  # pictures between two looks at the other processes
+LIGHT = 200_000  # bytes of a file that is read together with others
+SMALL = 100_000  # pixels of a picture that is held together with others
 POLL = 0.01  # seconds between two looks at the processes
 WAITING, DONE, BROKEN, ENDING = range(4)  # states of a picture; the last ends the process that reads it
 OTHER_SIZE, COLOUR = 1, 2  # why all stop
@@ -83,6 +85,10 @@ class Decoded:
         self.counts = shared((workers, form[0], 256), np.int64)
         self.current = shared((workers,), np.int64)
         self.coloured, self.stopped = shared((1,), np.uint8), shared((1,), np.uint8)
+
+    def one_channel(self) -> None:
+        """Keeps one of three that are equal in all images: the same as if they had been decoded to grey."""
+        self.pixels, self.counts = np.ascontiguousarray(self.pixels[:, :1]), self.counts[:, :1]
 
     @property
     def seen(self) -> Seen:
@@ -205,20 +211,26 @@ def in_child(task: Task, decoded: Decoded, rows: np.ndarray, worker: int, parent
 
 
 def work(task: Task, decoded: Decoded, rows: np.ndarray, worker: int, parent: int | None = None) -> None:
-    """Decodes some rows, as long as nobody has stopped it and the parent is there."""
-    root, place = os.fspath(task.root), decoded.current[worker : worker + 1].data
+    """Decodes some rows, as long as nobody has stopped it and the parent is there.
+
+    Small pictures go through each step together, which takes two thirds of the time: a processor's own memory is small.
+    """
+    place = decoded.current[worker : worker + 1].data
     for start in range(0, len(rows), CHUNK):
         some = rows[start : start + CHUNK]
         if decoded.stopped[0] or (parent is not None and os.getppid() != parent):
             return
+        contents = [read(f"{task.root}/{task.names[row]}") for row in some.tolist()]
+        images = []
+        for row, content in zip(some.tolist(), contents, strict=True):
+            place[0] = row
+            images.append(quick(content, SMALL))
         pictures = []
-        for row in some.tolist():
+        for row, content, image in zip(some.tolist(), contents, images, strict=True):
+            place[0] = row
             if decoded.stopped[0]:
                 return
-            place[0] = row
-            pictures.append(one(task, decoded, f"{root}/{task.names[row]}", decoded.pixels[row]))
-        if decoded.stopped[0]:
-            return
+            pictures.append(one(task, decoded, row, content, image))
         states, sizes, modes, digests = zip(*pictures, strict=True)
         decoded.sizes[some], decoded.modes[some] = sizes, modes
         decoded.digests[some] = np.frombuffer(b"".join(digests), np.uint8).reshape(-1, DIGEST)
@@ -226,23 +238,35 @@ def work(task: Task, decoded: Decoded, rows: np.ndarray, worker: int, parent: in
         decoded.states[some] = states
 
 
-def one(task: Task, decoded: Decoded, path: str, row: Pixels) -> tuple[int, Size, int, bytes]:
-    """Decodes one picture into its row (C, H, W); returns its state, size, mode and digest."""
+def one(
+    task: Task, decoded: Decoded, row: int, content: bytes, image: Image.Image | None
+) -> tuple[int, Size, int, bytes]:
+    """Decodes one picture into its row; returns its state, size, mode and digest.
+
+    Args:
+        task: which are decoded.
+        decoded: takes it.
+        row: its place.
+        content: of its file; nothing where it is large.
+        image: the picture, if it is small.
+    """
+    path = task.root / task.names[row] if image is None else None
     try:
-        content = read(path)
-        image = quick(content) if content else None
-        if image is None:
-            opened = load_picture(Path(path))
+        if path is not None:
+            content = content or read(str(path), MOST_BYTES)
+            image = quick(content)
+        mode = image.mode if image is not None else ""
+        if image is None and path is not None:
+            opened = load_picture(path)
             mode, image = opened.mode, flatten(opened)
-        else:
-            mode = image.mode
+        assert image is not None
         if image.mode == "RGB" and not decoded.coloured[0] and shows_colour(image):
             decoded.coloured[0] = 1
         if task.only and image.size != task.only:
             decoded.stopped[0] |= OTHER_SIZE
         if task.grey and decoded.coloured[0]:
             decoded.stopped[0] |= COLOUR
-        put(image, row)
+        put(image, decoded.pixels[row])
     except Exception:  # damaged files raise whatever they like; `load_picture` has the message
         return BROKEN, (0, 0), 0, bytes(DIGEST)
     kind = mode if mode in MODES else "I;16" if mode.startswith("I;16") else "other"
@@ -256,14 +280,18 @@ def count(images: Pixels, counts: np.ndarray) -> None:
         so_far += np.array(Image.fromarray(values).histogram())
 
 
-def read(path: str) -> bytes:
-    """The content of a file; nothing where it is too large, or no file any more."""
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
+def read(path: str, most: int = LIGHT) -> bytes:
+    """The content of a file; nothing where it is larger than so many bytes, or cannot be read."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
+    except OSError:
+        return b""
     try:
         status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode) or status.st_size > MOST_BYTES:
-            return b""
-        return os.read(descriptor, status.st_size + 1)
+        whole = stat.S_ISREG(status.st_mode) and status.st_size <= most
+        return os.read(descriptor, status.st_size + 1) if whole else b""
+    except OSError:
+        return b""
     finally:
         os.close(descriptor)
 

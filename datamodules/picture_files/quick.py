@@ -24,22 +24,22 @@ SEGMENTS = (0xC4, 0xDB, 0xDD, 0xE0, 0xFE)
 SCAN = 0xDA
 
 
-def quick(content: bytes) -> Image.Image | None:
-    """The picture in a plain file, mode L or RGB; None for any other."""
+def quick(content: bytes, most: int = MOST_PIXELS) -> Image.Image | None:
+    """The picture in a plain file, mode L or RGB, of so many pixels at most; None for any other."""
     if content.startswith(PNG):
-        return quick_png(content)
+        return quick_png(content, most)
     if content.startswith(b"\xff\xd8\xff"):
-        return quick_jpeg(content)
+        return quick_jpeg(content, most)
     return None
 
 
-def quick_png(content: bytes) -> Image.Image | None:
+def quick_png(content: bytes, most: int) -> Image.Image | None:
     """The picture in a PNG file that is nothing but header, pixels and end."""
     if len(content) < 45:
         return None
     width, height, depth, colours, compression, filters, interlaced = struct.unpack_from(">IIBBBBB", content, 16)
     mode = MODES_OF_PNG.get(colours)
-    if mode is None or depth != 8 or compression or filters or interlaced or not 0 < width * height <= MOST_PIXELS:
+    if mode is None or depth != 8 or compression or filters or interlaced or not 0 < width * height <= most:
         return None
     pixels, place, kinds = [], 8, []
     while place + 12 <= len(content):
@@ -62,7 +62,7 @@ def quick_png(content: bytes) -> Image.Image | None:
     return decoded(mode, (width, height), b"".join(pixels), "zip", mode, 0)
 
 
-def quick_jpeg(content: bytes) -> Image.Image | None:
+def quick_jpeg(content: bytes, most: int) -> Image.Image | None:
     """The picture in a JPEG file without anything that an application has put in."""
     place, size, mode = 2, (0, 0), None
     while place + 4 <= len(content):
@@ -81,7 +81,7 @@ def quick_jpeg(content: bytes) -> Image.Image | None:
         elif marker not in SEGMENTS:
             return None
         place += 2 + length
-    if mode is None or not 0 < size[0] * size[1] <= MOST_PIXELS:
+    if mode is None or not 0 < size[0] * size[1] <= most:
         return None
     return decoded(mode, size, content, "jpeg", mode, "")
 

@@ -130,22 +130,27 @@ def fresh(found: Found, listing: str, asked: Form, workers: int, skip_broken: bo
             grey = asked.channels is None and form[0] == 1
             decoded = decode(Task(found.root, names, form, trained, only, grey), workers, progress)
             seen = corrected(seen, decoded)
-            if not decoded.stopped[0] and settled(asked, seen) == form:
-                break
+            if not decoded.stopped[0]:
+                if settled(asked, seen) == (1, *form[1:]) != form:
+                    decoded.one_channel()
+                if settled(asked, seen) == decoded.pixels.shape[1:]:
+                    break
             del decoded  # the memory is needed
-    return condensed(found, listing, form, decoded, skip_broken)
+    return condensed(found, listing, settled(asked, seen), decoded, skip_broken)
 
 
 def sample(found: Found) -> Seen:
-    """A first look at some files: their sizes, by their heads. A colour is met early enough, where there are any."""
+    """A first look at some files, at their heads only: their sizes, and whether they may have colours."""
     sizes: dict[Size, int] = {}
+    coloured = False
     for entry in found.entries[:: max(1, len(found.entries) // SAMPLE)]:
         try:
             with Image.open(found.root / entry.name) as image:
                 sizes[image.size] = sizes.get(image.size, 0) + 1
+                coloured = coloured or not (image.mode in ("1", "L", "LA") or image.mode.startswith("I"))
         except Exception:  # damaged: whoever decodes all of them says so
             continue
-    return Seen(sizes, {}, False)
+    return Seen(sizes, {}, coloured)
 
 
 def own_size(seen: Seen) -> Size | None:

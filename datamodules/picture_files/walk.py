@@ -14,6 +14,7 @@ from typing import NamedTuple
 from zoo.errors import DataError, shorten
 from zoo.prepare import ENDINGS
 
+PICTURES = frozenset(ENDINGS)
 SKIPPED = ("__macosx",)  # folders that are not hidden and hold nobody's pictures
 DEEPEST = 100  # folders in each other
 
@@ -62,18 +63,19 @@ class Walk:
                 if entry.is_symlink() and not self.leads_inside(path):
                     self.left_out["broken link"] += 1
                     continue
-                status, ending = entry.stat(), ending_of(name)
-                if stat.S_ISDIR(status.st_mode):
-                    if name.casefold() in SKIPPED:
-                        self.left_out[name] += 1
+                status = entry.stat()
+                ending = name[name.rfind(".") :].lower() if "." in name else "without ending"
+                if stat.S_ISREG(status.st_mode):
+                    if ending in PICTURES:
+                        pictures.append(Entry(path, status.st_size, status.st_mtime_ns))
                     else:
-                        folders.append(name)
-                elif not stat.S_ISREG(status.st_mode):
+                        self.left_out[ending] += 1
+                elif not stat.S_ISDIR(status.st_mode):
                     self.left_out["no plain file"] += 1
-                elif ending in ENDINGS:
-                    pictures.append(Entry(path, status.st_size, status.st_mtime_ns))
+                elif name.casefold() in SKIPPED:
+                    self.left_out[name] += 1
                 else:
-                    self.left_out[ending or "without ending"] += 1
+                    folders.append(name)
         return Level(folders, pictures)
 
     def look(self, folder: str) -> Level:
@@ -109,9 +111,3 @@ class Walk:
         if os.path.commonpath([to, here]) == to:
             raise DataError(f"link in {shorten(path)}: expected one to another place, found one to where it stands")
         return path.exists()
-
-
-def ending_of(name: str) -> str:
-    """The ending of a file's name in small letters, with its dot."""
-    place = name.rfind(".")
-    return name[place:].lower() if place > 0 else ""

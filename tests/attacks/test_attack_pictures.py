@@ -154,11 +154,11 @@ def test_a_picture_that_ends_its_process_takes_no_other_with_it(
     """As a hole in a decoder would; here the process does it to itself."""
     whole = decoding.quick
 
-    def ends(content: bytes) -> Any:
+    def ends(content: bytes, *most: int) -> Any:
         if content == evil:
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
-        return whole(content)
+        return whole(content, *most)
 
     monkeypatch.setattr(decoding, "quick", ends)
     evil = (root / "b/7.png").read_bytes()
@@ -171,7 +171,7 @@ def test_a_picture_that_ends_its_process_takes_no_other_with_it(
 def test_a_process_that_is_killed_is_no_fault_of_the_picture(
     root: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(decoding, "quick", lambda content: os.kill(os.getpid(), signal.SIGKILL))
+    monkeypatch.setattr(decoding, "quick", lambda *args: os.kill(os.getpid(), signal.SIGKILL))
     assert "found it ended (SIGKILL)" in refused(root, capsys)
 
 

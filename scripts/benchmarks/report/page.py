@@ -17,7 +17,7 @@ from benchmarks.measure.intervals import interval
 from benchmarks.measure.rounds import counted, ratios, values
 from benchmarks.measure.targets import verdict
 from benchmarks.report import curves
-from benchmarks.suites import epoch, gpu, memory, predict, safety, scaling, startup, studies, target, wandb
+from benchmarks.suites import epoch, folder, gpu, memory, predict, safety, scaling, startup, studies, target, wandb
 
 PAGE, PICTURES = ROOT / "docs/performance.md", ROOT / "docs/performance"
 Record = dict[str, Any]
@@ -29,6 +29,7 @@ PARTS: list[tuple[str, str, str, Any]] = [
     ("Cold commands", "startup", "benchmark_startup.json", startup),
     ("Memory of a whole fit", "memory", "benchmark_memory.json", memory),
     ("An answer", "predict", "benchmark_predict.json", predict),
+    ("A folder of pictures", "folder", "benchmark_folder.json", folder),
     ("On a GPU", "gpu", "benchmark_gpu.json", gpu),
     ("Cost against size", "scaling width depth data batch", "benchmark_cost.json", scaling),
 ]

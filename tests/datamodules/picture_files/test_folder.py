@@ -188,9 +188,14 @@ def test_pictures_without_a_colour_are_grey_however_they_are_stored(
     root = fill(tmp_path / "pictures", {"a": 10, "b": 10}, grey=True)
     for path in root.glob("a/*"):
         Image.open(path).convert("RGB").save(path)
-    module = folder(root)
-    module.setup("fit")
-    assert "size [10, 12] (height, width), grey (10 are stored as colour and show none)" in capsys.readouterr().out
+    for size in (None, 16):
+        module = folder(root, size=size)
+        module.setup("fit")
+        assert "grey (10 are stored as colour and show none)" in capsys.readouterr().out
+        for name, image in zip(module.file_names("train"), module.part("train").images.numpy(), strict=True):
+            assert np.array_equal(image, prepare(open_picture(root / name), module.in_shape))
+        values = module.part("train").images.double() / 255
+        assert module.statistics[0] == pytest.approx([values.mean().item()])
 
 
 # --- classes and splits
