@@ -189,9 +189,9 @@ def main(options: argparse.Namespace) -> None:
             "digits": partial(sample, "digits", options, place, cache),
         }
         record["second"] = interleaved(programs, options)
-    record["skipped"] = options.skipped
-    print("\n".join(section(record)))
-    keep(record, options, "folder")
+        record["skipped"] = options.skipped
+        print("\n".join(section(record)))
+        keep(record, options, "folder")  # before the pictures are removed, which may take minutes
 
 
 def section(record: dict[str, Any]) -> list[str]:
