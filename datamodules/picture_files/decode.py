@@ -123,7 +123,7 @@ def decode(task: Task, workers: int, progress: Callable[[int], None] = lambda do
     count = len(task.names)
     workers = max(1, min(workers, -(-count // CHUNK)))
     decoded = Decoded(count, task.form, workers)
-    Image.init()  # all of Pillow's formats, once for all processes
+    Image.preinit()  # Pillow's usual formats, once for all processes
     waiting = np.arange(count)
     while len(waiting) and not decoded.stopped[0]:
         shares = [np.concatenate([waiting[:0], *split[worker::workers]]) for worker in range(workers)

@@ -17,6 +17,7 @@ PLACES = {
     "--cifar10": "OUT.npz",
     "--before": "OLD",
     "--zoo": "FILE",
+    "--scratch": "SCRATCH",
 }  # for a place on this machine, in a record
 NAMED = {"--peer": "DIR", "--peer-python": "PATH"}  # the same behind NAME=
 LEFT_OUT = "--out"
